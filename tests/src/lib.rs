@@ -1,0 +1,1 @@
+//! Tests that cross crates; each file beside `src` is one subject.
