@@ -1,0 +1,367 @@
+//! Forward pass and input gradient as one indirect product.
+//!
+//! After Dukhan, "The Indirect Convolution Algorithm" (2019): no im2col. For each output pixel a table names the input
+//! row that each tap reads (a row of zeros for the padding); weights are packed once per call into panels of 16
+//! output channels. The input gradient is the same product with transposed weights: at stride s the pixels of `dx` fall
+//! into s x s phases, each of which sees its own taps at stride 1.
+#![expect(unsafe_code, reason = "raw rows of images feed the register tiles")]
+
+use std::cell::RefCell;
+
+use ndarray::{ArrayView4, ArrayViewMut4};
+use rayon::prelude::*;
+
+use super::image::Image;
+use super::tile::{LANES, Sums, product};
+use crate::simd::Level;
+use crate::{Scratch, Window};
+
+/// Pixels per task. A multiple of every tile's rows; a chunk's rows and one panel of weights stay in the second-level cache.
+const CHUNK: usize = 96;
+/// Tasks below which panels are divided as well, so that small maps keep several threads busy.
+const FEW_TASKS: usize = 32;
+/// Below this number of input channels, the inputs of all taps are gathered into one row per pixel.
+const FEW_CHANNELS: usize = 8;
+
+/// One tap: which input pixel it reads relative to the output pixel, and its place in the packed weights.
+struct Tap {
+    row: isize,
+    column: isize,
+    weight: usize,
+}
+
+/// What [`run`] computes: `output[first + step i] (+)= sum over taps of source[scale i + tap] x weights[tap]`.
+struct Job<'a> {
+    source: Image<*const f32>,
+    output: Image<*mut f32>,
+    /// Rows and columns of the grid of output pixels, the pixel of its origin and the step between its pixels.
+    grid: [usize; 2],
+    first: [usize; 2],
+    step: [usize; 2],
+    /// Source pixels per step of the grid.
+    scale: [usize; 2],
+    taps: Vec<Tap>,
+    packed: &'a [f32],
+    panel_length: usize,
+    zeros: &'a [f32],
+    write: Write,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Write {
+    Set,
+    Add,
+}
+
+thread_local! {
+    static ROWS: RefCell<Vec<*const f32>> = const { RefCell::new(Vec::new()) };
+    static GATHERED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+pub(super) fn forward(
+    level: Level,
+    x: ArrayView4<'_, f32>,
+    weight: ArrayView4<'_, f32>,
+    window: Window,
+    mut y: ArrayViewMut4<'_, f32>,
+    scratch: &mut Scratch<f32>,
+) {
+    let (height, width, inputs, _) = weight.dim();
+    let panel_length = height * width * inputs * LANES;
+    let (packed, zeros) = pack(scratch, &weight);
+    let taps = (0..height * width)
+        .map(|tap| Tap {
+            row: (tap / width) as isize - window.padding[0] as isize,
+            column: (tap % width) as isize - window.padding[1] as isize,
+            weight: tap,
+        })
+        .collect();
+    let output = Image::new_mut(&mut y);
+    let grid = [output.shape[1], output.shape[2]];
+    let source = Image::new(&x);
+    let scale = window.stride;
+    run(level, &Job { source, output, grid, first: [0; 2], step: [1; 2], scale, taps, packed, panel_length, zeros, write: Write::Set });
+}
+
+pub(super) fn backward_input(
+    level: Level,
+    dy: ArrayView4<'_, f32>,
+    weight: ArrayView4<'_, f32>,
+    window: Window,
+    mut dx: ArrayViewMut4<'_, f32>,
+    scratch: &mut Scratch<f32>,
+) {
+    let (height, width, _, outputs) = weight.dim();
+    let panel_length = height * width * outputs * LANES;
+    let (packed, zeros) = pack_transposed(scratch, &weight);
+    let output = Image::new_mut(&mut dx);
+    let source = Image::new(&dy);
+    let [stride_rows, stride_columns] = window.stride;
+    for first_row in 0..stride_rows.min(output.shape[1]) {
+        for first_column in 0..stride_columns.min(output.shape[2]) {
+            // dx[row] reads dy[(row + padding - tap) / stride] where that divides.
+            let offset = |first: usize, axis: usize, tap: usize| {
+                let distance = (first + window.padding[axis]) as isize - tap as isize;
+                let stride = window.stride[axis] as isize;
+                (distance % stride == 0).then_some(distance / stride)
+            };
+            let mut taps = Vec::new();
+            for row_tap in 0..height {
+                let Some(row) = offset(first_row, 0, row_tap) else { continue };
+                for column_tap in 0..width {
+                    let Some(column) = offset(first_column, 1, column_tap) else { continue };
+                    taps.push(Tap { row, column, weight: row_tap * width + column_tap });
+                }
+            }
+            if taps.is_empty() {
+                continue;
+            }
+            let grid = [
+                (output.shape[1] - first_row).div_ceil(stride_rows),
+                (output.shape[2] - first_column).div_ceil(stride_columns),
+            ];
+            let first = [first_row, first_column];
+            let step = window.stride;
+            run(level, &Job { source, output, grid, first, step, scale: [1; 2], taps, packed, panel_length, zeros, write: Write::Add });
+        }
+    }
+}
+
+/// Packs `weight [taps][inputs][outputs]` as `[outputs / 16][tap][input][16]`, the last panel filled up with zeros, and
+/// a row of zeros as long as a row of inputs.
+fn pack<'s>(scratch: &'s mut Scratch<f32>, weight: &ArrayView4<'_, f32>) -> (&'s [f32], &'s [f32]) {
+    let (height, width, inputs, outputs) = weight.dim();
+    let values = weight.to_slice().expect("asserted: weights lie in standard layout");
+    pack_panels(scratch, height * width * inputs, outputs, inputs, |first, count, packed| {
+        for (lanes, row) in packed.chunks_exact_mut(LANES).zip(values.chunks_exact(outputs)) {
+            lanes[..count].copy_from_slice(&row[first..first + count]);
+            lanes[count..].fill(0.0);
+        }
+    })
+}
+
+/// Packs `weight [taps][inputs][outputs]` transposed, as `[inputs / 16][tap][output][16]`, and a row of zeros as long as
+/// a row of outputs.
+fn pack_transposed<'s>(scratch: &'s mut Scratch<f32>, weight: &ArrayView4<'_, f32>) -> (&'s [f32], &'s [f32]) {
+    let (height, width, inputs, outputs) = weight.dim();
+    let values = weight.to_slice().expect("asserted: weights lie in standard layout");
+    pack_panels(scratch, height * width * outputs, inputs, outputs, |first, count, packed| {
+        packed.fill(0.0);
+        for (packed, values) in packed.chunks_exact_mut(outputs * LANES).zip(values.chunks_exact(inputs * outputs)) {
+            for (lane, row) in values[first * outputs..(first + count) * outputs].chunks_exact(outputs).enumerate() {
+                for (lanes, value) in packed.chunks_exact_mut(LANES).zip(row) {
+                    lanes[lane] = *value;
+                }
+            }
+        }
+    })
+}
+
+/// Takes memory for `columns / 16` panels of `rows x 16` weights and `zeros` zeros, and fills each panel by
+/// `fill(first column, number of columns, panel)`.
+fn pack_panels(
+    scratch: &mut Scratch<f32>,
+    rows: usize,
+    columns: usize,
+    zeros: usize,
+    fill: impl Fn(usize, usize, &mut [f32]) + Sync,
+) -> (&[f32], &[f32]) {
+    let panel_length = rows * LANES;
+    let length = columns.div_ceil(LANES) * panel_length;
+    let (packed, zeros) = scratch.take(length + zeros).split_at_mut(length);
+    zeros.fill(0.0);
+    if length > 0 {
+        packed.par_chunks_exact_mut(panel_length).enumerate().for_each(|(panel, packed)| {
+            let first = panel * LANES;
+            fill(first, LANES.min(columns - first), packed);
+        });
+    }
+    (packed, zeros)
+}
+
+/// Divides a job into tasks (chunks of pixels, and panels where chunks are few) and runs them. What a task computes
+/// doesn't depend on the division.
+fn run(level: Level, job: &Job<'_>) {
+    let pixels = job.output.shape[0] * job.grid[0] * job.grid[1];
+    let panels = job.output.shape[3].div_ceil(LANES);
+    let chunks = pixels.div_ceil(CHUNK);
+    if pixels == 0 || panels == 0 {
+        return;
+    }
+    let groups = (FEW_TASKS / chunks).clamp(1, panels);
+    let group = panels.div_ceil(groups).next_multiple_of(2);
+    let groups = panels.div_ceil(group);
+    (0..chunks * groups).into_par_iter().for_each(|task| {
+        let pixels = (task / groups * CHUNK)..((task / groups + 1) * CHUNK).min(pixels);
+        let panels = (task % groups * group)..((task % groups + 1) * group).min(panels);
+        match level {
+            // SAFETY: a level above `Portable` is only handed in after it was detected.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { chunk_avx512(job, pixels, panels) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { chunk_avx2(job, pixels, panels) },
+            // SAFETY: `chunk` asks for nothing that a `Job` doesn't hold.
+            _ => unsafe { chunk::<4, 1, false>(job, pixels, panels) },
+        }
+    });
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+unsafe fn chunk_avx512(job: &Job<'_>, pixels: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
+    // SAFETY: the caller's.
+    unsafe { chunk::<8, 2, true>(job, pixels, panels) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn chunk_avx2(job: &Job<'_>, pixels: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
+    // SAFETY: the caller's.
+    unsafe { chunk::<6, 1, true>(job, pixels, panels) }
+}
+
+/// Computes some panels of a chunk of pixels: fills the table of input rows, then walks panels over tiles.
+///
+/// # Safety
+/// The images of the job must be valid for their shapes and strides, and no other task may write the same pixels and panels.
+#[inline(always)]
+unsafe fn chunk<const TILE: usize, const PANELS: usize, const FUSED: bool>(
+    job: &Job<'_>,
+    pixels: std::ops::Range<usize>,
+    panels: std::ops::Range<usize>,
+) {
+    let tiles = pixels.len().div_ceil(TILE);
+    let inputs = job.source.shape[3];
+    let whole = job.taps.iter().enumerate().all(|(place, tap)| tap.weight == place);
+    let gather = whole && inputs < FEW_CHANNELS && job.taps.len() > 1;
+    ROWS.with_borrow_mut(|table| {
+        GATHERED.with_borrow_mut(|gathered| {
+            table.clear();
+            table.resize(tiles * TILE * job.taps.len(), job.zeros.as_ptr());
+            let mut outputs = [0isize; CHUNK];
+            fill_table(job, pixels.clone(), TILE, table, &mut outputs);
+            let single = [0];
+            let every: Vec<usize>;
+            let (taps, depth): (&[usize], usize) = if gather {
+                gather_rows(job, TILE, tiles, table, gathered);
+                (&single, inputs * job.taps.len())
+            } else {
+                every = job.taps.iter().map(|tap| tap.weight).collect();
+                (&every, inputs)
+            };
+            let columns = job.output.shape[3];
+            let mut panel = panels.start;
+            while panel < panels.end {
+                let paired = panel + PANELS <= panels.end;
+                for tile in 0..tiles {
+                    let count = TILE.min(pixels.len() - tile * TILE);
+                    let place = &outputs[tile * TILE..][..count];
+                    let first = panel * LANES;
+                    // SAFETY: the table holds readable rows of `depth` numbers, the packed weights all panels, and
+                    // `place` the pixels that this task owns.
+                    unsafe {
+                        let rows = table.as_ptr().add(tile * TILE * taps.len());
+                        let weights = job.packed.as_ptr().add(panel * job.panel_length);
+                        if paired {
+                            let sums = product::<TILE, PANELS, FUSED>(rows, taps, depth, weights, job.panel_length);
+                            store(&sums, job.output.pointer.add(first), place, columns - first, job.write);
+                        } else {
+                            let sums = product::<TILE, 1, FUSED>(rows, taps, depth, weights, job.panel_length);
+                            store(&sums, job.output.pointer.add(first), place, columns - first, job.write);
+                        }
+                    }
+                }
+                panel += if paired { PANELS } else { 1 };
+            }
+        });
+    });
+}
+
+/// Writes where each tap of each pixel reads (`[tile][tap][row of the tile]`) and where each pixel is written.
+#[inline(always)]
+fn fill_table(
+    job: &Job<'_>,
+    pixels: std::ops::Range<usize>,
+    rows: usize,
+    table: &mut [*const f32],
+    outputs: &mut [isize; CHUNK],
+) {
+    let taps = job.taps.len();
+    let mut column = pixels.start % job.grid[1];
+    let mut row = pixels.start / job.grid[1] % job.grid[0];
+    let mut image = pixels.start / (job.grid[1] * job.grid[0]);
+    for at in 0..pixels.len() {
+        outputs[at] =
+            job.output.offset(image, job.first[0] + row * job.step[0], job.first[1] + column * job.step[1]);
+        let entries = &mut table[at / rows * rows * taps..];
+        for (t, tap) in job.taps.iter().enumerate() {
+            let source_row = (row * job.scale[0]) as isize + tap.row;
+            let source_column = (column * job.scale[1]) as isize + tap.column;
+            let inside = (0..job.source.shape[1] as isize).contains(&source_row)
+                && (0..job.source.shape[2] as isize).contains(&source_column);
+            if inside {
+                let offset = job.source.offset(image, source_row as usize, source_column as usize);
+                // SAFETY: the pixel is inside the source.
+                entries[t * rows + at % rows] = unsafe { job.source.pointer.offset(offset) };
+            }
+        }
+        column += 1;
+        if column == job.grid[1] {
+            (column, row) = (0, row + 1);
+            if row == job.grid[0] {
+                (row, image) = (0, image + 1);
+            }
+        }
+    }
+}
+
+/// Copies the few channels of all taps into one row per pixel and points the table at these rows, with one tap.
+#[inline(always)]
+fn gather_rows(job: &Job<'_>, rows: usize, tiles: usize, table: &mut Vec<*const f32>, gathered: &mut Vec<f32>) {
+    let taps = job.taps.len();
+    let inputs = job.source.shape[3];
+    let depth = inputs * taps;
+    gathered.clear();
+    gathered.resize(tiles * rows * depth, 0.0);
+    for (pixel, gathered) in gathered.chunks_exact_mut(depth).enumerate() {
+        let entries = &table[pixel / rows * rows * taps..];
+        for (t, values) in gathered.chunks_exact_mut(inputs).enumerate() {
+            // SAFETY: each entry points at `inputs` readable numbers.
+            let source = unsafe { std::slice::from_raw_parts(entries[t * rows + pixel % rows], inputs) };
+            values.copy_from_slice(source);
+        }
+    }
+    table.clear();
+    table.extend((0..tiles * rows).map(|pixel| &raw const gathered[pixel * depth]));
+}
+
+/// Writes the sums of a tile to its pixels: all lanes, or those that the output has.
+///
+/// # Safety
+/// `output + places[r]` is writable for `columns` numbers and owned by this task.
+#[inline(always)]
+unsafe fn store<const TILE: usize, const PANELS: usize>(
+    sums: &Sums<TILE, PANELS>,
+    output: *mut f32,
+    places: &[isize],
+    columns: usize,
+    write: Write,
+) {
+    for (sums, &place) in sums.iter().zip(places) {
+        for (p, sums) in sums.iter().enumerate() {
+            let count = LANES.min(columns - p * LANES);
+            // SAFETY: the caller's contract.
+            let target = unsafe { std::slice::from_raw_parts_mut(output.offset(place).add(p * LANES), count) };
+            if let Ok(target) = <&mut [f32; LANES]>::try_from(&mut *target) {
+                for (target, sum) in target.iter_mut().zip(sums) {
+                    *target = if write == Write::Add { *target + sum } else { *sum };
+                }
+            } else {
+                for (target, sum) in target.iter_mut().zip(sums) {
+                    *target = if write == Write::Add { *target + sum } else { *sum };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The two number types of the crate.
+
+use ndarray::NdFloat;
+
+/// `f32` or `f64`. `f32` runs the fast kernels, `f64` the plain operations that gradient checks need.
+///
+/// Sealed: the kernels are written for these two.
+pub trait Scalar: NdFloat + Default + std::iter::Sum + sealed::Kernels {
+    /// The nearest number of this type.
+    fn from_f64(value: f64) -> Self;
+    /// This number, exactly.
+    fn to_f64(self) -> f64;
+}
+
+impl Scalar for f32 {
+    fn from_f64(value: f64) -> Self {
+        value as f32
+    }
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Scalar for f64 {
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+    fn to_f64(self) -> f64 {
+        self
+    }
+}
+
+pub(crate) mod sealed {
+    use ndarray::{ArrayView4, ArrayViewMut4};
+
+    use crate::simd::Level;
+    use crate::{Scratch, Window};
+
+    /// What differs between the two types: convolutions, and with them all products.
+    pub trait Kernels: Sized {
+        fn convolution_forward(
+            level: Level,
+            x: ArrayView4<'_, Self>,
+            weight: ArrayView4<'_, Self>,
+            window: Window,
+            y: ArrayViewMut4<'_, Self>,
+            scratch: &mut Scratch<Self>,
+        );
+
+        fn convolution_backward_input(
+            level: Level,
+            dy: ArrayView4<'_, Self>,
+            weight: ArrayView4<'_, Self>,
+            window: Window,
+            dx: ArrayViewMut4<'_, Self>,
+            scratch: &mut Scratch<Self>,
+        );
+
+        fn convolution_backward_weight(
+            level: Level,
+            x: ArrayView4<'_, Self>,
+            dy: ArrayView4<'_, Self>,
+            window: Window,
+            dweight: ArrayViewMut4<'_, Self>,
+            scratch: &mut Scratch<Self>,
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! Memory that kernels reuse.
+
+/// Memory for packed weights and partial sums, reused from call to call, so that a training step allocates nothing
+/// after the first.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch<T> {
+    packed: Vec<T>,
+}
+
+impl<T: Copy + Default> Scratch<T> {
+    /// The first `length` numbers, whatever they hold; grows where needed.
+    pub(crate) fn take(&mut self, length: usize) -> &mut [T] {
+        if self.packed.len() < length {
+            self.packed.resize(length, T::default());
+        }
+        &mut self.packed[..length]
+    }
+}
