@@ -83,19 +83,19 @@ pub fn convolution_backward_weight<T: Scalar>(
 }
 
 #[track_caller]
-fn check<T>(
-    x: &ArrayView4<'_, T>,
-    weight: &ArrayView4<'_, T>,
-    window: Window,
-    y: &ArrayView4<'_, T>,
-) {
+fn check<T>(x: &ArrayView4<'_, T>, weight: &ArrayView4<'_, T>, window: Window, y: &ArrayView4<'_, T>) {
     let (n, h, w, inputs) = x.dim();
     let (kernel_height, kernel_width, weight_inputs, outputs) = weight.dim();
     assert_eq!([kernel_height, kernel_width], window.kernel, "weight {:?} and kernel of {window:?}", weight.shape());
     assert_eq!(inputs, weight_inputs, "x {:?} and weight {:?}", x.shape(), weight.shape());
     let output = window.output([h, w]);
     let expected = output.map(|[height, width]| [n, height, width, outputs]);
-    assert_eq!(expected.as_ref().map(|s| &s[..]), Some(y.shape()), "output of x {:?} under {window:?}, and y", x.shape());
+    assert_eq!(
+        expected.as_ref().map(|s| &s[..]),
+        Some(y.shape()),
+        "output of x {:?} under {window:?}, and y",
+        x.shape()
+    );
     assert!(weight.is_standard_layout(), "weight {:?} is not in standard layout", weight.shape());
     let strides = [x.strides()[3], y.strides()[3]];
     let contiguous = (inputs <= 1 || strides[0] == 1) && (outputs <= 1 || strides[1] == 1);

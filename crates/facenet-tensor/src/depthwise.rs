@@ -162,7 +162,12 @@ fn check<T>(x: &ArrayView4<'_, T>, weight: &ArrayView3<'_, T>, window: Window, y
         x.shape()
     );
     let expected = window.output([h, w]).map(|[height, width]| [n, height, width, channels]);
-    assert_eq!(expected.as_ref().map(|s| &s[..]), Some(y.shape()), "output of x {:?} under {window:?}, and y", x.shape());
+    assert_eq!(
+        expected.as_ref().map(|s| &s[..]),
+        Some(y.shape()),
+        "output of x {:?} under {window:?}, and y",
+        x.shape()
+    );
     let strides = [x.strides()[3], weight.strides()[2], y.strides()[3]];
     assert!(channels <= 1 || strides == [1; 3], "channels are not contiguous: strides {strides:?}");
 }

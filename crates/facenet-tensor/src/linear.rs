@@ -2,9 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayView4, ArrayViewMut2, ArrayViewMut4, Axis};
 
-use crate::{
-    Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight, convolution_forward,
-};
+use crate::{Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight, convolution_forward};
 
 /// A product is a convolution of one row of pixels with a 1x1 kernel.
 const ONE: Window = Window::square(1, 1, 0);

@@ -14,11 +14,7 @@ pub struct Window {
 impl Window {
     /// A window with equal sides.
     pub const fn square(kernel: usize, stride: usize, padding: usize) -> Self {
-        Self {
-            kernel: [kernel; 2],
-            stride: [stride; 2],
-            padding: [padding; 2],
-        }
+        Self { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
     }
 
     /// Height and width of the output for an input of this height and width, `None` where the kernel does not fit.

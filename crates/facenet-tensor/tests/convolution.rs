@@ -189,7 +189,8 @@ fn depthwise_convolutions_are_diagonal_convolutions() {
         depthwise_backward_weight(x.view(), dy.view(), window, dweight.view_mut());
         let mut full = Array4::<f64>::zeros(diagonal.raw_dim());
         convolution_backward_weight(x64.view(), dy64.view(), window, full.view_mut(), &mut scratch);
-        let sum = Array3::from_shape_fn(weight.raw_dim(), |(i, j, c)| f64::from(weight[[i, j, c]]) + full[[i, j, c, c]]);
+        let sum =
+            Array3::from_shape_fn(weight.raw_dim(), |(i, j, c)| f64::from(weight[[i, j, c]]) + full[[i, j, c, c]]);
         assert_close(&dweight, &sum, batch * rows * columns + 1, "weight gradient");
     }
 }

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "raw rows of images feed the register tiles")]
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
@@ -53,9 +54,17 @@ enum Write {
     Add,
 }
 
+/// Memory of a thread: the table of input rows, the places of the outputs, gathered inputs.
+#[derive(Default)]
+struct Rows {
+    table: Vec<*const f32>,
+    outputs: Vec<isize>,
+    taps: Vec<usize>,
+    gathered: Vec<f32>,
+}
+
 thread_local! {
-    static ROWS: RefCell<Vec<*const f32>> = const { RefCell::new(Vec::new()) };
-    static GATHERED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static ROWS: RefCell<Rows> = RefCell::default();
 }
 
 pub(super) fn forward(
@@ -80,7 +89,22 @@ pub(super) fn forward(
     let grid = [output.shape[1], output.shape[2]];
     let source = Image::new(&x);
     let scale = window.stride;
-    run(level, &Job { source, output, grid, first: [0; 2], step: [1; 2], scale, taps, packed, panel_length, zeros, write: Write::Set });
+    run(
+        level,
+        &Job {
+            source,
+            output,
+            grid,
+            first: [0; 2],
+            step: [1; 2],
+            scale,
+            taps,
+            packed,
+            panel_length,
+            zeros,
+            write: Write::Set,
+        },
+    );
 }
 
 pub(super) fn backward_input(
@@ -122,7 +146,22 @@ pub(super) fn backward_input(
             ];
             let first = [first_row, first_column];
             let step = window.stride;
-            run(level, &Job { source, output, grid, first, step, scale: [1; 2], taps, packed, panel_length, zeros, write: Write::Add });
+            run(
+                level,
+                &Job {
+                    source,
+                    output,
+                    grid,
+                    first,
+                    step,
+                    scale: [1; 2],
+                    taps,
+                    packed,
+                    panel_length,
+                    zeros,
+                    write: Write::Add,
+                },
+            );
         }
     }
 }
@@ -194,31 +233,31 @@ fn run(level: Level, job: &Job<'_>) {
     (0..chunks * groups).into_par_iter().for_each(|task| {
         let pixels = (task / groups * CHUNK)..((task / groups + 1) * CHUNK).min(pixels);
         let panels = (task % groups * group)..((task % groups + 1) * group).min(panels);
-        match level {
+        ROWS.with_borrow_mut(|rows| match level {
             // SAFETY: a level above `Portable` is only handed in after it was detected.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { chunk_avx512(job, pixels, panels) },
+            Level::Avx512 => unsafe { chunk_avx512(job, pixels, panels, rows) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { chunk_avx2(job, pixels, panels) },
+            Level::Avx2 => unsafe { chunk_avx2(job, pixels, panels, rows) },
             // SAFETY: `chunk` asks for nothing that a `Job` doesn't hold.
-            _ => unsafe { chunk::<4, 1, false>(job, pixels, panels) },
-        }
+            _ => unsafe { chunk::<4, 1, false>(job, pixels, panels, rows) },
+        });
     });
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn chunk_avx512(job: &Job<'_>, pixels: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
+unsafe fn chunk_avx512(job: &Job<'_>, pixels: Range<usize>, panels: Range<usize>, rows: &mut Rows) {
     // SAFETY: the caller's.
-    unsafe { chunk::<8, 2, true>(job, pixels, panels) }
+    unsafe { chunk::<8, 2, true>(job, pixels, panels, rows) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn chunk_avx2(job: &Job<'_>, pixels: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
+unsafe fn chunk_avx2(job: &Job<'_>, pixels: Range<usize>, panels: Range<usize>, rows: &mut Rows) {
     // SAFETY: the caller's.
-    unsafe { chunk::<6, 1, true>(job, pixels, panels) }
+    unsafe { chunk::<6, 1, true>(job, pixels, panels, rows) }
 }
 
 /// Computes some panels of a chunk of pixels: fills the table of input rows, then walks panels over tiles.
@@ -228,72 +267,60 @@ unsafe fn chunk_avx2(job: &Job<'_>, pixels: std::ops::Range<usize>, panels: std:
 #[inline(always)]
 unsafe fn chunk<const TILE: usize, const PANELS: usize, const FUSED: bool>(
     job: &Job<'_>,
-    pixels: std::ops::Range<usize>,
-    panels: std::ops::Range<usize>,
+    pixels: Range<usize>,
+    panels: Range<usize>,
+    rows: &mut Rows,
 ) {
     let tiles = pixels.len().div_ceil(TILE);
-    let inputs = job.source.shape[3];
-    let whole = job.taps.iter().enumerate().all(|(place, tap)| tap.weight == place);
-    let gather = whole && inputs < FEW_CHANNELS && job.taps.len() > 1;
-    ROWS.with_borrow_mut(|table| {
-        GATHERED.with_borrow_mut(|gathered| {
-            table.clear();
-            table.resize(tiles * TILE * job.taps.len(), job.zeros.as_ptr());
-            let mut outputs = [0isize; CHUNK];
-            fill_table(job, pixels.clone(), TILE, table, &mut outputs);
-            let single = [0];
-            let every: Vec<usize>;
-            let (taps, depth): (&[usize], usize) = if gather {
-                gather_rows(job, TILE, tiles, table, gathered);
-                (&single, inputs * job.taps.len())
-            } else {
-                every = job.taps.iter().map(|tap| tap.weight).collect();
-                (&every, inputs)
-            };
-            let columns = job.output.shape[3];
-            let mut panel = panels.start;
-            while panel < panels.end {
-                let paired = panel + PANELS <= panels.end;
-                for tile in 0..tiles {
-                    let count = TILE.min(pixels.len() - tile * TILE);
-                    let place = &outputs[tile * TILE..][..count];
-                    let first = panel * LANES;
-                    // SAFETY: the table holds readable rows of `depth` numbers, the packed weights all panels, and
-                    // `place` the pixels that this task owns.
-                    unsafe {
-                        let rows = table.as_ptr().add(tile * TILE * taps.len());
-                        let weights = job.packed.as_ptr().add(panel * job.panel_length);
-                        if paired {
-                            let sums = product::<TILE, PANELS, FUSED>(rows, taps, depth, weights, job.panel_length);
-                            store(&sums, job.output.pointer.add(first), place, columns - first, job.write);
-                        } else {
-                            let sums = product::<TILE, 1, FUSED>(rows, taps, depth, weights, job.panel_length);
-                            store(&sums, job.output.pointer.add(first), place, columns - first, job.write);
-                        }
-                    }
+    let mut depth = job.source.shape[3];
+    let Rows { table, outputs, taps, gathered } = rows;
+    table.clear();
+    table.resize(tiles * TILE * job.taps.len(), job.zeros.as_ptr());
+    outputs.resize(CHUNK, 0);
+    fill_table(job, pixels.clone(), TILE, table, outputs);
+    taps.clear();
+    taps.extend(job.taps.iter().map(|tap| tap.weight));
+    if depth < FEW_CHANNELS && taps.len() > 1 && taps.iter().enumerate().all(|(place, &tap)| tap == place) {
+        gather_rows(job, TILE, tiles, table, gathered);
+        depth *= taps.len();
+        taps.truncate(1);
+    }
+    let columns = job.output.shape[3];
+    let mut panel = panels.start;
+    while panel < panels.end {
+        let paired = panel + PANELS <= panels.end;
+        for tile in 0..tiles {
+            let count = TILE.min(pixels.len() - tile * TILE);
+            let place = &outputs[tile * TILE..][..count];
+            let first = panel * LANES;
+            // SAFETY: the table holds readable rows of `depth` numbers, the packed weights all panels, and `place` the
+            // pixels that this task owns.
+            unsafe {
+                let rows = table.as_ptr().add(tile * TILE * taps.len());
+                let weights = job.packed.as_ptr().add(panel * job.panel_length);
+                let output = job.output.pointer.add(first);
+                if paired {
+                    let sums = product::<TILE, PANELS, FUSED>(rows, taps, depth, weights, job.panel_length);
+                    store(&sums, output, place, columns - first, job.write);
+                } else {
+                    let sums = product::<TILE, 1, FUSED>(rows, taps, depth, weights, job.panel_length);
+                    store(&sums, output, place, columns - first, job.write);
                 }
-                panel += if paired { PANELS } else { 1 };
             }
-        });
-    });
+        }
+        panel += if paired { PANELS } else { 1 };
+    }
 }
 
 /// Writes where each tap of each pixel reads (`[tile][tap][row of the tile]`) and where each pixel is written.
 #[inline(always)]
-fn fill_table(
-    job: &Job<'_>,
-    pixels: std::ops::Range<usize>,
-    rows: usize,
-    table: &mut [*const f32],
-    outputs: &mut [isize; CHUNK],
-) {
+fn fill_table(job: &Job<'_>, pixels: Range<usize>, rows: usize, table: &mut [*const f32], outputs: &mut [isize]) {
     let taps = job.taps.len();
     let mut column = pixels.start % job.grid[1];
     let mut row = pixels.start / job.grid[1] % job.grid[0];
     let mut image = pixels.start / (job.grid[1] * job.grid[0]);
     for at in 0..pixels.len() {
-        outputs[at] =
-            job.output.offset(image, job.first[0] + row * job.step[0], job.first[1] + column * job.step[1]);
+        outputs[at] = job.output.offset(image, job.first[0] + row * job.step[0], job.first[1] + column * job.step[1]);
         let entries = &mut table[at / rows * rows * taps..];
         for (t, tap) in job.taps.iter().enumerate() {
             let source_row = (row * job.scale[0]) as isize + tap.row;

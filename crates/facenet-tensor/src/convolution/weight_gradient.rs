@@ -108,16 +108,16 @@ pub(super) fn backward_weight(
         let pixels = index * part..((index + 1) * part).min(pixels);
         // SAFETY: this part and these rows of the target belong to this task.
         let target = unsafe { target.add(index * length + group.first_row * outputs) };
-        match level {
+        ROWS.with_borrow_mut(|rows| match level {
             // SAFETY: a level above `Portable` is only handed in after it was detected; `target` is this task's.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { group_avx512(&job, group, pixels, target) },
+            Level::Avx512 => unsafe { group_avx512(&job, group, pixels, target, rows) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { group_avx2(&job, group, pixels, target) },
+            Level::Avx2 => unsafe { group_avx2(&job, group, pixels, target, rows) },
             // SAFETY: `target` is this task's.
-            _ => unsafe { sum_group::<4, 1, false>(&job, group, pixels, target) },
-        }
+            _ => unsafe { sum_group::<4, 1, false>(&job, group, pixels, target, rows) },
+        });
     });
     if parts > 1 {
         let partial = &*partial;
@@ -134,16 +134,16 @@ pub(super) fn backward_weight(
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn group_avx512(job: &Job, group: &Group, pixels: Range<usize>, target: *mut f32) {
+unsafe fn group_avx512(job: &Job, group: &Group, pixels: Range<usize>, target: *mut f32, rows: &mut Rows) {
     // SAFETY: the caller's.
-    unsafe { sum_group::<8, 2, true>(job, group, pixels, target) }
+    unsafe { sum_group::<8, 2, true>(job, group, pixels, target, rows) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn group_avx2(job: &Job, group: &Group, pixels: Range<usize>, target: *mut f32) {
+unsafe fn group_avx2(job: &Job, group: &Group, pixels: Range<usize>, target: *mut f32, rows: &mut Rows) {
     // SAFETY: the caller's.
-    unsafe { sum_group::<6, 1, true>(job, group, pixels, target) }
+    unsafe { sum_group::<6, 1, true>(job, group, pixels, target, rows) }
 }
 
 /// Adds the outer products of a range of pixels to the rows of a group, block by block.
@@ -156,50 +156,49 @@ unsafe fn sum_group<const TILE: usize, const PANELS: usize, const FUSED: bool>(
     group: &Group,
     pixels: Range<usize>,
     target: *mut f32,
+    rows: &mut Rows,
 ) {
     let columns = job.dy.shape[3];
     let whole = columns / LANES;
-    ROWS.with_borrow_mut(|rows| {
-        for first in pixels.clone().step_by(BLOCK) {
-            rows.fill(job, group, first..(first + BLOCK).min(pixels.end));
-            let (mut row, count) = (0, group.inputs.len());
-            while row < count {
-                let height = match count - row {
-                    left if left >= TILE => TILE,
-                    left if left >= 4 => 4,
-                    left if left >= 2 => 2,
-                    _ => 1,
-                };
-                // SAFETY: all tiles lie inside the group's rows; the last columns were filled up to 16.
-                unsafe {
-                    let target = target.add(row * columns);
-                    let mut panel = 0;
-                    while panel < whole {
-                        let width = if panel + PANELS <= whole { PANELS } else { 1 };
-                        let place = target.add(panel * LANES);
-                        let at = panel * LANES;
-                        if width == PANELS {
-                            match height {
-                                4 if TILE != 4 => tile::<4, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
-                                2 => tile::<2, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
-                                1 => tile::<1, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
-                                _ => tile::<TILE, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
-                            }
-                        } else {
-                            column::<TILE, FUSED>(&rows.pairs, height, row, at, place, columns, LANES);
+    for first in pixels.clone().step_by(BLOCK) {
+        rows.fill(job, group, first..(first + BLOCK).min(pixels.end));
+        let (mut row, count) = (0, group.inputs.len());
+        while row < count {
+            let height = match count - row {
+                left if left >= TILE => TILE,
+                left if left >= 4 => 4,
+                left if left >= 2 => 2,
+                _ => 1,
+            };
+            // SAFETY: all tiles lie inside the group's rows; the last columns were filled up to 16.
+            unsafe {
+                let target = target.add(row * columns);
+                let mut panel = 0;
+                while panel < whole {
+                    let width = if panel + PANELS <= whole { PANELS } else { 1 };
+                    let place = target.add(panel * LANES);
+                    let at = panel * LANES;
+                    if width == PANELS {
+                        match height {
+                            4 if TILE != 4 => tile::<4, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
+                            2 => tile::<2, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
+                            1 => tile::<1, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
+                            _ => tile::<TILE, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
                         }
-                        panel += width;
+                    } else {
+                        column::<TILE, FUSED>(&rows.pairs, height, row, at, place, columns, LANES);
                     }
-                    if columns > whole * LANES {
-                        let place = target.add(whole * LANES);
-                        let last = columns - whole * LANES;
-                        column::<TILE, FUSED>(&rows.last_pairs, height, row, 0, place, columns, last);
-                    }
+                    panel += width;
                 }
-                row += height;
+                if columns > whole * LANES {
+                    let place = target.add(whole * LANES);
+                    let last = columns - whole * LANES;
+                    column::<TILE, FUSED>(&rows.last_pairs, height, row, 0, place, columns, last);
+                }
             }
+            row += height;
         }
-    });
+    }
 }
 
 /// One panel of a tile of any height.
@@ -284,7 +283,8 @@ impl Rows {
         }
         let source = |image: usize, row: usize, column: usize, tap: usize| {
             let source_row = (row * job.window.stride[0] + tap / kernel_width).wrapping_sub(job.window.padding[0]);
-            let source_column = (column * job.window.stride[1] + tap % kernel_width).wrapping_sub(job.window.padding[1]);
+            let source_column =
+                (column * job.window.stride[1] + tap % kernel_width).wrapping_sub(job.window.padding[1]);
             // SAFETY: the pixel is inside the input.
             (source_row < rows_in && source_column < columns_in)
                 .then(|| unsafe { job.x.pointer.offset(job.x.offset(image, source_row, source_column)) })

@@ -1,0 +1,137 @@
+//! Pictures of people, by person.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, PeopleList, natural_order};
+
+/// Extensions, in any case, of the files in a person's folder that are pictures; all other files are passed over.
+///
+/// They include formats that are not read: such a picture is an error when it is loaded, never left out unnoticed.
+pub const PICTURE_EXTENSIONS: [&str; 16] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "pgm", "ppm", "pnm", "pbm", "pam", "bmp", "gif", "tif", "tiff", "webp", "heic",
+];
+
+/// The pictures of a set of people: paths only, nothing is decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaceSet {
+    /// Name of each person; a person's index here is their identity.
+    pub people: Vec<String>,
+    /// Path of each picture, person by person.
+    pub pictures: Vec<PathBuf>,
+    /// Identity of each picture: ascending, every identity at least once.
+    pub identities: Vec<usize>,
+}
+
+impl FaceSet {
+    /// Lists a folder that holds one folder per person.
+    ///
+    /// People and the pictures of each are in [natural order](natural_order) of their names. Passed over are names
+    /// that start with a dot, files beside the people's folders, folders within them, and files without one of the
+    /// [`PICTURE_EXTENSIONS`] (a README, a `Thumbs.db`). Symbolic links count as what they point at; a picture's link
+    /// that points nowhere is listed, so that loading it fails.
+    ///
+    /// # Errors
+    /// If the folder does not exist, can't be listed, holds no people or one only, or if a person has no picture.
+    pub fn from_folders(directory: &Path) -> Result<Self, Error> {
+        let mut set = Self { people: Vec::new(), pictures: Vec::new(), identities: Vec::new() };
+        for (person, folder) in entries(directory, |path| path.is_dir())? {
+            let pictures = entries(&folder, |path| is_picture(path) && !path.is_dir())?;
+            if pictures.is_empty() {
+                return Err(Error::EmptyPerson { path: folder });
+            }
+            set.identities.resize(set.identities.len() + pictures.len(), set.people.len());
+            set.pictures.extend(pictures.into_iter().map(|(_, picture)| picture));
+            set.people.push(person);
+        }
+        set.of_several_people(directory)
+    }
+
+    /// The people of an LFW list, with pictures 1 to the listed number of each.
+    ///
+    /// Pictures are looked for as [`PeopleList`] describes.
+    ///
+    /// # Errors
+    /// If the folder does not exist, a picture is missing, or the list holds no people or one only.
+    pub fn from_people_list(list: &PeopleList, images: &Path) -> Result<Self, Error> {
+        let mut set = Self { people: Vec::new(), pictures: Vec::new(), identities: Vec::new() };
+        for (identity, person) in list.people.iter().enumerate() {
+            let pictures = list.resolve(identity, images)?;
+            set.identities.resize(set.identities.len() + pictures.len(), identity);
+            set.pictures.extend(pictures);
+            set.people.push(person.name.clone());
+        }
+        set.of_several_people(&list.path)
+    }
+
+    fn of_several_people(self, path: &Path) -> Result<Self, Error> {
+        match self.people.len() {
+            0 => Err(Error::NoPeople { path: path.to_owned() }),
+            1 => Err(Error::OnePerson { path: path.to_owned() }),
+            _ => Ok(self),
+        }
+    }
+
+    /// The positions of a person's pictures.
+    ///
+    /// # Panics
+    /// If there is no such person.
+    #[track_caller]
+    pub fn pictures_of(&self, person: usize) -> Range<usize> {
+        assert!(person < self.people.len(), "person {person} of {}", self.people.len());
+        let start = self.identities.partition_point(|&identity| identity < person);
+        let end = self.identities.partition_point(|&identity| identity <= person);
+        start..end
+    }
+
+    /// Some of the people, in the order given and numbered anew from 0: `set.subset(0..30)`.
+    ///
+    /// # Panics
+    /// If there is no such person.
+    #[track_caller]
+    pub fn subset(&self, people: impl IntoIterator<Item = usize>) -> Self {
+        let mut subset = Self { people: Vec::new(), pictures: Vec::new(), identities: Vec::new() };
+        for person in people {
+            let pictures = self.pictures_of(person);
+            subset.identities.resize(subset.identities.len() + pictures.len(), subset.people.len());
+            subset.pictures.extend_from_slice(&self.pictures[pictures]);
+            subset.people.push(self.people[person].clone());
+        }
+        subset
+    }
+
+    /// Those people of whom there are at least so many pictures, numbered anew from 0.
+    pub fn with_at_least(&self, pictures: usize) -> Self {
+        self.subset((0..self.people.len()).filter(|&person| self.pictures_of(person).len() >= pictures))
+    }
+}
+
+/// Names and paths of what a folder holds, hidden things apart, in natural order.
+fn entries(directory: &Path, keep: impl Fn(&Path) -> bool) -> Result<Vec<(String, PathBuf)>, Error> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Error::MissingDirectory { path: directory.to_owned() }
+        }
+        _ => Error::Io { path: directory.to_owned(), source },
+    };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !name.starts_with('.') && keep(&path) {
+            entries.push((name, path));
+        }
+    }
+    entries.sort_by(|(left, left_path), (right, right_path)| {
+        natural_order(left, right).then_with(|| left_path.cmp(right_path))
+    });
+    Ok(entries)
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    PICTURE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}

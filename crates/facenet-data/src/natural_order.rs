@@ -1,0 +1,45 @@
+//! Names in the order in which people count.
+
+use std::cmp::Ordering;
+
+/// Compares names with their runs of digits as numbers: `s2` comes before `s10`.
+///
+/// It is a total order: names that differ only in leading zeros (`s2`, `s02`) are ordered by their bytes. Digits are
+/// ASCII and can be of any number.
+///
+/// ```
+/// use facenet_data::natural_order;
+///
+/// let mut names = ["s10", "s2", "s1"];
+/// names.sort_by(|left, right| natural_order(left, right));
+/// assert_eq!(names, ["s1", "s2", "s10"]);
+/// ```
+pub fn natural_order(left: &str, right: &str) -> Ordering {
+    let (mut a, mut b) = (left.as_bytes(), right.as_bytes());
+    loop {
+        let order = match (a.first(), b.first()) {
+            (None, _) | (_, None) => return a.len().cmp(&b.len()).then_with(|| left.cmp(right)),
+            (Some(x), Some(y)) if x.is_ascii_digit() && y.is_ascii_digit() => {
+                let (x, y) = (take_number(&mut a), take_number(&mut b));
+                x.len().cmp(&y.len()).then_with(|| x.cmp(y))
+            }
+            (Some(x), Some(y)) => {
+                let order = x.cmp(y);
+                (a, b) = (&a[1..], &b[1..]);
+                order
+            }
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
+/// Splits the leading run of digits off, without its leading zeros.
+fn take_number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    *text = rest;
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    &digits[zeros..]
+}

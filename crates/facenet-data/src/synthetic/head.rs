@@ -1,0 +1,170 @@
+//! The head: outline, neck, ears, skin and beard.
+
+use super::canvas::{Area, Canvas};
+use super::identity::{BeardStyle, Identity};
+use super::picture::Picture;
+use super::shape::{edge, ellipse, mix_colour, ramp, squircle, tint, wave};
+
+/// The outline of the head as the camera sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outline {
+    width: f32,
+    crown: f32,
+    jaw: f32,
+    taper: f32,
+    square: f32,
+    chin: f32,
+}
+
+impl Outline {
+    pub(super) fn new(who: &Identity, how: &Picture) -> Self {
+        let head = who.head;
+        Self {
+            width: head.width,
+            crown: head.crown * (1.0 - 0.25 * how.pitch[0]),
+            jaw: head.jaw * (1.0 + 0.15 * how.pitch[0]) + 0.05 * how.mouth_open,
+            taper: head.taper,
+            square: head.square,
+            chin: 0.16 * how.yaw[0],
+        }
+    }
+
+    /// Signed distance from the edge.
+    #[inline(always)]
+    pub(super) fn distance(&self, x: f32, y: f32) -> f32 {
+        let down = ramp(y, 0.0, self.jaw);
+        let (height, square) = if y < 0.0 { (self.crown, 0.15) } else { (self.jaw, self.square) };
+        squircle(x - self.chin * down, y, [self.width * (1.0 - self.taper * down * down), height], square)
+    }
+
+    /// A rectangle around the head.
+    pub(super) fn area(&self) -> Area {
+        let middle = 0.5 * (self.jaw - self.crown);
+        Area {
+            centre: [0.5 * self.chin, middle],
+            radii: [self.width + self.chin.abs() + 0.03, 0.5 * (self.jaw + self.crown) + 0.03],
+        }
+    }
+}
+
+/// Neck and shoulders.
+pub(super) fn paint_body(canvas: &mut Canvas, who: &Identity, how: &Picture) {
+    let soft = canvas.pixel();
+    let (jaw, neck) = (who.head.jaw, who.head.width * 0.62);
+    let shadow = [who.skin[0] * 0.72, who.skin[1] * 0.66, who.skin[2] * 0.66];
+    let shoulders = jaw + 0.16;
+    canvas.paint(Area { centre: [0.0, jaw + 0.6], radii: [1.3, 0.7] }, how.shirt[0], |x, y| {
+        edge(squircle(x, y - shoulders - 0.9, [1.02, 0.92], 0.55), soft)
+    });
+    canvas.paint(Area { centre: [0.0, jaw], radii: [neck + 0.1, 0.5] }, shadow, |x, y| {
+        edge(squircle(x, y - jaw + 0.02, [neck, 0.34 + how.collar * 0.4], 0.7), soft)
+    });
+    let stripe = how.collar;
+    canvas.paint(Area { centre: [0.0, jaw + 0.5], radii: [0.9, 0.5] }, how.shirt[1], |x, y| {
+        let band = (ellipse(x, y - shoulders + 0.12, [neck + 0.10, stripe + 0.10])).abs() - 0.03;
+        edge(band, soft) * ramp(y, shoulders - 0.12, shoulders)
+    });
+}
+
+/// Ears, drawn before the head covers their inner halves.
+pub(super) fn paint_ears(canvas: &mut Canvas, who: &Identity, how: &Picture) {
+    let soft = canvas.pixel();
+    let inner = [who.skin[0] * 0.80, who.skin[1] * 0.68, who.skin[2] * 0.66];
+    for side in [-1.0, 1.0] {
+        let x = side * (who.head.width + who.ears.stick_out) * how.yaw[1] - 0.16 * how.yaw[0];
+        let y = who.eyes.y + 0.10 + 0.1 * how.pitch[0];
+        let radii = [0.45 * who.ears.size + 0.02, who.ears.size];
+        let area = Area { centre: [x, y], radii: [radii[0] + 0.02, radii[1] + 0.02] };
+        canvas.paint(area, tint(who.skin, 0.95), |u, v| edge(ellipse(u - x, v - y, radii), soft));
+        canvas.paint(area, inner, |u, v| {
+            0.8 * edge(ellipse(u - x - side * 0.008, v - y + 0.01, [0.55 * radii[0], 0.62 * radii[1]]), 1.5 * soft)
+        });
+    }
+}
+
+/// The face without its features: skin, cheeks, freckles, moles.
+pub(super) fn paint_skin(canvas: &mut Canvas, who: &Identity, how: &Picture) {
+    let (soft, outline, skin) = (canvas.pixel(), Outline::new(who, how), who.skin);
+    let rim = [skin[0] * 0.80, skin[1] * 0.70, skin[2] * 0.70];
+    canvas.paint_with(outline.area(), |x, y| {
+        let distance = outline.distance(x, y);
+        // A little darker towards the edge, so that the head looks round in flat light too.
+        (edge(distance, soft), mix_colour(skin, rim, 0.75 * ramp(distance, -0.16, 0.02)))
+    });
+    let rosy = [skin[0] * 1.02, skin[1] * 0.72, skin[2] * 0.74];
+    for side in [-1.0, 1.0] {
+        let at = how.place(&who.head, side * who.head.width * 0.55, who.eyes.y + who.nose.length * 0.95, 0.0);
+        let radii = [0.13 * at.scale[0], 0.11];
+        let strength = who.blush * 0.8;
+        canvas.paint(Area { centre: at.centre, radii }, rosy, |x, y| {
+            strength * edge(ellipse(x - at.centre[0], y - at.centre[1], radii) + 0.06, 0.12)
+        });
+    }
+    if who.freckles > 0.0 {
+        for spot in 0..14 {
+            // A fixed pattern over nose and cheeks.
+            let (x, y) = ((spot * 5 % 14) as f32 / 13.0 - 0.5, (spot * 3 % 7) as f32 / 6.0 - 0.5);
+            let (x, y) = (x * who.head.width * 1.25, who.eyes.y + who.nose.length * (0.75 + 0.5 * y));
+            paint_spot(canvas, who, how, [x, y], 0.014, 0.75 * who.freckles);
+        }
+    }
+    for &mole in &who.moles {
+        paint_spot(canvas, who, how, mole, 0.024, 1.0);
+    }
+}
+
+/// A small dark spot on the skin.
+fn paint_spot(canvas: &mut Canvas, who: &Identity, how: &Picture, [x, y]: [f32; 2], radius: f32, strength: f32) {
+    let (soft, at) = (canvas.pixel(), how.place(&who.head, x, y, 0.0));
+    let dark = [who.skin[0] * 0.52, who.skin[1] * 0.40, who.skin[2] * 0.36];
+    let radii = [radius * at.scale[0], radius];
+    canvas.paint(Area { centre: at.centre, radii: [radius + soft, radius + soft] }, dark, |u, v| {
+        strength * edge(ellipse(u - at.centre[0], v - at.centre[1], radii), soft)
+    });
+}
+
+/// Facial hair below the nose; the mouth is painted over it.
+pub(super) fn paint_beard(canvas: &mut Canvas, who: &Identity, how: &Picture) {
+    let (beard, head, mouth) = (who.beard, who.head, who.mouth);
+    let (soft, outline) = (canvas.pixel(), Outline::new(who, how));
+    let at = how.place(&head, 0.0, mouth.y, 0.0);
+    let [cx, cy] = at.centre;
+    let texture = |x: f32, y: f32| tint(beard.colour, 1.0 + 0.12 * wave(x * 14.0 + 0.4 * wave(y * 3.0)));
+    match beard.style {
+        BeardStyle::None => {}
+        BeardStyle::Stubble | BeardStyle::Full => {
+            let full = beard.style == BeardStyle::Full;
+            let (strength, grow) = if full { (0.96, 0.02 + 0.10 * beard.size) } else { (0.42, 0.0) };
+            let mut area = outline.area();
+            area.radii[1] += grow;
+            let top = cy - mouth.upper - 0.05;
+            canvas.paint_with(area, |x, y| {
+                let across = (x - cx) / head.width;
+                // Up to the ears at the sides, under the nose in the middle.
+                let line = top + 0.10 - 0.42 * across * across;
+                let lip = edge(ellipse(x - cx, y - top, [mouth.width * 0.9, 0.055]), 2.0 * soft);
+                let inside = edge(outline.distance(x, y - grow * ramp(y, cy - 0.2, cy + 0.2)), soft);
+                (strength * inside * lip.max(ramp(y, line - 0.02, line + 0.03)), texture(x, y))
+            });
+        }
+        BeardStyle::Moustache => {
+            let (radii, y) = ([mouth.width * (0.9 + 0.4 * beard.size), 0.045 + 0.02 * beard.size], cy - mouth.upper - 0.04);
+            canvas.paint_with(Area { centre: [cx, y], radii: [radii[0] + 0.05, 0.2] }, |u, v| {
+                let x = (u - cx) / at.scale[0];
+                let droop = 0.09 * (x / radii[0]) * (x / radii[0]);
+                (edge(ellipse(x, v - y - droop, radii), soft), texture(u, v))
+            });
+        }
+        BeardStyle::Goatee => {
+            let bottom = how.place(&head, 0.0, head.jaw * 0.97, 0.02);
+            let middle = 0.5 * (cy - mouth.upper - 0.07 + bottom.centre[1]);
+            let radii = [mouth.width * (0.75 + 0.35 * beard.size), bottom.centre[1] - middle + 0.02];
+            let hollow = [radii[0] - 0.055, mouth.upper + mouth.lower + 0.025];
+            canvas.paint_with(Area { centre: [cx, middle], radii: [radii[0] + 0.02, radii[1] + 0.02] }, |u, v| {
+                let x = (u - cx) / at.scale[0];
+                let outside = 1.0 - edge(squircle(x, v - cy, hollow, 0.5), soft);
+                (edge(squircle(x, v - middle, radii, 0.6), soft) * outside, texture(u, v))
+            });
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Every operation in `f32`: against `f64`, on any number of threads, in any layout of memory.
+//!
+//! (`convolution.rs` compares the convolutions with their formulas, at more sizes.)
+
+use facenet_tensor::{
+    DropoutKey, LocalResponse, Scalar, Scratch, Window, average_pool_backward, average_pool_forward,
+    batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, bias_backward,
+    bias_forward, convolution_backward_input, convolution_backward_weight, convolution_forward,
+    depthwise_backward_input, depthwise_backward_weight, depthwise_forward, dropout_backward, dropout_forward,
+    global_average_pool_backward, global_average_pool_forward, l2_normalize_backward, l2_normalize_forward,
+    l2_pool_backward, l2_pool_forward, linear_backward_input, linear_backward_weight, linear_forward,
+    local_response_norm_backward, local_response_norm_forward, max_pool_backward, max_pool_forward, maxout_backward,
+    maxout_forward, prelu_backward, prelu_forward, relu_backward, relu_forward, sigmoid_backward, sigmoid_forward,
+};
+use ndarray::{Array, Array1, Array2, Array4, ArrayD, ArrayView4, ArrayViewMut4, Dimension, ShapeBuilder, s};
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand_distr::Uniform;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// Where the pixels of an image lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Layout {
+    /// Without gaps.
+    Dense,
+    /// As some channels of a wider image.
+    Channels,
+    /// As some channels, rows and columns of a larger image.
+    Crop,
+}
+
+/// An image in some layout; what surrounds it must stay as it is.
+struct Image<T> {
+    whole: Array4<T>,
+    shape: [usize; 3],
+    layout: Layout,
+}
+
+const OUTSIDE: f64 = 77.0;
+
+impl<T: Scalar> Image<T> {
+    fn new(image: &Array4<T>, layout: Layout) -> Self {
+        let (n, h, w, c) = image.dim();
+        let shape = match layout {
+            Layout::Dense => (n, h, w, c),
+            Layout::Channels => (n, h, w, c + 5),
+            Layout::Crop => (n, h + 2, w + 3, c + 5),
+        };
+        let mut result = Self { whole: Array4::from_elem(shape, T::from_f64(OUTSIDE)), shape: [h, w, c], layout };
+        result.view_mut().assign(image);
+        result
+    }
+
+    fn view(&self) -> ArrayView4<'_, T> {
+        let [h, w, c] = self.shape;
+        match self.layout {
+            Layout::Dense => self.whole.view(),
+            Layout::Channels => self.whole.slice(s![.., .., .., 2..2 + c]),
+            Layout::Crop => self.whole.slice(s![.., 1..=h, 1..=w, 2..2 + c]),
+        }
+    }
+
+    fn view_mut(&mut self) -> ArrayViewMut4<'_, T> {
+        let [h, w, c] = self.shape;
+        match self.layout {
+            Layout::Dense => self.whole.view_mut(),
+            Layout::Channels => self.whole.slice_mut(s![.., .., .., 2..2 + c]),
+            Layout::Crop => self.whole.slice_mut(s![.., 1..=h, 1..=w, 2..2 + c]),
+        }
+    }
+
+    fn finish(mut self) -> ArrayD<T> {
+        let image = self.view().to_owned().into_dyn();
+        self.view_mut().fill(T::from_f64(OUTSIDE));
+        assert!(
+            self.whole.iter().all(|value| *value == T::from_f64(OUTSIDE)),
+            "written outside of {:?}",
+            image.shape()
+        );
+        image
+    }
+}
+
+/// Numbers in [-1, 1), the same in both types.
+fn random<T: Scalar, D: Dimension>(shape: impl ShapeBuilder<Dim = D>, seed: u64) -> Array<T, D> {
+    Array::random_using(shape, Uniform::new(-1.0f32, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
+        .mapv(|value| T::from_f64(f64::from(value)))
+}
+
+/// A result and the bound of its error in units of `f32::EPSILON`.
+///
+/// One rounding moves a number of size at most `m` by `m / 2` units, so a result that passes through `r` roundings at
+/// size at most `m` is off by at most about `r m` units, with a factor of 2 to spare. Where a long sum is taken, `m` is
+/// the sum of the absolute values and `r` the number of additions that one term passes through.
+struct Outcome<T> {
+    name: &'static str,
+    value: ArrayD<T>,
+    units: f64,
+}
+
+struct Outcomes<T> {
+    layout: Layout,
+    list: Vec<Outcome<T>>,
+}
+
+impl<T: Scalar> Outcomes<T> {
+    fn add<D: Dimension>(&mut self, name: &'static str, value: Array<T, D>, units: f64) {
+        self.list.push(Outcome { name, value: value.into_dyn(), units });
+    }
+
+    /// Runs an operation that writes or adds to one image.
+    fn image(
+        &mut self,
+        name: &'static str,
+        start: &Array4<T>,
+        units: f64,
+        operation: impl FnOnce(ArrayViewMut4<'_, T>),
+    ) {
+        let mut image = Image::new(start, self.layout);
+        operation(image.view_mut());
+        self.add(name, image.finish(), units);
+    }
+}
+
+const BATCH: usize = 3;
+const HEIGHT: usize = 33;
+const WIDTH: usize = 29;
+const CHANNELS: usize = 21;
+
+/// Additions that a term of a sum over pixels passes through: its block of 32, its part of at least 1,024, the parts.
+const ADDITIONS: f64 = 32.0 + 48.0 + 32.0;
+
+fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
+    let shape = (BATCH, HEIGHT, WIDTH, CHANNELS);
+    let pixels = (BATCH * HEIGHT * WIDTH) as f64;
+    let (x, dy, start) = (random(shape, 1), random(shape, 2), random(shape, 3));
+    let (x_image, dy_image) = (Image::new(&x, layout), Image::new(&dy, layout));
+    let (x_view, dy_view) = (x_image.view(), dy_image.view());
+    let vector = |seed| random::<T, _>(CHANNELS, seed);
+    let mut outcomes = Outcomes { layout, list: Vec::new() };
+
+    let bias = vector(4);
+    outcomes.image("bias", &x, 2.0, |y| bias_forward(bias.view(), y));
+    let mut dbias = vector(5);
+    bias_backward(dy_view, dbias.view_mut());
+    outcomes.add("dbias", dbias, ADDITIONS * pixels);
+
+    outcomes.image("relu", &x, 0.0, |y| relu_forward(y));
+    outcomes.image("relu dx", &dy, 0.0, |dx| relu_backward(x_view, dx));
+    // The exponential of a number of size 1 is at most e, and good to a unit.
+    outcomes.image("sigmoid", &x, 8.0, |y| sigmoid_forward(y));
+    outcomes.image("sigmoid dx", &dy, 4.0, |dx| sigmoid_backward(x_view, dx));
+    let key = DropoutKey { seed: 1, step: 2, layer: 3 };
+    outcomes.image("dropout", &x, 4.0, |y| dropout_forward(y, 0.3, key));
+    outcomes.image("dropout dx", &dy, 4.0, |dx| dropout_backward(dx, 0.3, key));
+
+    for (slope, names) in [
+        (vector(6), ["prelu", "prelu dx", "prelu dslope"]),
+        (random(1, 6), ["prelu, shared", "prelu dx, shared", "prelu dslope, shared"]),
+    ] {
+        outcomes.image(names[0], &start, 1.0, |y| prelu_forward(x_view, slope.view(), y));
+        let mut dslope = slope.clone() + T::one();
+        outcomes.image(names[1], &start, 3.0, |dx| {
+            prelu_backward(x_view, slope.view(), dy_view, dx, dslope.view_mut());
+        });
+        let terms = (CHANNELS / slope.len()) as f64;
+        outcomes.add(names[2], dslope, (ADDITIONS + terms + 2.0) * pixels * terms);
+    }
+
+    let pieces = random((BATCH, HEIGHT, WIDTH, 3 * CHANNELS), 7);
+    let pieces_image = Image::new(&pieces, layout);
+    outcomes.image("maxout", &start, 0.0, |y| maxout_forward(pieces_image.view(), 3, y));
+    outcomes.image("maxout dx", &pieces, 2.0, |dx| maxout_backward(pieces_image.view(), 3, dy_view, dx));
+
+    let epsilon = T::from_f64(f64::from(1e-3f32));
+    let (scale, shift) = (vector(8), vector(9));
+    let (mut mean, mut variance) = (vector(10), vector(11));
+    // Deviations are about 0.58, so normalised numbers are below 2 and their derivatives too: factors of a few units.
+    outcomes.image("batch_norm", &start, 8.0 * ADDITIONS, |y| {
+        batch_norm_forward(x_view, scale.view(), shift.view(), epsilon, mean.view_mut(), variance.view_mut(), y);
+    });
+    outcomes.add("batch_norm mean", mean.clone(), ADDITIONS);
+    outcomes.add("batch_norm variance", variance.clone(), 2.0 * ADDITIONS);
+    let (mut dscale, mut dshift) = (vector(12), vector(13));
+    outcomes.image("batch_norm dx", &start, 16.0 * ADDITIONS, |dx| {
+        let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
+        batch_norm_backward(x_view, dy_view, scale.view(), epsilon, mean.view(), variance.view(), dx, dscale, dshift);
+    });
+    outcomes.add("batch_norm dscale", dscale, 4.0 * ADDITIONS * pixels);
+    outcomes.add("batch_norm dshift", dshift, ADDITIONS * pixels);
+
+    let (mean, variance) = (vector(14), vector(15) + T::from_f64(1.5));
+    outcomes.image("batch_norm_eval", &start, 16.0, |y| {
+        batch_norm_eval_forward(x_view, scale.view(), shift.view(), epsilon, mean.view(), variance.view(), y);
+    });
+    let (mut dscale, mut dshift) = (vector(16), vector(17));
+    outcomes.image("batch_norm_eval dx", &start, 8.0, |dx| {
+        let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
+        let (mean, variance) = (mean.view(), variance.view());
+        batch_norm_eval_backward(x_view, dy_view, scale.view(), epsilon, mean, variance, dx, dscale, dshift);
+    });
+    outcomes.add("batch_norm_eval dscale", dscale, 4.0 * ADDITIONS * pixels);
+    outcomes.add("batch_norm_eval dshift", dshift, ADDITIONS * pixels);
+
+    for (beta, names) in
+        [(0.75, ["local_response_norm", "local_response_norm dx"]), (0.6, ["local_response_norm, 0.6", "dx, 0.6"])]
+    {
+        let parameters = LocalResponse { size: 5, alpha: 0.5, beta, k: 1.0 };
+        outcomes.image(names[0], &start, 12.0, |y| local_response_norm_forward(x_view, parameters, y));
+        outcomes.image(names[1], &start, 32.0, |dx| local_response_norm_backward(x_view, dy_view, parameters, dx));
+    }
+
+    for (window, names) in [
+        (Window::square(3, 1, 1), ["max_pool, 3/1", "max_pool dx, 3/1", "average_pool", "dx", "l2_pool", "dx"]),
+        (Window::square(3, 2, 1), ["max_pool, 3/2", "max_pool dx, 3/2", "average_pool", "dx", "l2_pool", "dx"]),
+        (Window::square(5, 3, 0), ["max_pool, 5/3", "max_pool dx, 5/3", "average_pool", "dx", "l2_pool", "dx"]),
+    ] {
+        let [rows, columns] = window.output([HEIGHT, WIDTH]).unwrap();
+        let out = random((BATCH, rows, columns, CHANNELS), 18);
+        let out_image = Image::new(&out, layout);
+        let area = (window.kernel[0] * window.kernel[1]) as f64;
+        outcomes.image(names[0], &out, 0.0, |y| max_pool_forward(x_view, window, y));
+        outcomes.image(names[1], &start, area * area, |dx| max_pool_backward(x_view, out_image.view(), window, dx));
+        outcomes.image(names[2], &out, area + 2.0, |y| average_pool_forward(x_view, window, y));
+        outcomes.image(names[3], &start, 2.0 * area, |dx| average_pool_backward(out_image.view(), window, dx));
+        let mut y = out.clone();
+        l2_pool_forward(x_view, window, y.view_mut());
+        outcomes.add(names[4], y.clone(), area * area.sqrt());
+        let y = Image::new(&y, layout);
+        outcomes.image(names[5], &start, 2.0 * (area + 8.0) * area, |dx| {
+            l2_pool_backward(x_view, y.view(), out_image.view(), window, dx);
+        });
+    }
+
+    let mut y = random((BATCH, CHANNELS), 19);
+    outcomes.image("global_average_pool dx", &start, 3.0, |dx| global_average_pool_backward(y.view(), dx));
+    global_average_pool_forward(x_view, y.view_mut());
+    outcomes.add("global_average_pool", y, ADDITIONS);
+
+    products(&mut outcomes, &x_view, &dy_view);
+    outcomes.list
+}
+
+/// The operations that multiply by a matrix or work on rows.
+fn products<T: Scalar>(outcomes: &mut Outcomes<T>, x: &ArrayView4<'_, T>, dy: &ArrayView4<'_, T>) {
+    let window = Window::square(3, 2, 1);
+    let [rows, columns] = window.output([HEIGHT, WIDTH]).unwrap();
+    let terms = (9 * CHANNELS) as f64;
+    let pixels = (BATCH * rows * columns) as f64;
+    let mut scratch = Scratch::default();
+    let start = random((BATCH, HEIGHT, WIDTH, CHANNELS), 3);
+    let out = random((BATCH, rows, columns, CHANNELS), 20);
+    let out_image = Image::new(&out, outcomes.layout);
+    let weight = random((3, 3, CHANNELS, CHANNELS), 21);
+    outcomes.image("convolution", &out, terms * terms, |y| {
+        convolution_forward(*x, weight.view(), window, y, &mut scratch);
+    });
+    outcomes.image("convolution dx", &start, terms * terms, |dx| {
+        convolution_backward_input(out_image.view(), weight.view(), window, dx, &mut scratch);
+    });
+    let mut dweight: Array4<T> = random(weight.raw_dim(), 22);
+    convolution_backward_weight(*x, out_image.view(), window, dweight.view_mut(), &mut scratch);
+    outcomes.add("convolution dweight", dweight, pixels * pixels);
+
+    let weight = random((3, 3, CHANNELS), 23);
+    outcomes.image("depthwise", &out, 81.0, |y| depthwise_forward(*x, weight.view(), window, y));
+    outcomes.image("depthwise dx", &start, 100.0, |dx| {
+        depthwise_backward_input(out_image.view(), weight.view(), window, dx);
+    });
+    let mut dweight = weight.clone();
+    depthwise_backward_weight(*x, out_image.view(), window, dweight.view_mut());
+    outcomes.add("depthwise dweight", dweight, pixels * pixels);
+
+    let row_matrix =
+        |image: &ArrayView4<'_, T>| image.to_owned().into_shape_with_order((BATCH * HEIGHT, WIDTH * CHANNELS)).unwrap();
+    let (x, dy) = (row_matrix(x), row_matrix(dy));
+    let (n, inputs) = x.dim();
+    let weight: Array2<T> = random((inputs, 37), 24);
+    let dy_narrow = dy.slice(s![.., ..37]).to_owned();
+    let mut y = dy_narrow.clone();
+    linear_forward(x.view(), weight.view(), y.view_mut(), &mut scratch);
+    outcomes.add("linear", y, (inputs * inputs) as f64);
+    let mut dx = x.clone();
+    linear_backward_input(dy_narrow.view(), weight.view(), dx.view_mut(), &mut scratch);
+    outcomes.add("linear dx", dx, 38.0 * 38.0);
+    let mut dweight = weight.clone();
+    linear_backward_weight(x.view(), dy_narrow.view(), dweight.view_mut(), &mut scratch);
+    outcomes.add("linear dweight", dweight, ((n + 1) * (n + 1)) as f64);
+
+    // Rows of 609 numbers have lengths of about 14.
+    let mut y = x.clone();
+    l2_normalize_forward(x.view(), y.view_mut());
+    outcomes.add("l2_normalize", y.clone(), 1.0);
+    let mut dx = x.clone();
+    l2_normalize_backward(x.view(), y.view(), dy.view(), dx.view_mut());
+    outcomes.add("l2_normalize dx", dx, 4.0);
+}
+
+#[test]
+fn single_precision_agrees_with_double_precision() {
+    let single = every_operation::<f32>(Layout::Dense);
+    let double = every_operation::<f64>(Layout::Dense);
+    for (single, double) in single.iter().zip(&double) {
+        let bound = single.units * f64::from(f32::EPSILON);
+        let error = single
+            .value
+            .iter()
+            .zip(&double.value)
+            .fold(0.0, |largest: f64, (single, double)| largest.max((f64::from(*single) - double).abs()));
+        assert!(error <= bound && single.value.iter().all(|v| v.is_finite()), "{}: {error:e} > {bound:e}", single.name);
+    }
+}
+
+#[test]
+fn any_number_of_threads_computes_the_same_bits() {
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| every_operation::<f32>(Layout::Dense))
+    };
+    let one = run(1);
+    for threads in [2, 5] {
+        assert_same_bits(&one, &run(threads), &format!("on 1 and on {threads} threads"));
+    }
+}
+
+#[test]
+fn any_layout_computes_the_same_bits() {
+    let dense = every_operation::<f32>(Layout::Dense);
+    for layout in [Layout::Channels, Layout::Crop] {
+        assert_same_bits(&dense, &every_operation::<f32>(layout), &format!("as {layout:?}"));
+    }
+}
+
+#[track_caller]
+fn assert_same_bits(left: &[Outcome<f32>], right: &[Outcome<f32>], case: &str) {
+    for (left, right) in left.iter().zip(right) {
+        assert_eq!(left.value.mapv(f32::to_bits), right.value.mapv(f32::to_bits), "{} {case}", left.name);
+    }
+}
+
+/// A sum over so many pixels that adding them one after the other in `f32` would stop growing.
+#[test]
+fn long_sums_lose_nothing() {
+    let dy = Array4::<f32>::ones((5, 2048, 2048, 1));
+    let mut dbias = Array1::zeros(1);
+    bias_backward(dy.view(), dbias.view_mut());
+    assert_eq!(dbias[0], (5 * 2048 * 2048) as f32);
+}

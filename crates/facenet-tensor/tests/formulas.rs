@@ -1,0 +1,264 @@
+//! Forward passes in `f64` against their formulas, written down index by index.
+
+use facenet_tensor::{
+    DropoutKey, LocalResponse, Window, average_pool_forward, batch_norm_eval_forward, batch_norm_forward, bias_forward,
+    channels, dropout_backward, dropout_forward, global_average_pool_forward, l2_normalize_forward, l2_pool_forward,
+    local_response_norm_forward, max_pool_forward, maxout_forward, prelu_forward, relu_forward, sigmoid_forward,
+};
+use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder, array, s};
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand_distr::Uniform;
+use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+fn random<D: Dimension>(shape: impl ShapeBuilder<Dim = D>, seed: u64) -> Array<f64, D> {
+    Array::random_using(shape, Uniform::new(-1.0, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
+}
+
+/// Values are of size 1 and sums have at most a few thousand terms: rounding stays far below.
+#[track_caller]
+fn assert_same<D: Dimension>(left: &Array<f64, D>, right: &Array<f64, D>) {
+    assert_eq!(left.shape(), right.shape());
+    let difference = (left - right).iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    assert!(difference < 1e-12 && left.iter().all(|value| value.is_finite()), "{left} and {right}: {difference:e}");
+}
+
+/// The numbers below output `(n, row, column, c)` of a pooling.
+fn below(x: &Array4<f64>, window: Window, (n, row, column, c): (usize, usize, usize, usize)) -> Vec<f64> {
+    let (_, height, width, _) = x.dim();
+    let mut values = Vec::new();
+    for i in 0..window.kernel[0] {
+        for j in 0..window.kernel[1] {
+            let h = (row * window.stride[0] + i).checked_sub(window.padding[0]);
+            let w = (column * window.stride[1] + j).checked_sub(window.padding[1]);
+            if let (Some(h), Some(w)) = (h, w)
+                && h < height
+                && w < width
+            {
+                values.push(x[[n, h, w, c]]);
+            }
+        }
+    }
+    values
+}
+
+/// A window and an image that it fits on.
+fn pooling() -> impl Strategy<Value = (Window, Array4<f64>)> {
+    let side = (1..5usize, 1..4usize).prop_flat_map(|(kernel, stride)| (Just(kernel), Just(stride), 0..kernel));
+    (side.clone(), side, 0..4usize, 0..6usize, 1..3usize, 1..20usize, any::<u64>()).prop_map(
+        |((kh, sh, ph), (kw, sw, pw), rows, columns, n, c, seed)| {
+            let window = Window { kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] };
+            // Few different values, so that equals are common.
+            (window, random((n, kh + rows, kw + columns, c), seed).mapv(|x| (x * 8.0).round() / 4.0))
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn poolings((window, x) in pooling()) {
+        let (n, height, width, c) = x.dim();
+        let [rows, columns] = window.output([height, width]).unwrap();
+        let shape = (n, rows, columns, c);
+        let area = (window.kernel[0] * window.kernel[1]) as f64;
+        let mut y = Array4::from_elem(shape, f64::NAN);
+        max_pool_forward(x.view(), window, y.view_mut());
+        assert_eq!(y, Array4::from_shape_fn(shape, |at| below(&x, window, at).into_iter().fold(f64::MIN, f64::max)));
+        average_pool_forward(x.view(), window, y.view_mut());
+        assert_same(&y, &Array4::from_shape_fn(shape, |at| below(&x, window, at).iter().sum::<f64>() / area));
+        l2_pool_forward(x.view(), window, y.view_mut());
+        let squares = |at| below(&x, window, at).iter().map(|x| x * x).sum::<f64>();
+        assert_same(&y, &Array4::from_shape_fn(shape, |at| squares(at).sqrt()));
+    }
+
+    #[test]
+    fn local_responses(
+        size in 1..8usize,
+        beta in prop_oneof![Just(0.75), 0.1..2.0],
+        c in 1..12usize,
+        seed in any::<u64>(),
+    ) {
+        let x = random((2, 2, 3, c), seed) * 3.0;
+        let parameters = LocalResponse { size, alpha: 0.9, beta, k: 1.25 };
+        let mut y = Array4::from_elem(x.raw_dim(), f64::NAN);
+        local_response_norm_forward(x.view(), parameters, y.view_mut());
+        let expected = Array4::from_shape_fn(x.raw_dim(), |(n, h, w, c0)| {
+            let neighbours = (0..c).filter(|&d| d + size / 2 >= c0 && d + size / 2 < c0 + size);
+            let squares: f64 = neighbours.map(|d| x[[n, h, w, d]].powi(2)).sum();
+            x[[n, h, w, c0]] * (1.25 + 0.9 / size as f64 * squares).powf(-beta)
+        });
+        assert_same(&y, &expected);
+    }
+
+    #[test]
+    fn batch_statistics(n in 1..9usize, h in 1..30usize, w in 1..30usize, c in 1..6usize, seed in any::<u64>()) {
+        let x = random((n, h, w, c), seed) + 5.0;
+        let mut y = Array4::from_elem(x.raw_dim(), f64::NAN);
+        let [mut mean, mut variance] = [f64::NAN; 2].map(|value| Array1::from_elem(c, value));
+        let (scale, shift) = (random(c, 1), random(c, 2));
+        batch_norm_forward(
+            x.view(), scale.view(), shift.view(), 0.01, mean.view_mut(), variance.view_mut(), y.view_mut(),
+        );
+        let rows = x.to_shape((n * h * w, c)).unwrap();
+        assert_same(&mean, &rows.mean_axis(Axis(0)).unwrap());
+        assert_same(&variance, &rows.var_axis(Axis(0), 0.0));
+        let normal = (&x - &mean) / (&variance + 0.01).mapv(f64::sqrt);
+        assert_same(&y, &(normal * &scale + &shift));
+    }
+}
+
+#[test]
+fn batch_norm_with_given_statistics() {
+    let x = random((2, 3, 5, 7), 1);
+    let (scale, shift, mean, variance) = (random(7, 2), random(7, 3), random(7, 4), random(7, 5) + 2.0);
+    let mut y = Array4::from_elem(x.raw_dim(), f64::NAN);
+    batch_norm_eval_forward(x.view(), scale.view(), shift.view(), 1e-3, mean.view(), variance.view(), y.view_mut());
+    assert_same(&y, &((&x - &mean) / (&variance + 1e-3).mapv(f64::sqrt) * &scale + &shift));
+}
+
+/// The mean is 10,000 times the deviation: squares of `f32` would have no digit left of the variance.
+#[test]
+fn the_variance_survives_a_large_mean() {
+    let x = random((8, 24, 24, 3), 1).mapv(|x| (x + 10_000.0) as f32);
+    let exact = x.mapv(f64::from).to_shape((8 * 24 * 24, 3)).unwrap().var_axis(Axis(0), 0.0);
+    let mut y = Array4::zeros(x.raw_dim());
+    let (one, zero) = (Array1::ones(3), Array1::zeros(3));
+    let (mut mean, mut variance) = (Array1::zeros(3), Array1::zeros(3));
+    batch_norm_forward(x.view(), one.view(), zero.view(), 0.0, mean.view_mut(), variance.view_mut(), y.view_mut());
+    for (variance, exact) in variance.iter().zip(&exact) {
+        assert!((f64::from(*variance) / exact - 1.0).abs() < 1e-3, "{variance} and {exact}");
+    }
+}
+
+#[test]
+fn operations_on_single_numbers() {
+    let x = random((2, 3, 5, 7), 1);
+    let bias = random(7, 2);
+    let mut y = x.clone();
+    bias_forward(bias.view(), y.view_mut());
+    assert_same(&y, &(&x + &bias));
+    let mut y = x.clone();
+    relu_forward(y.view_mut());
+    assert_same(&y, &x.mapv(|x| x.max(0.0)));
+    let mut y = x.clone();
+    sigmoid_forward(y.view_mut());
+    assert_same(&y, &x.mapv(|x| 1.0 / (1.0 + (-x).exp())));
+    for slope in [random(7, 3), array![0.25]] {
+        prelu_forward(x.view(), slope.view(), y.view_mut());
+        assert_same(&y, &(x.mapv(|x| x.max(0.0)) + x.mapv(|x| x.min(0.0)) * &slope));
+    }
+}
+
+#[test]
+fn the_sigmoid_has_no_overflow() {
+    let mut y = Array4::from_shape_vec((1, 1, 1, 3), vec![-1e4f32, 0.0, 1e4]).unwrap();
+    sigmoid_forward(y.view_mut());
+    assert_eq!(y.into_raw_vec_and_offset().0, [0.0, 0.5, 1.0]);
+}
+
+#[test]
+fn maxout_takes_the_largest_of_neighbours() {
+    for pieces in [1, 2, 5] {
+        let x = random((2, 3, 5, 7 * pieces), 1);
+        let mut y = Array4::from_elem((2, 3, 5, 7), f64::NAN);
+        maxout_forward(x.view(), pieces, y.view_mut());
+        let expected = Array4::from_shape_fn(y.raw_dim(), |(n, h, w, c)| {
+            (0..pieces).map(|p| x[[n, h, w, c * pieces + p]]).fold(f64::MIN, f64::max)
+        });
+        assert_eq!(y, expected);
+    }
+}
+
+#[test]
+fn global_averages_and_unit_rows() {
+    let x = random((3, 11, 13, 5), 1);
+    let mut y = Array2::from_elem((3, 5), f64::NAN);
+    global_average_pool_forward(x.view(), y.view_mut());
+    assert_same(&y, &x.mean_axis(Axis(1)).unwrap().mean_axis(Axis(1)).unwrap());
+    let mut unit = y.clone();
+    l2_normalize_forward(y.view(), unit.view_mut());
+    for (unit, y) in unit.outer_iter().zip(y.outer_iter()) {
+        assert_same(&unit.to_owned(), &(&y / y.dot(&y).sqrt()));
+    }
+}
+
+#[test]
+fn channels_are_slices() {
+    let x = random((2, 3, 5, 7), 1);
+    assert_eq!(channels(x.view(), 2..6), x.slice(s![.., .., .., 2..6]));
+}
+
+#[test]
+#[should_panic(expected = "channels 3..8 of images [2, 3, 5, 7]")]
+fn channels_that_images_lack() {
+    channels(random((2, 3, 5, 7), 1).view(), 3..8);
+}
+
+#[test]
+fn dropout_keeps_the_expected_part_and_draws_the_same_mask_again() {
+    let key = DropoutKey { seed: 1, step: 2, layer: 3 };
+    let mask = |rate, key| {
+        let mut y = Array4::<f64>::ones((4, 50, 50, 10));
+        dropout_forward(y.view_mut(), rate, key);
+        y
+    };
+    for rate in [0.1, 0.4, 0.9] {
+        let y = mask(rate, key);
+        let count = y.len() as f64;
+        let kept = y.iter().filter(|y| **y != 0.0).count() as f64 / count;
+        let deviation = (rate * (1.0 - rate) / count).sqrt();
+        assert!((kept - (1.0 - rate)).abs() < 5.0 * deviation, "rate {rate} kept {kept}");
+        assert!(y.iter().all(|y| *y == 0.0 || (*y - 1.0 / (1.0 - rate)).abs() < 1e-15));
+        let mut dy = Array4::ones(y.raw_dim());
+        dropout_backward(dy.view_mut(), rate, key);
+        assert_eq!(y, dy);
+        assert_ne!(y.slice(s![0, .., .., ..]), y.slice(s![1, .., .., ..]), "two images share a mask");
+    }
+    assert_eq!(mask(0.0, key), Array4::ones((4, 50, 50, 10)));
+    for other in [DropoutKey { seed: 2, ..key }, DropoutKey { step: 3, ..key }, DropoutKey { layer: 4, ..key }] {
+        assert_ne!(mask(0.4, key), mask(0.4, other), "{other:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "dropout rate 1 is not in [0, 1)")]
+fn dropout_of_everything() {
+    dropout_forward(Array4::<f32>::ones((1, 1, 1, 1)).view_mut(), 1.0, DropoutKey { seed: 0, step: 0, layer: 0 });
+}
+
+#[test]
+#[should_panic(expected = "bias [2] of images with 3 channels")]
+fn a_bias_that_disagrees_names_both_shapes() {
+    bias_forward(Array1::zeros(2).view(), Array4::<f32>::zeros((1, 2, 2, 3)).view_mut());
+}
+
+#[test]
+#[should_panic(expected = "x [1, 2, 2, 3] and y [1, 2, 3, 3]")]
+fn images_that_disagree_name_both_shapes() {
+    let x = Array4::<f32>::zeros((1, 2, 2, 3));
+    prelu_forward(x.view(), Array1::zeros(1).view(), Array4::zeros((1, 2, 3, 3)).view_mut());
+}
+
+#[test]
+#[should_panic(expected = "are not contiguous")]
+fn channels_that_are_spread_out() {
+    let mut y = Array4::<f32>::zeros((1, 2, 2, 6));
+    relu_forward(y.slice_mut(s![.., .., .., ..;2]));
+}
+
+/// Images without pixels, batches without images: nothing to do, and no division by 0.
+#[test]
+fn empty_batches() {
+    let mut y = Array4::<f32>::zeros((0, 3, 3, 4));
+    let x = y.clone();
+    relu_forward(y.view_mut());
+    bias_forward(Array1::zeros(4).view(), y.view_mut());
+    max_pool_forward(x.view(), Window::square(3, 1, 1), y.view_mut());
+    let (one, mut mean, mut variance) = (Array1::ones(4), Array1::zeros(4), Array1::zeros(4));
+    batch_norm_forward(x.view(), one.view(), one.view(), 0.1, mean.view_mut(), variance.view_mut(), y.view_mut());
+    assert_eq!(variance, Array1::zeros(4));
+    l2_normalize_forward(Array2::<f32>::zeros((0, 3)).view(), Array2::zeros((0, 3)).view_mut());
+}
