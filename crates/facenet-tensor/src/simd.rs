@@ -39,7 +39,8 @@ fn detect() -> Level {
 
 /// Runs `body` compiled for the best instruction set: `body` is inlined into a function that may use it.
 ///
-/// Without explicit `mul_add` nothing is fused, so every level computes the same bits.
+/// Write `vectorize(#[inline(always)] || ..)`, and the same for closures called inside: a body that isn't inlined is
+/// compiled for the portable set. Without explicit `mul_add` nothing is fused, so every level computes the same bits.
 #[inline]
 pub(crate) fn vectorize<R>(body: impl FnOnce() -> R) -> R {
     match level() {

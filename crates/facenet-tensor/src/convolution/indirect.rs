@@ -13,7 +13,10 @@ use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
 use super::image::Image;
-use super::tile::{LANES, Sums, product};
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::lanes::{LANES, Lanes, Portable};
+use super::tile::{Sums, product};
 use crate::simd::Level;
 use crate::{Scratch, Window};
 
@@ -241,7 +244,7 @@ fn run(level: Level, job: &Job<'_>) {
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { chunk_avx2(job, pixels, panels, rows) },
             // SAFETY: `chunk` asks for nothing that a `Job` doesn't hold.
-            _ => unsafe { chunk::<4, 1, false>(job, pixels, panels, rows) },
+            _ => unsafe { chunk::<Portable, 4, 1>(job, pixels, panels, rows) },
         });
     });
 }
@@ -250,14 +253,14 @@ fn run(level: Level, job: &Job<'_>) {
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 unsafe fn chunk_avx512(job: &Job<'_>, pixels: Range<usize>, panels: Range<usize>, rows: &mut Rows) {
     // SAFETY: the caller's.
-    unsafe { chunk::<8, 2, true>(job, pixels, panels, rows) }
+    unsafe { chunk::<Avx512, 8, 2>(job, pixels, panels, rows) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn chunk_avx2(job: &Job<'_>, pixels: Range<usize>, panels: Range<usize>, rows: &mut Rows) {
     // SAFETY: the caller's.
-    unsafe { chunk::<6, 1, true>(job, pixels, panels, rows) }
+    unsafe { chunk::<Avx2, 6, 1>(job, pixels, panels, rows) }
 }
 
 /// Computes some panels of a chunk of pixels: fills the table of input rows, then walks panels over tiles.
@@ -265,7 +268,7 @@ unsafe fn chunk_avx2(job: &Job<'_>, pixels: Range<usize>, panels: Range<usize>, 
 /// # Safety
 /// The images of the job must be valid for their shapes and strides, and no other task may write the same pixels and panels.
 #[inline(always)]
-unsafe fn chunk<const TILE: usize, const PANELS: usize, const FUSED: bool>(
+unsafe fn chunk<L: Lanes, const TILE: usize, const PANELS: usize>(
     job: &Job<'_>,
     pixels: Range<usize>,
     panels: Range<usize>,
@@ -300,10 +303,10 @@ unsafe fn chunk<const TILE: usize, const PANELS: usize, const FUSED: bool>(
                 let weights = job.packed.as_ptr().add(panel * job.panel_length);
                 let output = job.output.pointer.add(first);
                 if paired {
-                    let sums = product::<TILE, PANELS, FUSED>(rows, taps, depth, weights, job.panel_length);
+                    let sums = product::<L, TILE, PANELS>(rows, taps, depth, weights, job.panel_length);
                     store(&sums, output, place, columns - first, job.write);
                 } else {
-                    let sums = product::<TILE, 1, FUSED>(rows, taps, depth, weights, job.panel_length);
+                    let sums = product::<L, TILE, 1>(rows, taps, depth, weights, job.panel_length);
                     store(&sums, output, place, columns - first, job.write);
                 }
             }
@@ -368,25 +371,29 @@ fn gather_rows(job: &Job<'_>, rows: usize, tiles: usize, table: &mut Vec<*const 
 /// # Safety
 /// `output + places[r]` is writable for `columns` numbers and owned by this task.
 #[inline(always)]
-unsafe fn store<const TILE: usize, const PANELS: usize>(
-    sums: &Sums<TILE, PANELS>,
+unsafe fn store<L: Lanes, const TILE: usize, const PANELS: usize>(
+    sums: &Sums<L, TILE, PANELS>,
     output: *mut f32,
     places: &[isize],
     columns: usize,
     write: Write,
 ) {
     for (sums, &place) in sums.iter().zip(places) {
-        for (p, sums) in sums.iter().enumerate() {
+        for (p, &sums) in sums.iter().enumerate() {
             let count = LANES.min(columns - p * LANES);
-            // SAFETY: the caller's contract.
-            let target = unsafe { std::slice::from_raw_parts_mut(output.offset(place).add(p * LANES), count) };
-            if let Ok(target) = <&mut [f32; LANES]>::try_from(&mut *target) {
-                for (target, sum) in target.iter_mut().zip(sums) {
-                    *target = if write == Write::Add { *target + sum } else { *sum };
-                }
-            } else {
-                for (target, sum) in target.iter_mut().zip(sums) {
-                    *target = if write == Write::Add { *target + sum } else { *sum };
+            // SAFETY: the caller's contract; `last` has sixteen numbers.
+            unsafe {
+                let target = output.offset(place).add(p * LANES);
+                if count == LANES {
+                    let before = if write == Write::Add { L::load(target) } else { L::zero() };
+                    before.multiply_add(1.0, sums).store(target);
+                } else {
+                    let mut last = [0.0; LANES];
+                    sums.store(last.as_mut_ptr());
+                    for (j, sum) in last[..count].iter().enumerate() {
+                        let before = if write == Write::Add { *target.add(j) } else { 0.0 };
+                        *target.add(j) = before + sum;
+                    }
                 }
             }
         }

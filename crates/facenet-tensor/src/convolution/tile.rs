@@ -3,17 +3,10 @@
 //! A tile holds `ROWS` x `PANELS` x 16 sums in registers. Each sum runs over its terms in one fixed order with one
 //! rounding per term, so tiles of any size on any level with fused multiply-add compute the same bits.
 
-/// Output channels per panel of packed weights.
-pub(super) const LANES: usize = 16;
+use super::lanes::{LANES, Lanes};
 
 /// The sums of a tile.
-pub(super) type Sums<const ROWS: usize, const PANELS: usize> = [[[f32; LANES]; PANELS]; ROWS];
-
-/// `a b + c`, fused where the instruction set has it. (Elsewhere `mul_add` would call a library function.)
-#[inline(always)]
-fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
-}
+pub(super) type Sums<L, const ROWS: usize, const PANELS: usize> = [[L; PANELS]; ROWS];
 
 /// Sums over taps and input channels of `input row x weights`.
 ///
@@ -23,39 +16,37 @@ fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 ///
 /// # Safety
 /// `rows` points at `taps.len() x ROWS` pointers, each readable for `channels` numbers; `panel` is readable at
-/// `p * panel_stride + (taps[t] * channels + c) * LANES + j` for all indices above.
+/// `p * panel_stride + (taps[t] * channels + c) * LANES + j` for all indices above; and as [`Lanes`] asks.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the inner loop of all convolutions: no bounds checks")]
-pub(super) unsafe fn product<const ROWS: usize, const PANELS: usize, const FUSED: bool>(
+pub(super) unsafe fn product<L: Lanes, const ROWS: usize, const PANELS: usize>(
     rows: *const *const f32,
     taps: &[usize],
     channels: usize,
     panel: *const f32,
     panel_stride: usize,
-) -> Sums<ROWS, PANELS> {
-    let mut sums = [[[0.0f32; LANES]; PANELS]; ROWS];
-    for (t, &tap) in taps.iter().enumerate() {
-        // SAFETY: the caller's contract covers every read below.
-        unsafe {
+) -> Sums<L, ROWS, PANELS> {
+    // SAFETY: the caller's contract covers every read below.
+    unsafe {
+        let mut sums = [[L::zero(); PANELS]; ROWS];
+        for (t, &tap) in taps.iter().enumerate() {
             let row: [*const f32; ROWS] = *rows.add(t * ROWS).cast();
             let weights = panel.add(tap * channels * LANES);
             for c in 0..channels {
-                let mut b = [[0.0f32; LANES]; PANELS];
+                let mut b = [L::zero(); PANELS];
                 for (p, b) in b.iter_mut().enumerate() {
-                    *b = *weights.add(p * panel_stride + c * LANES).cast();
+                    *b = L::load(weights.add(p * panel_stride + c * LANES));
                 }
                 for r in 0..ROWS {
                     let a = *row[r].add(c);
                     for p in 0..PANELS {
-                        for j in 0..LANES {
-                            sums[r][p][j] = multiply_add::<FUSED>(a, b[p][j], sums[r][p][j]);
-                        }
+                        sums[r][p] = sums[r][p].multiply_add(a, b[p]);
                     }
                 }
             }
         }
+        sums
     }
-    sums
 }
 
 /// Adds, pixel by pixel, the products of `ROWS` input channels and `PANELS x 16` output channels to `sums`.
@@ -66,25 +57,26 @@ pub(super) unsafe fn product<const ROWS: usize, const PANELS: usize, const FUSED
 ///
 /// # Safety
 /// For each pair the first pointer is readable at `row_offset + 0..ROWS`, the second at
-/// `lane_offset + 0..PANELS * 16`.
+/// `lane_offset + 0..PANELS * 16`; and as [`Lanes`] asks.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the inner loop of all weight gradients: no bounds checks")]
-pub(super) unsafe fn outer_product<const ROWS: usize, const PANELS: usize, const FUSED: bool>(
+pub(super) unsafe fn outer_product<L: Lanes, const ROWS: usize, const PANELS: usize>(
     pairs: &[(*const f32, *const f32)],
     row_offset: usize,
     lane_offset: usize,
-    mut sums: Sums<ROWS, PANELS>,
-) -> Sums<ROWS, PANELS> {
+    mut sums: Sums<L, ROWS, PANELS>,
+) -> Sums<L, ROWS, PANELS> {
     for &(x, dy) in pairs {
         // SAFETY: the caller's contract.
         unsafe {
-            let b: [[f32; LANES]; PANELS] = *dy.add(lane_offset).cast();
-            let a: [f32; ROWS] = *x.add(row_offset).cast();
-            for r in 0..ROWS {
-                for p in 0..PANELS {
-                    for j in 0..LANES {
-                        sums[r][p][j] = multiply_add::<FUSED>(a[r], b[p][j], sums[r][p][j]);
-                    }
+            let mut b = [L::zero(); PANELS];
+            for (p, b) in b.iter_mut().enumerate() {
+                *b = L::load(dy.add(lane_offset + p * LANES));
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let a = *x.add(row_offset + r);
+                for (sum, &b) in sums.iter_mut().zip(&b) {
+                    *sum = sum.multiply_add(a, b);
                 }
             }
         }

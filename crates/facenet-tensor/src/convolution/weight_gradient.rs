@@ -11,7 +11,10 @@ use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
 use super::image::Image;
-use super::tile::{LANES, Sums, outer_product};
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::lanes::{LANES, Lanes, Portable};
+use super::tile::outer_product;
 use crate::simd::Level;
 use crate::{Scratch, Window};
 
@@ -116,7 +119,7 @@ pub(super) fn backward_weight(
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { group_avx2(&job, group, pixels, target, rows) },
             // SAFETY: `target` is this task's.
-            _ => unsafe { sum_group::<4, 1, false>(&job, group, pixels, target, rows) },
+            _ => unsafe { sum_group::<Portable, 4, 1>(&job, group, pixels, target, rows) },
         });
     });
     if parts > 1 {
@@ -136,14 +139,14 @@ pub(super) fn backward_weight(
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 unsafe fn group_avx512(job: &Job, group: &Group, pixels: Range<usize>, target: *mut f32, rows: &mut Rows) {
     // SAFETY: the caller's.
-    unsafe { sum_group::<8, 2, true>(job, group, pixels, target, rows) }
+    unsafe { sum_group::<Avx512, 8, 2>(job, group, pixels, target, rows) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn group_avx2(job: &Job, group: &Group, pixels: Range<usize>, target: *mut f32, rows: &mut Rows) {
     // SAFETY: the caller's.
-    unsafe { sum_group::<6, 1, true>(job, group, pixels, target, rows) }
+    unsafe { sum_group::<Avx2, 6, 1>(job, group, pixels, target, rows) }
 }
 
 /// Adds the outer products of a range of pixels to the rows of a group, block by block.
@@ -151,7 +154,7 @@ unsafe fn group_avx2(job: &Job, group: &Group, pixels: Range<usize>, target: *mu
 /// # Safety
 /// `target` is writable for the group's rows of output channels and nobody else uses them.
 #[inline(always)]
-unsafe fn sum_group<const TILE: usize, const PANELS: usize, const FUSED: bool>(
+unsafe fn sum_group<L: Lanes, const TILE: usize, const PANELS: usize>(
     job: &Job,
     group: &Group,
     pixels: Range<usize>,
@@ -180,20 +183,20 @@ unsafe fn sum_group<const TILE: usize, const PANELS: usize, const FUSED: bool>(
                     let at = panel * LANES;
                     if width == PANELS {
                         match height {
-                            4 if TILE != 4 => tile::<4, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
-                            2 => tile::<2, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
-                            1 => tile::<1, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
-                            _ => tile::<TILE, PANELS, FUSED>(&rows.pairs, row, at, place, columns, LANES),
+                            4 if TILE != 4 => tile::<L, 4, PANELS>(&rows.pairs, row, at, place, columns, LANES),
+                            2 => tile::<L, 2, PANELS>(&rows.pairs, row, at, place, columns, LANES),
+                            1 => tile::<L, 1, PANELS>(&rows.pairs, row, at, place, columns, LANES),
+                            _ => tile::<L, TILE, PANELS>(&rows.pairs, row, at, place, columns, LANES),
                         }
                     } else {
-                        column::<TILE, FUSED>(&rows.pairs, height, row, at, place, columns, LANES);
+                        column::<L, TILE>(&rows.pairs, height, row, at, place, columns, LANES);
                     }
                     panel += width;
                 }
                 if columns > whole * LANES {
                     let place = target.add(whole * LANES);
                     let last = columns - whole * LANES;
-                    column::<TILE, FUSED>(&rows.last_pairs, height, row, 0, place, columns, last);
+                    column::<L, TILE>(&rows.last_pairs, height, row, 0, place, columns, last);
                 }
             }
             row += height;
@@ -206,7 +209,7 @@ unsafe fn sum_group<const TILE: usize, const PANELS: usize, const FUSED: bool>(
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn column<const TILE: usize, const FUSED: bool>(
+unsafe fn column<L: Lanes, const TILE: usize>(
     pairs: &[Pair],
     height: usize,
     row: usize,
@@ -218,10 +221,10 @@ unsafe fn column<const TILE: usize, const FUSED: bool>(
     // SAFETY: the caller's.
     unsafe {
         match height {
-            4 if TILE != 4 => tile::<4, 1, FUSED>(pairs, row, lane, target, columns, count),
-            2 => tile::<2, 1, FUSED>(pairs, row, lane, target, columns, count),
-            1 => tile::<1, 1, FUSED>(pairs, row, lane, target, columns, count),
-            _ => tile::<TILE, 1, FUSED>(pairs, row, lane, target, columns, count),
+            4 if TILE != 4 => tile::<L, 4, 1>(pairs, row, lane, target, columns, count),
+            2 => tile::<L, 2, 1>(pairs, row, lane, target, columns, count),
+            1 => tile::<L, 1, 1>(pairs, row, lane, target, columns, count),
+            _ => tile::<L, TILE, 1>(pairs, row, lane, target, columns, count),
         }
     }
 }
@@ -232,7 +235,7 @@ unsafe fn column<const TILE: usize, const FUSED: bool>(
 /// `target` is writable for `HEIGHT` rows of `columns` numbers, of which `count` lanes per panel are touched; pairs as
 /// [`outer_product`] asks.
 #[inline(always)]
-unsafe fn tile<const HEIGHT: usize, const PANELS: usize, const FUSED: bool>(
+unsafe fn tile<L: Lanes, const HEIGHT: usize, const PANELS: usize>(
     pairs: &[Pair],
     row: usize,
     lane: usize,
@@ -240,27 +243,30 @@ unsafe fn tile<const HEIGHT: usize, const PANELS: usize, const FUSED: bool>(
     columns: usize,
     count: usize,
 ) {
-    let mut sums: Sums<HEIGHT, PANELS> = [[[0.0; LANES]; PANELS]; HEIGHT];
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller's contract; `last` has sixteen numbers.
     unsafe {
+        let mut last = [0.0; LANES];
+        let mut sums = [[L::zero(); PANELS]; HEIGHT];
         for (r, sums) in sums.iter_mut().enumerate() {
             for (p, sums) in sums.iter_mut().enumerate() {
-                let source = target.add(r * columns + p * LANES);
+                let source = target.add(r * columns + p * LANES).cast_const();
                 if count == LANES {
-                    *sums = *source.cast();
+                    *sums = L::load(source);
                 } else {
-                    std::ptr::copy_nonoverlapping(source, sums.as_mut_ptr(), count);
+                    std::ptr::copy_nonoverlapping(source, last.as_mut_ptr(), count);
+                    *sums = L::load(last.as_ptr());
                 }
             }
         }
-        let sums = outer_product::<HEIGHT, PANELS, FUSED>(pairs, row, lane, sums);
+        let sums = outer_product(pairs, row, lane, sums);
         for (r, sums) in sums.iter().enumerate() {
             for (p, sums) in sums.iter().enumerate() {
                 let place = target.add(r * columns + p * LANES);
                 if count == LANES {
-                    *place.cast() = *sums;
+                    sums.store(place);
                 } else {
-                    std::ptr::copy_nonoverlapping(sums.as_ptr(), place, count);
+                    sums.store(last.as_mut_ptr());
+                    std::ptr::copy_nonoverlapping(last.as_ptr(), place, count);
                 }
             }
         }

@@ -1,0 +1,128 @@
+//! Sixteen numbers side by side, in the registers of each instruction set.
+#![expect(unsafe_code, reason = "vector instructions; the loops around them are compiled for their features")]
+
+/// Numbers in a [`Lanes`].
+pub(super) const LANES: usize = 16;
+
+/// Sixteen `f32`.
+///
+/// # Safety
+/// The methods may only run where the instruction set was detected, and only in functions compiled for it (all of them
+/// are inlined). Pointers must be valid for sixteen numbers.
+pub(super) trait Lanes: Copy {
+    /// All zero.
+    unsafe fn zero() -> Self;
+    /// Reads sixteen numbers, at any alignment.
+    unsafe fn load(source: *const f32) -> Self;
+    /// Writes sixteen numbers, at any alignment.
+    unsafe fn store(self, target: *mut f32);
+    /// `a b + self`, rounded once where the instruction set fuses.
+    unsafe fn multiply_add(self, a: f32, b: Self) -> Self;
+}
+
+/// For any processor. (Without the instruction, `mul_add` would call a library function: product and sum are rounded.)
+#[derive(Clone, Copy)]
+pub(super) struct Portable([f32; LANES]);
+
+impl Lanes for Portable {
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([0.0; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn load(source: *const f32) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { source.cast::<[f32; LANES]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, target: *mut f32) {
+        // SAFETY: the trait's contract.
+        unsafe { target.cast::<[f32; LANES]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(mut self, a: f32, b: Self) -> Self {
+        for (sum, b) in self.0.iter_mut().zip(b.0) {
+            *sum += a * b;
+        }
+        self
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86_64::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64 {
+    use std::arch::x86_64::*;
+
+    use super::Lanes;
+
+    /// Two 256-bit registers.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Avx2(__m256, __m256);
+
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm256_setzero_ps(), _mm256_setzero_ps()) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(source: *const f32) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm256_loadu_ps(source), _mm256_loadu_ps(source.add(8))) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, target: *mut f32) {
+            // SAFETY: the trait's contract.
+            unsafe {
+                _mm256_storeu_ps(target, self.0);
+                _mm256_storeu_ps(target.add(8), self.1);
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn multiply_add(self, a: f32, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe {
+                let a = _mm256_set1_ps(a);
+                Self(_mm256_fmadd_ps(a, b.0, self.0), _mm256_fmadd_ps(a, b.1, self.1))
+            }
+        }
+    }
+
+    /// One 512-bit register.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Avx512(__m512);
+
+    impl Lanes for Avx512 {
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm512_setzero_ps()) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(source: *const f32) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm512_loadu_ps(source)) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, target: *mut f32) {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_storeu_ps(target, self.0) }
+        }
+
+        #[inline(always)]
+        unsafe fn multiply_add(self, a: f32, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm512_fmadd_ps(_mm512_set1_ps(a), b.0, self.0)) }
+        }
+    }
+}
