@@ -23,11 +23,14 @@ use picture::Picture;
 
 /// A world of people with a face each, of whom any number of portraits can be had without any data.
 ///
-/// A person is a number, a picture of them another. The person decides the geometry and the colours: outline of the head, skin, eyes, brows, nose, mouth, ears, hair, beard, moles,
-/// glasses. The picture decides what a recogniser has to see through: pose, expression, light, blur, noise, things before the face, background. The latter move far more pixels than the
+/// A person is a number, a picture of them another. The person decides the geometry and the colours: outline of the
+/// head, skin, eyes, brows, nose, mouth, ears, hair, beard, moles,
+/// glasses. The picture decides what a recogniser has to see through: pose, expression, light, blur, noise, things
+/// before the face, background. The latter move far more pixels than the
 /// former, so a distance between pixels says little about who it is.
 ///
-/// Each portrait depends on the seed, the person, the picture and the size alone, never on the others, on threads or on the machine: it is made of integer draws and of operations that IEEE 754
+/// Each portrait depends on the seed, the person, the picture and the size alone, never on the others, on threads or
+/// on the machine: it is made of integer draws and of operations that IEEE 754
 /// rounds exactly (`+`, `-`, `*`, `/`, square root).
 ///
 /// ```
@@ -69,9 +72,11 @@ impl SyntheticFaces {
         portrait
     }
 
-    /// Pictures `0..per_person` of each of `people`, painted on all threads of the current rayon pool, with the identity of each.
+    /// Pictures `0..per_person` of each of `people`, painted on all threads of the current rayon pool, with the
+    /// identity of each.
     ///
-    /// Identities are dense: the first person is 0, the second 1. The portraits are those of [`SyntheticFaces::portrait`].
+    /// Identities are dense: the first person is 0, the second 1. The portraits are those of
+    /// [`SyntheticFaces::portrait`].
     ///
     /// # Shapes
     /// `[people * per_person, height, width, 3]`, person by person, and `people * per_person` identities.

@@ -4,7 +4,8 @@ use super::shape::mix;
 
 /// Where the face's plane lies in the picture: a rotation, a scale and a shift.
 ///
-/// In the plane's coordinates x runs right and y down, the origin is the middle of the head, and 1 is half the picture's shorter side before scaling.
+/// In the plane's coordinates x runs right and y down, the origin is the middle of the head, and 1 is half the
+/// picture's shorter side before scaling.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Camera {
     /// Cosine and sine of the rotation in the picture's plane.

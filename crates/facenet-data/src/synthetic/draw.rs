@@ -17,7 +17,8 @@ pub(super) enum Purpose {
 
 /// A stream of draws keyed by (seed, identity, purpose, picture).
 ///
-/// It uses integer draws and exactly rounded arithmetic only, never a distribution that calls the platform's `ln` or `sin`.
+/// It uses integer draws and exactly rounded arithmetic only, never a distribution that calls the platform's `ln` or
+/// `sin`.
 pub(super) struct Draw(ChaCha8Rng);
 
 impl Draw {

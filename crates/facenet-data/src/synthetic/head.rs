@@ -148,7 +148,8 @@ pub(super) fn paint_beard(canvas: &mut Canvas, who: &Identity, how: &Picture) {
             });
         }
         BeardStyle::Moustache => {
-            let (radii, y) = ([mouth.width * (0.9 + 0.4 * beard.size), 0.045 + 0.02 * beard.size], cy - mouth.upper - 0.04);
+            let (radii, y) =
+                ([mouth.width * (0.9 + 0.4 * beard.size), 0.045 + 0.02 * beard.size], cy - mouth.upper - 0.04);
             canvas.paint_with(Area { centre: [cx, y], radii: [radii[0] + 0.05, 0.2] }, |u, v| {
                 let x = (u - cx) / at.scale[0];
                 let droop = 0.09 * (x / radii[0]) * (x / radii[0]);

@@ -214,7 +214,7 @@ impl Identity {
         let skin = skin(draw);
         let hair = Hair {
             style: draw.choose(&HAIR_STYLES),
-            colour: if draw.chance(0.15) { jitter(draw, DYE, 0.2) } else { jitter(draw, HAIR, 0.2) },
+            colour: if draw.chance(0.22) { jitter(draw, DYE, 0.25) } else { jitter(draw, HAIR, 0.25) },
             volume: draw.between(0.05, 0.15),
             line: draw.between(-0.46, -0.26),
             part: draw.around_zero(0.65),
@@ -231,7 +231,7 @@ impl Identity {
             iris_size: draw.between(0.46, 0.60),
             lashes: draw.between(0.010, 0.034),
         };
-        let brow_colour = if draw.chance(0.25) { jitter(draw, HAIR, 0.2) } else { tint(hair.colour, 0.75) };
+        let brow_colour = if draw.chance(0.35) { jitter(draw, HAIR, 0.25) } else { tint(hair.colour, 0.75) };
         let brows = Brows {
             thickness: draw.between(0.012, 0.045),
             length: draw.between(0.10, 0.16),
@@ -258,7 +258,7 @@ impl Identity {
         };
         let beard = Beard {
             style: draw.choose(&BEARD_STYLES),
-            colour: if draw.chance(0.2) { jitter(draw, HAIR, 0.2) } else { tint(hair.colour, 0.85) },
+            colour: if draw.chance(0.25) { jitter(draw, HAIR, 0.25) } else { tint(hair.colour, 0.85) },
             size: draw.between(0.0, 1.0),
         };
         let moles = (0..draw.index(4)).map(|_| [draw.around_zero(0.28), draw.between(-0.25, 0.5)]).collect();
@@ -268,7 +268,7 @@ impl Identity {
             radii: [frame, frame * draw.between(0.65, 1.0)],
             square: draw.between(0.0, 0.95),
             thickness: draw.between(0.010, 0.026),
-            colour: draw.choose(&FRAMES),
+            colour: jitter(draw, FRAMES, 0.25),
         };
         Self {
             head,
@@ -283,7 +283,7 @@ impl Identity {
             freckles,
             moles,
             blush: draw.between(0.0, 0.5),
-            glasses: draw.chance(0.35).then_some(glasses),
+            glasses: draw.chance(0.42).then_some(glasses),
         }
     }
 }
@@ -291,7 +291,7 @@ impl Identity {
 /// A tone between the lightest and the darkest, a little redder or yellower.
 fn skin(draw: &mut Draw) -> [f32; 3] {
     let tone = draw.unit() * (SKIN.len() - 1) as f32;
-    let (lower, warmth) = ((tone as usize).min(SKIN.len() - 2), draw.around_zero(0.05));
+    let (lower, warmth) = ((tone as usize).min(SKIN.len() - 2), draw.around_zero(0.09));
     let [red, green, blue] = mix_colour(SKIN[lower], SKIN[lower + 1], tone - lower as f32);
     [red * (1.0 + 0.5 * warmth), green, blue * (1.0 - warmth)]
 }

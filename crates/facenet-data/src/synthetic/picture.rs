@@ -27,11 +27,11 @@ mod strength {
     /// Lowest and highest exposure.
     pub(super) const EXPOSURE: [f32; 2] = [0.7, 1.2];
     /// Largest half-width of the blur's box, as a share of the shorter side.
-    pub(super) const BLUR: f32 = 0.010;
+    pub(super) const BLUR: f32 = 0.008;
     /// Largest standard deviation of the sensor's noise, full scale 1.
-    pub(super) const NOISE: f32 = 0.04;
+    pub(super) const NOISE: f32 = 0.035;
     /// Share of pictures in which something covers part of the face.
-    pub(super) const OCCLUSION: f32 = 0.06;
+    pub(super) const OCCLUSION: f32 = 0.05;
     /// Share of pictures in which people with glasses have taken them off.
     pub(super) const GLASSES_OFF: f32 = 0.05;
 }
@@ -41,13 +41,23 @@ mod strength {
 pub(super) enum Occlusion {
     None,
     /// A straight object: a point on it, its direction, its half-width.
-    Bar { at: [f32; 2], direction: [f32; 2], radius: f32, colour: [f32; 3] },
+    Bar {
+        at: [f32; 2],
+        direction: [f32; 2],
+        radius: f32,
+        colour: [f32; 3],
+    },
     /// A hand that comes up from below on one side (-1 or 1), up to a height.
-    Hand { side: f32, y: f32 },
+    Hand {
+        side: f32,
+        y: f32,
+    },
     /// Dark glasses.
     Sunglasses,
     /// A cloth over mouth and nose.
-    Mask { colour: [f32; 3] },
+    Mask {
+        colour: [f32; 3],
+    },
 }
 
 /// One shape of the background.
@@ -138,7 +148,8 @@ impl Picture {
         }
     }
 
-    /// Where a point of the face is seen: `x` and `y` on the face seen from the front, `lift` its height above the head's ellipsoid.
+    /// Where a point of the face is seen: `x` and `y` on the face seen from the front, `lift` its height above the
+    /// head's ellipsoid.
     pub(super) fn place(&self, head: &Head, x: f32, y: f32, lift: f32) -> Placed {
         const DEPTH: f32 = 0.46;
         let height = if y < 0.0 { head.crown } else { head.jaw } * 1.05;

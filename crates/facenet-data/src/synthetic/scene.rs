@@ -94,7 +94,6 @@ pub(super) fn paint_forehead_shadow(canvas: &mut Canvas, who: &Identity, how: &P
     let at = how.place(&who.head, 0.0, who.hair.line, 0.0).centre;
     let dark = tint(who.skin, 0.55);
     let radii = [who.head.width * 0.8, 0.10];
-    canvas.paint(Area { centre: at, radii }, dark, |x, y| {
-        0.35 * edge(ellipse(x - at[0], y - at[1], radii) + 0.05, 0.10)
-    });
+    canvas
+        .paint(Area { centre: at, radii }, dark, |x, y| 0.35 * edge(ellipse(x - at[0], y - at[1], radii) + 0.05, 0.10));
 }

@@ -1,6 +1,7 @@
 //! Antialiased shapes: how much of a pixel lies inside, from exactly rounded arithmetic alone.
 //!
-//! A shape is an implicit function `f` that is 1 on its edge. Near the edge, `(f - 1) / |gradient f|` is the signed distance; a ramp of one pixel across it gives
+//! A shape is an implicit function `f` that is 1 on its edge. Near the edge, `(f - 1) / |gradient f|` is the signed
+//! distance; a ramp of one pixel across it gives
 //! the edge, a wider ramp a soft one. The functions are polynomials, so a square root is all that is needed.
 
 /// The part of a pixel inside an edge at signed distance `distance` (negative inside) for an edge `softness` wide.
