@@ -1,0 +1,171 @@
+//! K-means and agglomerative clustering against naive definitions.
+
+use facenet_cluster::{Agglomerative, Cluster, Cut, Dendrogram, Engine, Error, KMeans, Linkage};
+use ndarray::{Array2, ArrayView2, array};
+use proptest::prelude::*;
+
+/// Embeddings around `clusters` corners, dealt out in turn.
+fn groups(clusters: usize, each: usize, spread: f32) -> Array2<f32> {
+    Array2::from_shape_fn((clusters * each, clusters), |(row, column)| {
+        let noise = ((row * 31 + column * 17) % 23) as f32 / 23.0 - 0.5;
+        f32::from(u8::from(row % clusters == column)) + spread * noise
+    })
+}
+
+fn squared_distance(x: ArrayView2<'_, f32>, i: usize, j: usize) -> f64 {
+    x.row(i).iter().zip(x.row(j)).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
+}
+
+/// The sum of squared distances to the mean of each cluster.
+fn inertia(x: ArrayView2<'_, f32>, labels: &[usize]) -> f64 {
+    let clusters = labels.iter().max().map_or(0, |&most| most + 1);
+    (0..clusters)
+        .map(|cluster| {
+            let members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == cluster).collect();
+            let pairs: f64 =
+                members.iter().flat_map(|&i| members.iter().map(move |&j| squared_distance(x, i, j))).sum();
+            pairs / (2.0 * members.len() as f64)
+        })
+        .sum()
+}
+
+#[test]
+fn k_means_finds_separate_groups() {
+    let x = groups(5, 40, 0.4);
+    let expected: Vec<usize> = (0..200).map(|row| row % 5).collect();
+    for engine in [Engine::Fast, Engine::Linfa] {
+        let k_means = KMeans { clusters: 5, engine, ..KMeans::default() };
+        assert_eq!(k_means.cluster(x.view()), Ok(expected.clone()), "{engine:?}");
+    }
+}
+
+#[test]
+fn our_inertia_is_no_worse_than_that_of_linfa() {
+    // No clear groups, so that the result depends on the search.
+    let x = Array2::from_shape_fn((300, 6), |(i, j)| ((i * 7919 + j * 104_729 + i * i * 31) % 1009) as f32 / 1009.0);
+    let of = |engine| {
+        let labels = KMeans { clusters: 12, engine, ..KMeans::default() }.cluster(x.view()).expect("clusters");
+        inertia(x.view(), &labels)
+    };
+    let (fast, linfa) = (of(Engine::Fast), of(Engine::Linfa));
+    assert!(fast <= linfa * 1.01, "{fast} against {linfa}");
+}
+
+#[test]
+fn k_means_settles_where_every_embedding_is_nearest_to_its_own_mean() {
+    let x = Array2::from_shape_fn((200, 3), |(i, j)| ((i * 7919 + j * 104_729) % 503) as f32 / 503.0);
+    let labels = KMeans { clusters: 7, ..KMeans::default() }.cluster(x.view()).expect("clusters");
+    let means: Vec<Vec<f64>> = (0..7)
+        .map(|cluster| {
+            let members: Vec<usize> = (0..200).filter(|&i| labels[i] == cluster).collect();
+            (0..3).map(|j| members.iter().map(|&i| f64::from(x[[i, j]])).sum::<f64>() / members.len() as f64).collect()
+        })
+        .collect();
+    for i in 0..200 {
+        let distance = |mean: &[f64]| (0..3).map(|j| (f64::from(x[[i, j]]) - mean[j]).powi(2)).sum::<f64>();
+        let own = distance(&means[labels[i]]);
+        assert!(means.iter().all(|mean| own <= distance(mean) + 1e-6), "embedding {i}");
+    }
+}
+
+#[test]
+fn threads_do_not_change_clusters() {
+    let x = Array2::from_shape_fn((700, 9), |(i, j)| ((i * 7919 + j * 104_729) % 997) as f32 / 997.0);
+    let [one, two] = [1, 2].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(|| {
+            let k_means = KMeans { clusters: 20, restarts: 3, ..KMeans::default() };
+            (k_means.cluster(x.view()), Dendrogram::build(x.view(), Linkage::Average))
+        })
+    });
+    assert_eq!(one, two);
+}
+
+#[test]
+fn equal_embeddings_give_fewer_clusters_and_end() {
+    let x = Array2::from_elem((10, 4), 0.5);
+    let labels = KMeans { clusters: 3, ..KMeans::default() }.cluster(x.view()).expect("clusters");
+    assert_eq!(labels, [0; 10]);
+}
+
+#[test]
+fn wrong_requests_are_errors() {
+    let x = array![[1.0_f32, 0.0], [0.0, 1.0]];
+    let k_means = |clusters| KMeans { clusters, ..KMeans::default() }.cluster(x.view());
+    assert_eq!(k_means(0), Err(Error::ClusterCount { clusters: 0, embeddings: 2 }));
+    assert_eq!(k_means(3), Err(Error::ClusterCount { clusters: 3, embeddings: 2 }));
+    assert_eq!(KMeans { restarts: 0, clusters: 2, ..KMeans::default() }.cluster(x.view()), Err(Error::NoRun));
+    let tree = Dendrogram::build(x.view(), Linkage::Single).expect("a tree");
+    assert_eq!(tree.cut(Cut::Clusters(3)), Err(Error::ClusterCount { clusters: 3, embeddings: 2 }));
+    assert_eq!(tree.cut(Cut::Clusters(0)), Err(Error::ClusterCount { clusters: 0, embeddings: 2 }));
+    assert!(matches!(tree.cut(Cut::SquaredDistance(f32::NAN)), Err(Error::CutDistance { .. })));
+    let broken = array![[1.0_f32, 0.0], [f32::NAN, 1.0]];
+    assert_eq!(KMeans::default().cluster(broken.view()), Err(Error::NotFinite { row: 1 }));
+    assert_eq!(Dendrogram::build(broken.view(), Linkage::Ward), Err(Error::NotFinite { row: 1 }));
+    let many = Array2::zeros((Dendrogram::MAXIMUM_EMBEDDINGS + 1, 1));
+    assert!(matches!(Dendrogram::build(many.view(), Linkage::Ward), Err(Error::TooManyEmbeddings { .. })));
+}
+
+#[test]
+fn none_and_one_embedding_are_no_special_case() {
+    let none = Array2::zeros((0, 4));
+    let one = Array2::zeros((1, 4));
+    for linkage in [Linkage::Single, Linkage::Complete, Linkage::Average, Linkage::Ward] {
+        let clustering = Agglomerative { linkage, cut: Cut::SquaredDistance(1.0) };
+        assert_eq!(clustering.cluster(none.view()), Ok(vec![]));
+        assert_eq!(clustering.cluster(one.view()), Ok(vec![0]));
+    }
+    assert_eq!(KMeans::default().cluster(none.view()), Ok(vec![]));
+    assert_eq!(KMeans { clusters: 1, ..KMeans::default() }.cluster(one.view()), Ok(vec![0]));
+}
+
+/// How far two clusters are apart, by definition.
+fn apart(x: ArrayView2<'_, f32>, linkage: Linkage, a: &[usize], b: &[usize]) -> f64 {
+    let all = || a.iter().flat_map(|&i| b.iter().map(move |&j| squared_distance(x, i, j)));
+    let within = |members: &[usize]| {
+        let sum: f64 = members.iter().flat_map(|&i| members.iter().map(move |&j| squared_distance(x, i, j))).sum();
+        sum / (2.0 * members.len() as f64)
+    };
+    match linkage {
+        Linkage::Single => all().fold(f64::INFINITY, f64::min),
+        Linkage::Complete => all().fold(0.0, f64::max),
+        Linkage::Average => all().sum::<f64>() / (a.len() * b.len()) as f64,
+        Linkage::Ward => 2.0 * (within(&[a, b].concat()) - within(a) - within(b)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn every_merge_joins_the_nearest_clusters(
+        values in prop::collection::vec(-1.0_f32..1.0, 3 * 2..3 * 24),
+        linkage in prop::sample::select(vec![Linkage::Single, Linkage::Complete, Linkage::Average, Linkage::Ward]),
+    ) {
+        let n = values.len() / 3;
+        let x = Array2::from_shape_vec((n, 3), values[..3 * n].to_vec()).expect("as many values");
+        let tree = Dendrogram::build(x.view(), linkage).expect("a tree");
+        prop_assert_eq!(tree.merges().len(), n - 1);
+        let mut clusters: Vec<Option<Vec<usize>>> = (0..n).map(|i| Some(vec![i])).collect();
+        for merge in tree.merges() {
+            let alive: Vec<&Vec<usize>> = clusters.iter().flatten().collect();
+            let mut least = f64::INFINITY;
+            for (i, a) in alive.iter().enumerate() {
+                for b in &alive[..i] {
+                    least = least.min(apart(x.view(), linkage, a, b));
+                }
+            }
+            let [a, b] = merge.clusters.map(|cluster| clusters[cluster].take().expect("merged once"));
+            let distance = apart(x.view(), linkage, &a, &b);
+            prop_assert!((distance - least).abs() <= 1e-4, "joined at {}, nearest at {}", distance, least);
+            prop_assert!((f64::from(merge.squared_distance) - distance).abs() <= 1e-4);
+            prop_assert_eq!(merge.size, a.len() + b.len());
+            clusters.push(Some([a, b].concat()));
+        }
+        for count in 1..=n {
+            let labels = tree.cut(Cut::Clusters(count)).expect("a cut");
+            prop_assert_eq!(labels.iter().max().map(|most| most + 1), Some(count));
+        }
+        prop_assert_eq!(tree.cut(Cut::SquaredDistance(f32::INFINITY)).expect("a cut"), vec![0; n]);
+    }
+}
