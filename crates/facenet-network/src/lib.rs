@@ -1,1 +1,16 @@
 #![doc = include_str!("../README.md")]
+
+mod description;
+mod error;
+mod parameters;
+mod plan;
+mod preprocessing;
+
+pub use description::{
+    Activation, BatchNorm, Convolution, Depthwise, Description, Dropout, FullyConnected, Inception, Layer,
+    LocalResponseNorm, Maxout, Normalization, Pool, PoolBranch, PoolKind,
+};
+pub use error::Error;
+pub use parameters::{Entry, ParameterTable, Parameters, Role};
+pub use plan::{Plan, Row};
+pub use preprocessing::{ColorOrder, Preprocessing, Scaling};

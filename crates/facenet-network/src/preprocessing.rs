@@ -1,0 +1,81 @@
+//! From 8-bit pixels to the numbers that a network was trained on.
+
+use ndarray::parallel::prelude::*;
+use ndarray::{ArrayView4, ArrayViewMut4, Axis, Zip};
+use serde::{Deserialize, Serialize};
+
+/// What happens to the pixels of a face before the first layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocessing {
+    /// The order in which the network expects the three colours.
+    #[serde(default)]
+    pub color_order: ColorOrder,
+    /// How levels become numbers.
+    #[serde(default)]
+    pub scaling: Scaling,
+}
+
+/// The order of the three colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColorOrder {
+    /// Red, green, blue.
+    #[default]
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+}
+
+/// How the levels 0..255 become numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scaling {
+    /// `(level - subtract) / divide`.
+    Fixed {
+        /// Subtracted from each level.
+        subtract: f32,
+        /// Divides the difference.
+        divide: f32,
+    },
+    /// Each face has mean 0 and standard deviation 1 over all its pixels and colours; the deviation is taken as at least
+    /// one over the square root of their number, so that a uniform face becomes 0.
+    #[default]
+    PerImage,
+}
+
+impl Preprocessing {
+    /// Writes the numbers that the network sees.
+    ///
+    /// # Shapes
+    /// `faces [n, height, width, 3]` in RGB, `x` likewise.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[track_caller]
+    pub fn apply(&self, faces: ArrayView4<'_, u8>, mut x: ArrayViewMut4<'_, f32>) {
+        assert_eq!(faces.shape(), x.shape(), "faces and x");
+        let bgr = self.color_order == ColorOrder::Bgr;
+        x.axis_iter_mut(Axis(0)).into_par_iter().zip(faces.axis_iter(Axis(0))).for_each(|(x, mut face)| {
+            if bgr {
+                face.invert_axis(Axis(2));
+            }
+            let (subtract, factor) = match self.scaling {
+                Scaling::Fixed { subtract, divide } => (subtract, 1.0 / divide),
+                Scaling::PerImage => standardization(face.iter().copied(), face.len()),
+            };
+            Zip::from(x).and(face).for_each(|x, &level| *x = (f32::from(level) - subtract) * factor);
+        });
+    }
+}
+
+/// Mean and one over the standard deviation, by exact integer sums.
+fn standardization(levels: impl Iterator<Item = u8>, count: usize) -> (f32, f32) {
+    let (sum, squares) = levels.fold((0u64, 0u64), |(sum, squares), level| {
+        (sum + u64::from(level), squares + u64::from(level) * u64::from(level))
+    });
+    let count = count.max(1) as f64;
+    let mean = sum as f64 / count;
+    let deviation = (squares as f64 / count - mean * mean).max(0.0).sqrt().max(1.0 / count.sqrt());
+    (mean as f32, (1.0 / deviation) as f32)
+}
