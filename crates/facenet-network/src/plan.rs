@@ -374,19 +374,21 @@ impl Builder {
             })
         });
         let point = Window::square(1, 1, 0);
-        let product = |name| Product { name, normalization: layer.normalization, activation: layer.activation };
+        fn product<'a>(layer: &Inception, name: &'a str) -> Product<'a> {
+            Product { name, normalization: layer.normalization, activation: layer.activation }
+        }
         let name = |branch: &str| format!("{}.{branch}", layer.name);
         if let Some(channels) = layer.branch_1x1 {
-            self.convolution(product(&name("branch_1x1.conv")), x.clone(), channels, point, slices[0].take())?;
+            self.convolution(product(layer, &name("branch_1x1.conv")), x.clone(), channels, point, slices[0].take())?;
         }
         let windowed = [("branch_3x3", layer.branch_3x3, 3), ("branch_5x5", layer.branch_5x5, 5)];
         for ((branch, widths, kernel), slice) in windowed.into_iter().zip(&mut slices[1..3]) {
             if let Some([reduced, channels]) = widths {
                 let reduce = name(&format!("{branch}.reduce"));
-                let reduced = self.convolution(product(&reduce), x.clone(), reduced, point, None)?;
+                let reduced = self.convolution(product(layer, &reduce), x.clone(), reduced, point, None)?;
                 let window = Window::square(kernel, stride, kernel / 2);
                 let conv = name(&format!("{branch}.conv"));
-                self.convolution(product(&conv), reduced, channels, window, slice.take())?;
+                self.convolution(product(layer, &conv), reduced, channels, window, slice.take())?;
             }
         }
         if let Some(branch) = layer.branch_pool {
@@ -399,7 +401,7 @@ impl Builder {
                 Some(channels) => {
                     let pooled = self.pool(&pool_name, &pool, x, None)?;
                     let conv = name("branch_pool.conv");
-                    self.convolution(product(&conv), pooled, channels, point, slices[3].take())?;
+                    self.convolution(product(layer, &conv), pooled, channels, point, slices[3].take())?;
                 }
             }
         }
