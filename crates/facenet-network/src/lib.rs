@@ -2,6 +2,7 @@
 
 mod description;
 mod error;
+mod initializer;
 mod parameters;
 mod plan;
 mod preprocessing;
@@ -11,6 +12,7 @@ pub use description::{
     LocalResponseNorm, Maxout, Normalization, Pool, PoolBranch, PoolKind,
 };
 pub use error::Error;
+pub use initializer::Initializer;
 pub use parameters::{Entry, ParameterTable, Parameters, Role};
 pub use plan::{Plan, Row};
 pub use preprocessing::{ColorOrder, Preprocessing, Scaling};
