@@ -3,6 +3,7 @@
 mod description;
 mod error;
 mod initializer;
+mod optimizer;
 mod parameters;
 mod plan;
 mod preprocessing;
@@ -13,6 +14,7 @@ pub use description::{
 };
 pub use error::Error;
 pub use initializer::Initializer;
+pub use optimizer::{AdaGrad, Adam, Optimizer, OptimizerKind, Sgd};
 pub use parameters::{Entry, ParameterTable, Parameters, Role};
 pub use plan::{Plan, Row};
 pub use preprocessing::{ColorOrder, Preprocessing, Scaling};
