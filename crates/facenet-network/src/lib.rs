@@ -2,19 +2,28 @@
 
 mod description;
 mod error;
+mod gradient_check;
 mod initializer;
+mod network;
+mod networks;
 mod optimizer;
 mod parameters;
+mod pass;
 mod plan;
 mod preprocessing;
+mod workspace;
 
 pub use description::{
     Activation, BatchNorm, Convolution, Depthwise, Description, Dropout, FullyConnected, Inception, Layer,
     LocalResponseNorm, Maxout, Normalization, Pool, PoolBranch, PoolKind,
 };
 pub use error::Error;
+pub use gradient_check::network_gradient_checks;
 pub use initializer::Initializer;
+pub use network::{Mode, Network};
+pub use networks::{NETWORK_NAMES, built_in, compact_inception};
 pub use optimizer::{AdaGrad, Adam, Optimizer, OptimizerKind, Sgd};
 pub use parameters::{Entry, ParameterTable, Parameters, Role};
 pub use plan::{Plan, Row};
 pub use preprocessing::{ColorOrder, Preprocessing, Scaling};
+pub use workspace::Workspace;

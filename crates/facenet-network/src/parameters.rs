@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use facenet_tensor::Scalar;
-use ndarray::{ArrayView, ArrayViewMut, Dimension, IxDyn};
+use ndarray::{ArrayView, ArrayViewMut, ArrayViewMut1, Dimension, IxDyn};
 
 /// What a range of parameters is, which decides how it starts and whether weight decay applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,18 @@ impl<T: Scalar> Parameters<T> {
         let shape = IxDyn(&self.table.clone().entries[index].shape);
         let view = ArrayViewMut::from_shape(shape, self.entry_mut(index)).and_then(|view| view.into_dimensionality());
         view.expect("the plan asks for the shape that it pushed")
+    }
+
+    /// Two different entries of one number per channel, to write.
+    pub(crate) fn disjoint_mut(&mut self, entries: [usize; 2]) -> [ArrayViewMut1<'_, T>; 2] {
+        let ranges = entries.map(|entry| self.table.entries[entry].range.clone());
+        self.values.get_disjoint_mut(ranges).expect("entries do not overlap").map(ArrayViewMut1::from)
+    }
+
+    /// The same numbers in another type.
+    pub(crate) fn cast<U: Scalar>(&self) -> Parameters<U> {
+        let values = self.values.iter().map(|value| U::from_f64(Scalar::to_f64(*value))).collect();
+        Parameters { table: self.table.clone(), values }
     }
 
     /// The square root of the sum of squares, summed in f64.

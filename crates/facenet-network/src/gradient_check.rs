@@ -1,0 +1,70 @@
+//! The gradients of whole networks against central differences, as a function to call.
+
+use facenet_tensor::{GRADIENT_BOUND, GradientCheck, central_difference, relative_error};
+use ndarray::{Array, Array2, Array4, ArrayView1, Dimension, ShapeBuilder};
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand::SeedableRng;
+use ndarray_rand::rand_distr::Uniform;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Description, Initializer, Mode, Network, Parameters, Workspace};
+
+/// A network of a few hundred numbers that has every kind of layer, every normalisation and every activation.
+const EVERY_LAYER: &str = r#"
+name = "every_layer"
+input = [11, 13]
+embedding = 5
+layers = [
+    { layer = "convolution", name = "conv1", kernel = 3, stride = 2, padding = 1, channels = 4 },
+    { layer = "local_response_norm", size = 3, alpha = 0.5, beta = 0.75, k = 1.0 },
+    { layer = "depthwise", name = "depthwise2", kernel = 3, padding = 1, normalization = "bias", activation = "prelu" },
+    { layer = "pool", kind = "average", kernel = 2 },
+    { layer = "convolution", name = "conv3", kernel = 1, channels = 6, normalization = "none", activation = "none" },
+    { layer = "maxout", pieces = 2 },
+    { layer = "inception", name = "inception4", branch_1x1 = 2, branch_3x3 = [2, 3], branch_5x5 = [2, 2], branch_pool = { kind = "l2", projection = 2 } },
+    { layer = "dropout", rate = 0.3 },
+    { layer = "inception", name = "inception5", stride = 2, branch_3x3 = [2, 3], branch_pool = { kind = "max" }, normalization = "bias", activation = "sigmoid" },
+    { layer = "fully_connected", name = "full6", channels = 6, activation = "prelu" },
+    { layer = "global_average_pool" },
+]
+"#;
+
+/// Checks the gradient of every parameter of whole networks in `f64`, in training and with running statistics.
+pub fn network_gradient_checks() -> Vec<GradientCheck> {
+    let description = Description::from_toml(EVERY_LAYER).expect("a valid description");
+    let mut network: Network<f64> = Network::new(description, Initializer::HeNormal, 3).expect("a valid network");
+    // Away from the numbers that networks start with, at which shifts, slopes and running statistics do not show.
+    for (numbers, seed) in [(&mut network.parameters, 4), (&mut network.statistics, 5)] {
+        let shift = random(numbers.values.len(), seed);
+        numbers.values.iter_mut().zip(&shift).for_each(|(value, shift)| *value += 0.2 * shift);
+    }
+    let [height, width] = network.plan().input();
+    let x: Array4<f64> = random((3, height, width, 3), 6);
+    let dembeddings: Array2<f64> = random((3, network.plan().dimension()), 7);
+    [("training", Mode::Train { seed: 1, step: 2 }), ("running statistics", Mode::Eval)]
+        .into_iter()
+        .map(|(case, mode)| {
+            let mut workspace = Workspace::new(network.plan());
+            let mut gradients = Parameters::zeros(network.plan().parameters());
+            network.forward(x.view(), mode, &mut workspace);
+            network.backward(dembeddings.view(), &mut workspace, &mut gradients);
+            let mut probe = network.clone();
+            let expected = central_difference(ArrayView1::from(&network.parameters.values), |values| {
+                probe.parameters.values.copy_from_slice(values.as_slice().expect("made in standard layout"));
+                (&probe.forward(x.view(), mode, &mut workspace) * &dembeddings).sum()
+            });
+            GradientCheck {
+                operation: "network",
+                gradient: "dparameters",
+                case: format!("{} of {} parameters, {case}", network.description().name, expected.len()),
+                relative_error: relative_error(ArrayView1::from(&gradients.values), expected.view()),
+                bound: GRADIENT_BOUND,
+            }
+        })
+        .collect()
+}
+
+/// Numbers in [-1, 1).
+fn random<D: Dimension>(shape: impl ShapeBuilder<Dim = D>, seed: u64) -> Array<f64, D> {
+    Array::random_using(shape, Uniform::new(-1.0, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
+}

@@ -1,0 +1,182 @@
+//! The two ways through a plan: each operation's forward function beside its backward function.
+
+use facenet_tensor::{
+    DropoutKey, Scalar, average_pool_backward, average_pool_forward, batch_norm_backward, batch_norm_eval_backward,
+    batch_norm_eval_forward, batch_norm_forward, bias_backward, bias_forward, convolution_backward_input,
+    convolution_backward_weight, convolution_forward, depthwise_backward_input, depthwise_backward_weight,
+    depthwise_forward, dropout_backward, dropout_forward, global_average_pool_backward, global_average_pool_forward,
+    l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input,
+    linear_backward_weight, linear_forward, local_response_norm_backward, local_response_norm_forward,
+    max_pool_backward, max_pool_forward, maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward,
+    relu_forward, sigmoid_backward, sigmoid_forward,
+};
+
+use crate::description::PoolKind;
+use crate::network::{Mode, Network};
+use crate::parameters::Parameters;
+use crate::plan::{INPUT, Operation};
+use crate::workspace::{Workspace, rows, rows_mut};
+
+/// Computes the operation's output from the activations before it.
+pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, workspace: &mut Workspace<T>) {
+    let Workspace { activations, batch_statistics, mode, scratch, .. } = workspace;
+    let Network { parameters, statistics, .. } = network;
+    match operation {
+        Operation::Convolution { x, y, weight, window } => {
+            let (x, y) = activations.read_write(x, y);
+            convolution_forward(x, parameters.view(*weight), *window, y, scratch);
+        }
+        Operation::Depthwise { x, y, weight, window } => {
+            let (x, y) = activations.read_write(x, y);
+            depthwise_forward(x, parameters.view(*weight), *window, y);
+        }
+        Operation::Linear { x, y, weight } => {
+            let (x, y) = activations.read_write(x, y);
+            linear_forward(rows(x), parameters.view(*weight), rows_mut(y), scratch);
+        }
+        Operation::Bias { y, bias } => bias_forward(parameters.view(*bias), activations.view_mut(y)),
+        Operation::BatchNorm { x, y, scale, shift, mean, variance } => {
+            let (x, y) = activations.read_write(x, y);
+            let [scale, shift] = [scale, shift].map(|&entry| parameters.view(entry));
+            let epsilon = T::from_f64(network.plan().epsilon);
+            match mode {
+                Mode::Train { .. } => {
+                    let [mean, variance] = batch_statistics.disjoint_mut([*mean, *variance]);
+                    batch_norm_forward(x, scale, shift, epsilon, mean, variance, y);
+                }
+                Mode::Eval => {
+                    let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
+                    batch_norm_eval_forward(x, scale, shift, epsilon, mean, variance, y);
+                }
+            }
+        }
+        Operation::Relu { y } => relu_forward(activations.view_mut(y)),
+        Operation::Sigmoid { y } => sigmoid_forward(activations.view_mut(y)),
+        Operation::PRelu { x, y, slope } => {
+            let (x, y) = activations.read_write(x, y);
+            prelu_forward(x, parameters.view(*slope), y);
+        }
+        Operation::LocalResponseNorm { x, y, numbers } => {
+            let (x, y) = activations.read_write(x, y);
+            local_response_norm_forward(x, *numbers, y);
+        }
+        Operation::Maxout { x, y, pieces } => {
+            let (x, y) = activations.read_write(x, y);
+            maxout_forward(x, *pieces, y);
+        }
+        Operation::Pool { x, y, kind, window } => {
+            let (x, y) = activations.read_write(x, y);
+            match kind {
+                PoolKind::Max => max_pool_forward(x, *window, y),
+                PoolKind::Average => average_pool_forward(x, *window, y),
+                PoolKind::L2 => l2_pool_forward(x, *window, y),
+            }
+        }
+        Operation::GlobalAveragePool { x, y } => {
+            let (x, y) = activations.read_write(x, y);
+            global_average_pool_forward(x, rows_mut(y));
+        }
+        Operation::Dropout { x, y, rate, layer } => {
+            let (x, mut y) = activations.read_write(x, y);
+            y.assign(&x);
+            if let Mode::Train { seed, step } = *mode {
+                dropout_forward(y, *rate, DropoutKey { seed, step, layer: *layer });
+            }
+        }
+        Operation::L2Normalize { x, y } => {
+            let (x, y) = activations.read_write(x, y);
+            l2_normalize_forward(rows(x), rows_mut(y));
+        }
+    }
+}
+
+/// Adds the operation's gradients to those of its parameters and of what it reads. Nothing asks for the gradient at the
+/// faces themselves, so it is not computed.
+pub(crate) fn backward<T: Scalar>(
+    operation: &Operation,
+    network: &Network<T>,
+    workspace: &mut Workspace<T>,
+    gradients: &mut Parameters<T>,
+) {
+    let Workspace { activations, gradients: d, batch_statistics, mode, scratch } = workspace;
+    let Network { parameters, statistics, .. } = network;
+    match operation {
+        Operation::Convolution { x, y, weight, window } => {
+            let dweight = gradients.view_mut(*weight);
+            convolution_backward_weight(activations.view(x), d.view(y), *window, dweight, scratch);
+            if x.slot != INPUT {
+                let (dy, dx) = d.read_write(y, x);
+                convolution_backward_input(dy, parameters.view(*weight), *window, dx, scratch);
+            }
+        }
+        Operation::Depthwise { x, y, weight, window } => {
+            depthwise_backward_weight(activations.view(x), d.view(y), *window, gradients.view_mut(*weight));
+            if x.slot != INPUT {
+                let (dy, dx) = d.read_write(y, x);
+                depthwise_backward_input(dy, parameters.view(*weight), *window, dx);
+            }
+        }
+        Operation::Linear { x, y, weight } => {
+            let dweight = gradients.view_mut(*weight);
+            linear_backward_weight(rows(activations.view(x)), rows(d.view(y)), dweight, scratch);
+            if x.slot != INPUT {
+                let (dy, dx) = d.read_write(y, x);
+                linear_backward_input(rows(dy), parameters.view(*weight), rows_mut(dx), scratch);
+            }
+        }
+        Operation::Bias { y, bias } => bias_backward(d.view(y), gradients.view_mut(*bias)),
+        Operation::BatchNorm { x, y, scale, shift, mean, variance } => {
+            let [dscale, dshift] = gradients.disjoint_mut([*scale, *shift]);
+            let (dy, dx) = d.read_write(y, x);
+            let (x, scale) = (activations.view(x), parameters.view(*scale));
+            let epsilon = T::from_f64(network.plan().epsilon);
+            match mode {
+                Mode::Train { .. } => {
+                    let [mean, variance] = [mean, variance].map(|&entry| batch_statistics.view(entry));
+                    batch_norm_backward(x, dy, scale, epsilon, mean, variance, dx, dscale, dshift);
+                }
+                Mode::Eval => {
+                    let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
+                    batch_norm_eval_backward(x, dy, scale, epsilon, mean, variance, dx, dscale, dshift);
+                }
+            }
+        }
+        Operation::Relu { y } => relu_backward(activations.view(y), d.view_mut(y)),
+        Operation::Sigmoid { y } => sigmoid_backward(activations.view(y), d.view_mut(y)),
+        Operation::PRelu { x, y, slope } => {
+            let (dy, dx) = d.read_write(y, x);
+            prelu_backward(activations.view(x), parameters.view(*slope), dy, dx, gradients.view_mut(*slope));
+        }
+        Operation::LocalResponseNorm { x, y, numbers } => {
+            let (dy, dx) = d.read_write(y, x);
+            local_response_norm_backward(activations.view(x), dy, *numbers, dx);
+        }
+        Operation::Maxout { x, y, pieces } => {
+            let (dy, dx) = d.read_write(y, x);
+            maxout_backward(activations.view(x), *pieces, dy, dx);
+        }
+        Operation::Pool { x, y, kind, window } => {
+            let (dy, dx) = d.read_write(y, x);
+            match kind {
+                PoolKind::Max => max_pool_backward(activations.view(x), dy, *window, dx),
+                PoolKind::Average => average_pool_backward(dy, *window, dx),
+                PoolKind::L2 => l2_pool_backward(activations.view(x), activations.view(y), dy, *window, dx),
+            }
+        }
+        Operation::GlobalAveragePool { x, y } => {
+            let (dy, dx) = d.read_write(y, x);
+            global_average_pool_backward(rows(dy), dx);
+        }
+        Operation::Dropout { x, y, rate, layer } => {
+            if let Mode::Train { seed, step } = *mode {
+                dropout_backward(d.view_mut(y), *rate, DropoutKey { seed, step, layer: *layer });
+            }
+            let (dy, mut dx) = d.read_write(y, x);
+            dx += &dy;
+        }
+        Operation::L2Normalize { x, y } => {
+            let (dy, dx) = d.read_write(y, x);
+            l2_normalize_backward(rows(activations.view(x)), rows(activations.view(y)), rows(dy), rows_mut(dx));
+        }
+    }
+}
