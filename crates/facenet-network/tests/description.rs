@@ -1,0 +1,106 @@
+//! Descriptions: what they resolve to, and what is wrong with wrong ones.
+
+use facenet_network::{Description, Error, Plan, compact_inception};
+
+fn plan(layers: &str) -> Result<Plan, Error> {
+    let text = format!("name = \"a\"\ninput = [8, 8]\nembedding = 4\nlayers = [{layers}]\n");
+    Plan::new(&Description::from_toml(&text)?)
+}
+
+fn message(layers: &str) -> String {
+    plan(layers).expect_err(layers).to_string()
+}
+
+#[test]
+fn the_compact_network_costs_what_its_table_says() {
+    let plan = Plan::new(&compact_inception()).unwrap();
+    assert_eq!((plan.input(), plan.dimension()), ([64, 64], 128));
+    assert_eq!(plan.multiply_adds(), 44_847_104);
+    assert_eq!(plan.parameters().len(), 862_536);
+    assert_eq!(plan.rows().iter().map(|row| row.parameters).sum::<usize>(), plan.parameters().len());
+    let row = |name: &str| plan.rows().iter().find(|row| row.layer == name).unwrap();
+    // 3 x 3 x 48 x 64 weights, scale and shift of 64 channels; as many multiplications at each of 16 x 16 pixels.
+    let convolution = row("inception_3a.branch_3x3.conv");
+    assert_eq!((convolution.output, convolution.parameters), ([16, 16, 64], 27_648 + 128));
+    assert_eq!(convolution.multiply_adds, 256 * 27_648);
+}
+
+#[test]
+fn toml_there_and_back() {
+    let description = compact_inception();
+    assert_eq!(Description::from_toml(&description.to_toml()).unwrap(), description);
+}
+
+#[test]
+fn names_are_paths_of_fields() {
+    let plan = plan("{ layer = 'inception', name = 'i', branch_3x3 = [2, 3] }").unwrap();
+    let names: Vec<&str> = plan.parameters().entries().iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "i.branch_3x3.reduce.weight",
+            "i.branch_3x3.reduce.batch_norm.scale",
+            "i.branch_3x3.reduce.batch_norm.shift",
+            "i.branch_3x3.conv.weight",
+            "i.branch_3x3.conv.batch_norm.scale",
+            "i.branch_3x3.conv.batch_norm.shift",
+            "embedding.weight",
+        ]
+    );
+    let statistics: Vec<&str> = plan.statistics().entries().iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(statistics[1], "i.branch_3x3.reduce.batch_norm.variance");
+}
+
+#[test]
+fn errors_name_the_layer_and_what_is_wrong_with_it() {
+    let convolution = |rest: &str| format!("{{ layer = 'convolution', name = 'c', {rest} }}");
+    for (layers, expected) in [
+        (convolution("kernel = 3, channels = 0"), "layer c: channels is 0, which is not between 1 and 65536"),
+        (
+            convolution("kernel = 3, channels = 9999999"),
+            "layer c: channels is 9999999, which is not between 1 and 65536",
+        ),
+        (convolution("kernel = 9, channels = 1"), "layer c: a window of 9 with padding 0 does not fit 8x8"),
+        (convolution("kernel = 3, stride = 0, channels = 1"), "layer c: stride is 0, which is not between 1 and 1024"),
+        (convolution("kernel = 3, padding = 3, channels = 1"), "layer c: padding is 3, which is not between 0 and 2"),
+        (
+            format!("{}, {}", convolution("kernel = 1, channels = 1"), convolution("kernel = 1, channels = 1")),
+            "the name c.weight is used twice",
+        ),
+        (
+            "{ layer = 'maxout', pieces = 2 }".to_owned(),
+            "layer maxout (number 1): 3 channels can't be split into groups of 2",
+        ),
+        ("{ layer = 'inception', name = 'i' }".to_owned(), "layer i: an inception row needs at least one branch"),
+        (
+            "{ layer = 'inception', name = 'i', stride = 2, branch_1x1 = 4 }".to_owned(),
+            "layer i: a row of stride 2 can't have a 1x1 branch",
+        ),
+        (
+            "{ layer = 'dropout', rate = 1.0 }".to_owned(),
+            "layer dropout (number 1): rate is 1, which is not between 0 and 0.99",
+        ),
+    ] {
+        assert_eq!(message(&layers), expected);
+    }
+    for (layers, expected) in [
+        ("{ layer = 'convolution', name = 'c', kernel = 3, channels = 1, dilation = 2 }", "dilation"),
+        ("{ layer = 'transformer' }", "transformer"),
+        ("{ layer = 'pool', kind = 'median', kernel = 3 }", "median"),
+    ] {
+        let message = message(layers);
+        assert!(message.starts_with("not a network description") && message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn absurd_sizes_are_refused_before_anything_is_allocated() {
+    let wide = "{ layer = 'fully_connected', name = 'f', channels = 65536 }, \
+                { layer = 'fully_connected', name = 'g', channels = 65536 }";
+    assert!(message(wide).contains("parameters, more than the 1073741824 allowed"), "{}", message(wide));
+    let mut description = compact_inception();
+    description.input = [4096, 4096];
+    description.layers.truncate(1);
+    let error = Plan::new(&description).unwrap_err().to_string();
+    assert!(error.contains("numbers between its layers"), "{error}");
+}

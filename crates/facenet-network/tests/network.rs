@@ -1,0 +1,130 @@
+//! Networks as a whole: precision, threads, batches, modes.
+
+use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace, compact_inception};
+use facenet_tensor::Scalar;
+use ndarray::{Array2, Array4, ArrayView4, Axis, s};
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand::SeedableRng;
+use ndarray_rand::rand_distr::Uniform;
+use rand_chacha::ChaCha8Rng;
+
+/// A compact inception network on smaller faces, so that the naive operations take seconds.
+fn small() -> Description {
+    Description { input: [33, 31], ..compact_inception() }
+}
+
+fn network() -> Network<f32> {
+    Network::new(small(), Initializer::HeNormal, 5).unwrap()
+}
+
+fn faces(batch: usize) -> Array4<f32> {
+    Array4::random_using((batch, 33, 31, 3), Uniform::new(-1.5, 1.5), &mut ChaCha8Rng::seed_from_u64(1))
+}
+
+const TRAIN: Mode = Mode::Train { seed: 3, step: 4 };
+
+fn gradients<T: Scalar>(network: &Network<T>, x: ArrayView4<'_, T>, mode: Mode) -> (Array2<T>, Parameters<T>) {
+    gradients_in(network, x, mode, &mut Workspace::new(network.plan()))
+}
+
+fn gradients_in<T: Scalar>(
+    network: &Network<T>,
+    x: ArrayView4<'_, T>,
+    mode: Mode,
+    workspace: &mut Workspace<T>,
+) -> (Array2<T>, Parameters<T>) {
+    let mut gradients = Parameters::zeros(network.plan().parameters());
+    let embeddings = network.forward(x, mode, workspace).to_owned();
+    let dembeddings = Array2::from_shape_fn(embeddings.raw_dim(), |(row, column)| {
+        T::from_f64(((row * 7 + column * 3) % 11) as f64 / 11.0 - 0.4)
+    });
+    network.backward(dembeddings.view(), workspace, &mut gradients);
+    (embeddings, gradients)
+}
+
+#[test]
+fn f32_agrees_with_f64_entry_by_entry() {
+    let (network, x) = (network(), faces(4));
+    for mode in [TRAIN, Mode::Eval] {
+        let (embeddings, fast) = gradients(&network, x.view(), mode);
+        let (exact, naive) = gradients(&network.cast::<f64>(), x.mapv(f64::from).view(), mode);
+        let difference = embeddings.iter().zip(&exact).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        assert!(difference < 1e-5, "{mode:?}: embeddings differ by {difference}");
+        for (index, entry) in fast.table().entries().iter().enumerate() {
+            let norm = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let differences: Vec<f64> =
+                fast.entry(index).iter().zip(naive.entry(index)).map(|(a, b)| f64::from(*a) - b).collect();
+            let error = norm(&differences) / norm(naive.entry(index)).max(1e-6);
+            assert!(error < 1e-3, "{mode:?}: the gradient of {} is off by {error}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let (network, x) = (network(), faces(9));
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| gradients(&network, x.view(), TRAIN))
+    };
+    let one = on(1);
+    assert_eq!(one, on(2));
+    assert_eq!(one, on(5));
+}
+
+#[test]
+fn embeddings_have_unit_length_and_depend_on_their_own_face_alone() {
+    let (network, x) = (network(), faces(7));
+    let mut workspace = Workspace::new(network.plan());
+    let together = network.forward(x.view(), Mode::Eval, &mut workspace).to_owned();
+    for row in together.outer_iter() {
+        assert!((row.dot(&row) - 1.0).abs() < 1e-5);
+    }
+    for face in 0..7 {
+        let alone = network.forward(x.slice(s![face..=face, .., .., ..]), Mode::Eval, &mut workspace);
+        assert_eq!(alone.index_axis(Axis(0), 0), together.index_axis(Axis(0), face), "face {face}");
+    }
+}
+
+#[test]
+fn a_workspace_reused_for_other_batches_leaves_no_trace() {
+    let network = network();
+    let mut workspace = Workspace::new(network.plan());
+    for batch in [5, 2, 6] {
+        let x = faces(batch);
+        let reused = gradients_in(&network, x.view(), TRAIN, &mut workspace);
+        assert_eq!(reused, gradients(&network, x.view(), TRAIN));
+    }
+}
+
+#[test]
+fn running_statistics_come_to_those_of_the_batch() {
+    let (mut network, x) = (network(), faces(8));
+    let mut workspace = Workspace::new(network.plan());
+    let trained = network.forward(x.view(), TRAIN, &mut workspace).to_owned();
+    let before = network.forward(x.view(), Mode::Eval, &mut workspace).to_owned();
+    for _ in 0..300 {
+        network.forward(x.view(), TRAIN, &mut workspace);
+        network.update_statistics(&workspace);
+    }
+    let after = network.forward(x.view(), Mode::Eval, &mut workspace).to_owned();
+    let distance = |a: &Array2<f32>| (a - &trained).mapv(|value| value * value).sum();
+    // What is left comes from the unbiased variance.
+    assert!(distance(&after) < 0.05 * distance(&before), "{} of {}", distance(&after), distance(&before));
+}
+
+#[test]
+#[should_panic(expected = "the last pass was not one of training")]
+fn statistics_of_an_eval_pass_are_a_mistake() {
+    let mut network = network();
+    let mut workspace = Workspace::new(network.plan());
+    network.forward(faces(1).view(), Mode::Eval, &mut workspace);
+    network.update_statistics(&workspace);
+}
+
+#[test]
+#[should_panic(expected = "faces [1, 32, 31, 3] of this network")]
+fn faces_of_another_size_are_a_mistake() {
+    let network = network();
+    network.forward(Array4::zeros((1, 32, 31, 3)).view(), Mode::Eval, &mut Workspace::new(network.plan()));
+}
