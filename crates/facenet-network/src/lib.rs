@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod checkpoint;
 mod description;
 mod error;
 mod initializer;
@@ -8,6 +9,7 @@ mod parameters;
 mod plan;
 mod preprocessing;
 
+pub use checkpoint::{Checkpoint, TrainingState};
 pub use description::{
     Activation, BatchNorm, Convolution, Depthwise, Description, Dropout, FullyConnected, Inception, Layer,
     LocalResponseNorm, Maxout, Normalization, Pool, PoolBranch, PoolKind,
