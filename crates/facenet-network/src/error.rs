@@ -116,4 +116,10 @@ pub enum Error {
         /// The tensor.
         name: String,
     },
+    /// A running variance below 0.
+    #[error("the tensor {name} holds a negative variance")]
+    NegativeVariance {
+        /// The tensor.
+        name: String,
+    },
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod checkpoint;
 mod description;
 mod error;
 mod gradient_check;
@@ -13,6 +14,7 @@ mod plan;
 mod preprocessing;
 mod workspace;
 
+pub use checkpoint::{Checkpoint, TrainingState};
 pub use description::{
     Activation, BatchNorm, Convolution, Depthwise, Description, Dropout, FullyConnected, Inception, Layer,
     LocalResponseNorm, Maxout, Normalization, Pool, PoolBranch, PoolKind,
