@@ -9,6 +9,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Serialize;
 
 use crate::parameters::{Entry, ParameterTable, Parameters};
+use crate::plan::at_most;
 use crate::{Description, Error, Plan};
 
 const FORMAT: &str = "facenet-checkpoint";
@@ -297,8 +298,4 @@ fn decode(tensors: &[&[u8]], table: &Arc<ParameterTable>) -> Parameters<f32> {
 
 fn syntax(reason: impl ToString) -> Error {
     Error::CheckpointSyntax { reason: reason.to_string() }
-}
-
-fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
-    if found <= limit { Ok(()) } else { Err(Error::TooLarge { what, found, limit }) }
 }

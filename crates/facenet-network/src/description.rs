@@ -58,7 +58,7 @@ pub enum Layer {
     /// Parallel branches, concatenated.
     Inception(Inception),
     /// The mean over all pixels.
-    GlobalAveragePool,
+    GlobalAveragePool(GlobalAveragePool),
     /// A product with all numbers of a face, normalisation, activation.
     FullyConnected(FullyConnected),
     /// The largest of each group of `pieces` channels.
@@ -211,6 +211,11 @@ pub struct FullyConnected {
     #[serde(default)]
     pub activation: Activation,
 }
+
+/// The mean over all pixels: nothing to choose, and nothing else is taken for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalAveragePool {}
 
 /// The largest of each group of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,11 +8,17 @@ pub enum Error {
         /// Where and what, as the TOML reader says it.
         reason: String,
     },
-    /// A number of a layer is outside its range.
-    #[error("layer {layer}: {field} is {value}, which is not between {least} and {most}")]
+    /// A layer without a name, or with a very long one.
+    #[error("a layer needs a name of 1 to some 150 letters, found {name:?} with its field")]
+    LayerName {
+        /// The start of the name that a parameter would have.
+        name: String,
+    },
+    /// A number is outside its range.
+    #[error("{place}: {field} is {value}, which is not between {least} and {most}")]
     OutOfRange {
-        /// The layer's name, or its place in the table.
-        layer: String,
+        /// Whose number it is: a layer's, the optimiser's.
+        place: String,
         /// The field.
         field: &'static str,
         /// Its value.

@@ -16,8 +16,8 @@ mod workspace;
 
 pub use checkpoint::{Checkpoint, TrainingState};
 pub use description::{
-    Activation, BatchNorm, Convolution, Depthwise, Description, Dropout, FullyConnected, Inception, Layer,
-    LocalResponseNorm, Maxout, Normalization, Pool, PoolBranch, PoolKind,
+    Activation, BatchNorm, Convolution, Depthwise, Description, Dropout, FullyConnected, GlobalAveragePool, Inception,
+    Layer, LocalResponseNorm, Maxout, Normalization, Pool, PoolBranch, PoolKind,
 };
 pub use error::Error;
 pub use gradient_check::network_gradient_checks;

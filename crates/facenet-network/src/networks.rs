@@ -2,7 +2,8 @@
 
 use crate::Preprocessing;
 use crate::description::{
-    Activation, BatchNorm, Convolution, Description, Inception, Layer, Normalization, Pool, PoolBranch, PoolKind,
+    Activation, BatchNorm, Convolution, Description, GlobalAveragePool, Inception, Layer, Normalization, Pool,
+    PoolBranch, PoolKind,
 };
 
 /// The built-in networks by name.
@@ -40,7 +41,7 @@ pub fn compact_inception() -> Description {
             row("inception_4a", 96, [64, 128], [16, 32], PoolKind::L2, 32),
             halving_row("inception_4b", [80, 160], [16, 48]),
             row("inception_5a", 160, [96, 192], [24, 48], PoolKind::L2, 64),
-            Layer::GlobalAveragePool,
+            Layer::GlobalAveragePool(GlobalAveragePool {}),
         ],
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::parameters::{ParameterTable, Parameters, Role};
+use crate::plan::real_in_range;
 
 mod ada_grad;
 mod adam;
@@ -86,11 +87,7 @@ mod limit {
 }
 
 fn in_range(field: &'static str, value: f64, [least, most]: [f64; 2]) -> Result<(), Error> {
-    if (least..=most).contains(&value) {
-        Ok(())
-    } else {
-        Err(Error::OutOfRange { layer: "optimizer".to_owned(), field, value, least, most })
-    }
+    real_in_range("optimizer", field, value, least, most)
 }
 
 /// Numbers that one call of a rule sees at most.

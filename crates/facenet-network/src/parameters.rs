@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use facenet_tensor::Scalar;
 use ndarray::{ArrayView, ArrayViewMut, ArrayViewMut1, Dimension, IxDyn};
+use rayon::prelude::*;
 
 /// What a range of parameters is, which decides how it starts and whether weight decay applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,15 +126,18 @@ impl<T: Scalar> Parameters<T> {
         Parameters { table: self.table.clone(), values }
     }
 
-    /// The square root of the sum of squares, summed in f64.
+    /// The square root of the sum of squares, summed in f64 over fixed parts.
     pub fn norm(&self) -> f64 {
-        self.values.iter().map(|&value| value.to_f64() * value.to_f64()).sum::<f64>().sqrt()
+        let squares = |part: &[T]| part.iter().map(|&value| Scalar::to_f64(value) * Scalar::to_f64(value)).sum::<f64>();
+        let parts: Vec<f64> = self.values.par_chunks(1 << 14).map(squares).collect();
+        parts.iter().sum::<f64>().sqrt()
     }
 
-    /// Scales all numbers down to a norm of at most `limit`; returns the norm before.
+    /// Scales all numbers down to a norm of at most `limit`; returns the norm before. If that is not finite, the numbers
+    /// stay as they are.
     pub fn clip_norm(&mut self, limit: f64) -> f64 {
         let norm = self.norm();
-        if norm > limit {
+        if norm > limit && norm.is_finite() {
             let factor = T::from_f64(limit / norm);
             self.values.iter_mut().for_each(|value| *value *= factor);
         }

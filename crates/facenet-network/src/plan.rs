@@ -9,6 +9,7 @@ use facenet_tensor::{LocalResponse, Window};
 use crate::Error;
 use crate::description::{Activation, Description, Inception, Layer, Normalization, Pool, PoolKind};
 use crate::parameters::{ParameterTable, Role};
+use crate::preprocessing::Scaling;
 
 /// The slot of the network's input.
 pub(crate) const INPUT: usize = 0;
@@ -71,6 +72,9 @@ mod limit {
     pub(super) const SIDE: usize = 4_096;
     pub(super) const CHANNELS: usize = 65_536;
     pub(super) const WINDOW: usize = 1_024;
+    pub(super) const NAME: usize = 200;
+    /// What a variance of 0 may be divided by.
+    pub(super) const EPSILON: f64 = 1e-12;
     pub(super) const PARAMETERS: usize = 1 << 30;
     pub(super) const ACTIVATIONS: usize = 1 << 28;
 }
@@ -83,12 +87,17 @@ impl Plan {
     /// If a number is out of range, a window doesn't fit, a name is used twice, or the network is beyond the limits.
     pub fn new(description: &Description) -> Result<Self, Error> {
         let [height, width] = description.input;
-        in_range("input", "height", height, 1, limit::SIDE)?;
-        in_range("input", "width", width, 1, limit::SIDE)?;
+        for (field, side) in [("height", height), ("width", width)] {
+            real_in_range("input", field, side as f64, 1.0, limit::SIDE as f64)?;
+        }
         in_range("embedding", "channels", description.embedding, 1, limit::CHANNELS)?;
-        real_in_range("batch_norm", "epsilon", description.batch_norm.epsilon, 0.0, 1.0)?;
+        real_in_range("batch_norm", "epsilon", description.batch_norm.epsilon, limit::EPSILON, 1.0)?;
         real_in_range("batch_norm", "momentum", description.batch_norm.momentum, 0.0, 1.0)?;
         at_most("layers", description.layers.len(), limit::LAYERS)?;
+        if let Scaling::Fixed { subtract, divide } = description.preprocessing.scaling {
+            real_in_range("preprocessing", "subtract", subtract.into(), -1e6, 1e6)?;
+            real_in_range("preprocessing", "divide", divide.into(), 1e-6, 1e6)?;
+        }
         let mut builder = Builder::new([height, width, 3]);
         let mut x = Place { slot: INPUT, channels: 0..3 };
         for (index, layer) in description.layers.iter().enumerate() {
@@ -198,6 +207,9 @@ impl Builder {
     }
 
     fn new_name(&mut self, name: &str) -> Result<(), Error> {
+        if name.starts_with('.') || name.len() > limit::NAME {
+            return Err(Error::LayerName { name: name.chars().take(limit::NAME).collect() });
+        }
         if self.names.insert(name.to_owned()) { Ok(()) } else { Err(Error::DuplicateName { name: name.to_owned() }) }
     }
 
@@ -227,16 +239,16 @@ impl Builder {
             Layer::LocalResponseNorm(layer) => {
                 let name = place("local_response_norm");
                 in_range(&name, "size", layer.size, 1, limit::CHANNELS)?;
-                real_in_range(&name, "alpha", layer.alpha, 0.0, 1e6)?;
-                real_in_range(&name, "beta", layer.beta, 0.0, 1e3)?;
-                real_in_range(&name, "k", layer.k, 1e-6, 1e6)?;
+                real_in_range(&format!("layer {name}"), "alpha", layer.alpha, 0.0, 1e6)?;
+                real_in_range(&format!("layer {name}"), "beta", layer.beta, 0.0, 1e3)?;
+                real_in_range(&format!("layer {name}"), "k", layer.k, 1e-6, 1e6)?;
                 let numbers = LocalResponse { size: layer.size, alpha: layer.alpha, beta: layer.beta, k: layer.k };
                 let y = self.slot([height, width, channels])?;
                 self.finish(name, &y, 0, 0);
                 self.operations.push(Operation::LocalResponseNorm { x, y: y.clone(), numbers });
                 Ok(y)
             }
-            Layer::GlobalAveragePool => {
+            Layer::GlobalAveragePool(_) => {
                 let y = self.slot([1, 1, channels])?;
                 self.finish(place("global_average_pool"), &y, 0, 0);
                 self.operations.push(Operation::GlobalAveragePool { x, y: y.clone() });
@@ -255,7 +267,7 @@ impl Builder {
             }
             Layer::Dropout(layer) => {
                 let name = place("dropout");
-                real_in_range(&name, "rate", layer.rate, 0.0, 0.99)?;
+                real_in_range(&format!("layer {name}"), "rate", layer.rate, 0.0, 0.99)?;
                 let y = self.slot([height, width, channels])?;
                 self.finish(name, &y, 0, 0);
                 let operation = Operation::Dropout { x, y: y.clone(), rate: layer.rate, layer: index as u64 };
@@ -467,17 +479,17 @@ fn window(layer: &str, kernel: usize, stride: usize, padding: usize) -> Result<W
 }
 
 fn in_range(layer: &str, field: &'static str, value: usize, least: usize, most: usize) -> Result<(), Error> {
-    real_in_range(layer, field, value as f64, least as f64, most as f64)
+    real_in_range(&format!("layer {layer}"), field, value as f64, least as f64, most as f64)
 }
 
-fn real_in_range(layer: &str, field: &'static str, value: f64, least: f64, most: f64) -> Result<(), Error> {
+pub(crate) fn real_in_range(place: &str, field: &'static str, value: f64, least: f64, most: f64) -> Result<(), Error> {
     if (least..=most).contains(&value) {
         Ok(())
     } else {
-        Err(Error::OutOfRange { layer: layer.to_owned(), field, value, least, most })
+        Err(Error::OutOfRange { place: place.to_owned(), field, value, least, most })
     }
 }
 
-fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
+pub(crate) fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
     if found <= limit { Ok(()) } else { Err(Error::TooLarge { what, found, limit }) }
 }

@@ -1,6 +1,6 @@
 //! Descriptions: what they resolve to, and what is wrong with wrong ones.
 
-use facenet_network::{Description, Error, Plan, compact_inception};
+use facenet_network::{Description, Error, Layer, Plan, Scaling, compact_inception};
 
 fn plan(layers: &str) -> Result<Plan, Error> {
     let text = format!("name = \"a\"\ninput = [8, 8]\nembedding = 4\nlayers = [{layers}]\n");
@@ -86,6 +86,7 @@ fn errors_name_the_layer_and_what_is_wrong_with_it() {
     for (layers, expected) in [
         ("{ layer = 'convolution', name = 'c', kernel = 3, channels = 1, dilation = 2 }", "dilation"),
         ("{ layer = 'transformer' }", "transformer"),
+        ("{ layer = 'global_average_pool', kernle = 3 }", "kernle"),
         ("{ layer = 'pool', kind = 'median', kernel = 3 }", "median"),
     ] {
         let message = message(layers);
@@ -103,4 +104,20 @@ fn absurd_sizes_are_refused_before_anything_is_allocated() {
     description.layers.truncate(1);
     let error = Plan::new(&description).unwrap_err().to_string();
     assert!(error.contains("numbers between its layers"), "{error}");
+}
+
+#[test]
+fn numbers_that_would_divide_by_zero_are_refused() {
+    let mut description = compact_inception();
+    description.batch_norm.epsilon = 0.0;
+    assert!(Plan::new(&description).unwrap_err().to_string().starts_with("batch_norm: epsilon is 0"));
+    for divide in [0.0, f32::NAN, f32::INFINITY] {
+        let mut description = compact_inception();
+        description.preprocessing.scaling = Scaling::Fixed { subtract: 127.5, divide };
+        assert!(Plan::new(&description).unwrap_err().to_string().starts_with("preprocessing: divide is"));
+    }
+    let mut description = compact_inception();
+    let Layer::Convolution(convolution) = &mut description.layers[0] else { panic!("a convolution comes first") };
+    convolution.name.clear();
+    assert!(Plan::new(&description).unwrap_err().to_string().contains("needs a name"));
 }
