@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod atomic_file;
+mod embed;
 mod error;
+mod raw_pixels;
 
 pub use atomic_file::write_atomically;
+pub use embed::Embed;
 pub use error::Error;
+pub use raw_pixels::RawPixels;
