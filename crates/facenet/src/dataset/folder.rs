@@ -1,0 +1,87 @@
+//! A folder for each person.
+
+use std::path::Path;
+
+use facenet_data::{Crop, FaceSet};
+
+use super::{Dataset, Progress, load_sets, with_balanced_pairs};
+use crate::Error;
+
+/// People in the ORL data set.
+const ORL_PEOPLE: usize = 40;
+/// The last of them, who stay unseen.
+const ORL_UNSEEN: usize = 10;
+
+pub(super) fn load_orl(
+    folder: &Path,
+    crop: &Crop,
+    size: [usize; 2],
+    seed: u64,
+    progress: Progress<'_>,
+) -> Result<Dataset, Error> {
+    let set = FaceSet::from_folders(folder)?;
+    let found = set.people.len();
+    if found != ORL_PEOPLE {
+        return Err(Error::PeopleCount { path: folder.to_owned(), found, expected: ORL_PEOPLE });
+    }
+    let sets = divide(&set, ORL_UNSEEN, folder)?;
+    with_balanced_pairs("orl".to_owned(), load_sets(sets, folder, crop, size, progress)?, seed)
+}
+
+pub(super) fn load(
+    folder: &Path,
+    crop: &Crop,
+    size: [usize; 2],
+    seed: u64,
+    progress: Progress<'_>,
+) -> Result<Dataset, Error> {
+    let set = match FaceSet::from_folders(folder) {
+        // Two are enough for a set of faces, not for two groups.
+        Err(facenet_data::Error::OnePerson { .. }) => return Err(too_few(folder, 1, 0)),
+        set => set?,
+    };
+    let sets = divide(&set, unseen_people(set.people.len()), folder)?;
+    let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+    with_balanced_pairs(name, load_sets(sets, folder, crop, size, progress)?, seed)
+}
+
+/// A quarter, rounded, and at least 2.
+fn unseen_people(people: usize) -> usize {
+    (people.saturating_add(2) / 4).max(2)
+}
+
+/// The last people apart from the others.
+fn divide(set: &FaceSet, unseen: usize, folder: &Path) -> Result<[FaceSet; 2], Error> {
+    let people = set.people.len();
+    let training = people.saturating_sub(unseen);
+    if training < 2 {
+        return Err(too_few(folder, training, people - training));
+    }
+    let sets = [("a training", 0..training), ("an unseen", training..people)];
+    for (side, people) in &sets {
+        if people.clone().all(|person| set.pictures_of(person).len() < 2) {
+            return Err(Error::NoSecondPicture {
+                dataset: folder.display().to_string(),
+                side,
+                first: set.people[people.start].clone(),
+                last: set.people[people.end - 1].clone(),
+            });
+        }
+    }
+    Ok(sets.map(|(_, people)| set.subset(people)))
+}
+
+fn too_few(folder: &Path, training: usize, unseen: usize) -> Error {
+    Error::TooFewPeople { dataset: folder.display().to_string(), training, unseen }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unseen_people;
+
+    #[test]
+    fn a_quarter_is_rounded_and_at_least_two() {
+        let unseen: Vec<usize> = [4, 5, 9, 10, 12, 13, 14, 40, 101].into_iter().map(unseen_people).collect();
+        assert_eq!(unseen, [2, 2, 2, 3, 3, 3, 4, 10, 25]);
+    }
+}

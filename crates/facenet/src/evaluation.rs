@@ -1,0 +1,223 @@
+//! How good embeddings are at the three tasks, on people who were not there in training.
+
+mod bcubed_cut;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use facenet_cluster::{Cluster, Cut, Dendrogram, Engine, KMeans, Linkage};
+use facenet_metrics::{
+    ClusteringReport, IdentificationReport, IdentityBootstrap, LabelledEmbeddings, Pair, PairScores, ThresholdSearch,
+    VerificationReport, clustering_report, search, squared_distances,
+};
+use ndarray::{ArrayView2, Axis};
+use serde::Serialize;
+
+use crate::embed::check_finite;
+use crate::{Dataset, Embed, Error};
+
+pub use bcubed_cut::best_bcubed_cut;
+
+/// The scores of embeddings on unseen people; whatever is tuned is tuned on the training people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Do two pictures show one person?
+    pub verification: VerificationReport,
+    /// Who is it, among the enrolled?
+    pub identification: IdentificationReport,
+    /// Which pictures belong together?
+    pub clustering: ClusteringScores,
+}
+
+/// How well unseen people are found as groups.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClusteringScores {
+    /// K-means, told the number of people.
+    pub kmeans: ClusteringReport,
+    /// Agglomerative clustering, told a distance.
+    pub agglomerative: AgglomerativeScores,
+}
+
+/// The scores of agglomerative clustering at a cut.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgglomerativeScores {
+    /// Clusters at this squared distance or nearer were joined.
+    pub squared_distance: f32,
+    /// The scores.
+    #[serde(flatten)]
+    pub report: ClusteringReport,
+}
+
+/// Embeds both groups of people and scores the unseen ones: see [`evaluate_embeddings`].
+///
+/// # Errors
+/// As [`Embed::embed`] and [`evaluate_embeddings`].
+///
+/// # Panics
+/// If the faces are not of the embedder's [`input_size`](Embed::input_size).
+#[track_caller]
+pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<Evaluation, Error> {
+    let training = embedder.embed(dataset.training.faces.view())?;
+    let unseen = embedder.embed(dataset.unseen.faces.view())?;
+    evaluate_embeddings(training.view(), unseen.view(), dataset, seed)
+}
+
+/// Scores embeddings of a data set's faces.
+///
+/// - **Verification** of the unseen pairs at the threshold that is best on the training pairs (exact, the lowest of
+///   equals), with the standard error by a bootstrap over identities.
+/// - **Identification** at that threshold: the first picture of each unseen person is enrolled, all others are probes.
+/// - **Clustering** of all unseen pictures: by k-means with the true number of people, and by average linkage cut at the
+///   squared distance that is best on the training pictures by B-cubed F ([`best_bcubed_cut`]).
+///
+/// Two limits keep the time within bounds. K-means is run ten times, and less often (at least once) where people times
+/// pictures times dimension are more than 10⁹, about what LFW's View 1 asks at 128 dimensions. The cut is chosen on
+/// the first training people, as far as their pictures are no more than 10,000.
+///
+/// The same seed gives the same bits on any number of threads.
+///
+/// # Shapes
+/// `training` and `unseen` hold a row for each picture of the two groups.
+///
+/// # Errors
+/// [`Error::NotFiniteEmbedding`]; [`Error::Metrics`] if the pairs are all of one kind or nobody has a second picture;
+/// [`Error::Cluster`] if there are more unseen pictures than [`Dendrogram::MAXIMUM_EMBEDDINGS`].
+///
+/// # Panics
+/// If the embeddings are not as many as the pictures, or a pair contradicts the identities.
+#[track_caller]
+pub fn evaluate_embeddings(
+    training: ArrayView2<'_, f32>,
+    unseen: ArrayView2<'_, f32>,
+    dataset: &Dataset,
+    seed: u64,
+) -> Result<Evaluation, Error> {
+    for (embeddings, faces) in [(training.reborrow(), &dataset.training), (unseen.reborrow(), &dataset.unseen)] {
+        let (rows, pictures) = (embeddings.nrows(), faces.identities.len());
+        assert_eq!(rows, pictures, "{rows} embeddings of {pictures} pictures");
+        check_finite(embeddings)?;
+    }
+    let identities = &dataset.unseen.identities;
+    let threshold = pair_scores(training, &dataset.training_pairs)?.best_threshold(ThresholdSearch::Exact).threshold;
+    let scores = pair_scores(unseen, &dataset.unseen_pairs)?;
+    let bootstrap = IdentityBootstrap { seed, ..IdentityBootstrap::default() };
+    let errors = bootstrap.standard_errors(&scores, &dataset.unseen_pairs, identities, threshold);
+    Ok(Evaluation {
+        verification: VerificationReport::at_threshold(&scores, threshold, errors.accuracy),
+        identification: identify(unseen, identities, threshold)?,
+        clustering: ClusteringScores {
+            kmeans: group_by_k_means(unseen, identities, seed)?,
+            agglomerative: group_by_distance(training, &dataset.training.identities, unseen, identities)?,
+        },
+    })
+}
+
+fn pair_scores(embeddings: ArrayView2<'_, f32>, pairs: &[Pair]) -> Result<PairScores, Error> {
+    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
+    Ok(PairScores::new(&squared_distances(embeddings, pairs), &same)?)
+}
+
+/// Enrols the first picture of each identity and searches for all others.
+fn identify(
+    embeddings: ArrayView2<'_, f32>,
+    identities: &[usize],
+    threshold: f64,
+) -> Result<IdentificationReport, Error> {
+    let mut known = BTreeSet::new();
+    let (enrolled, probes): (Vec<usize>, Vec<usize>) =
+        (0..identities.len()).partition(|&picture| known.insert(identities[picture]));
+    let [enrolled, probes] = [enrolled, probes].map(|pictures| {
+        let labels: Vec<usize> = pictures.iter().map(|&picture| identities[picture]).collect();
+        (embeddings.select(Axis(0), &pictures), labels)
+    });
+    let [enrolled, probes] = [&enrolled, &probes]
+        .map(|(embeddings, identities)| LabelledEmbeddings { embeddings: embeddings.view(), identities });
+    Ok(search(enrolled, probes)?.report(threshold))
+}
+
+fn group_by_k_means(
+    embeddings: ArrayView2<'_, f32>,
+    identities: &[usize],
+    seed: u64,
+) -> Result<ClusteringReport, Error> {
+    let people = BTreeSet::from_iter(identities).len();
+    let restarts = k_means_restarts(people, embeddings.dim());
+    let k_means = KMeans { clusters: people, restarts, seed, engine: Engine::Fast, ..KMeans::default() };
+    Ok(clustering_report(&k_means.cluster(embeddings)?, identities)?)
+}
+
+/// The most runs of k-means.
+const K_MEANS_RESTARTS: usize = 10;
+/// The multiplications of one pass over all embeddings and centres up to which there are that many.
+const K_MEANS_PASS: usize = 1_000_000_000;
+
+fn k_means_restarts(people: usize, (pictures, dimension): (usize, usize)) -> usize {
+    let pass = people.saturating_mul(pictures).saturating_mul(dimension).max(1);
+    (K_MEANS_RESTARTS.saturating_mul(K_MEANS_PASS) / pass).clamp(1, K_MEANS_RESTARTS)
+}
+
+/// Average linkage, cut where it is best on the training people.
+fn group_by_distance(
+    training: ArrayView2<'_, f32>,
+    training_identities: &[usize],
+    unseen: ArrayView2<'_, f32>,
+    identities: &[usize],
+) -> Result<AgglomerativeScores, Error> {
+    let pictures = pictures_to_tune_on(training_identities);
+    let tree = Dendrogram::build(training.select(Axis(0), &pictures).view(), Linkage::Average)?;
+    let tuning_identities: Vec<usize> = pictures.iter().map(|&picture| training_identities[picture]).collect();
+    let squared_distance = best_bcubed_cut(&tree, &tuning_identities);
+    drop(tree);
+    let clusters = Dendrogram::build(unseen, Linkage::Average)?.cut(Cut::SquaredDistance(squared_distance))?;
+    Ok(AgglomerativeScores { squared_distance, report: clustering_report(&clusters, identities)? })
+}
+
+/// The most pictures whose tree chooses the cut.
+const TUNING_PICTURES: usize = 10_000;
+
+/// All pictures of the first people, as far as they fit; of one person at least.
+fn pictures_to_tune_on(identities: &[usize]) -> Vec<usize> {
+    let mut sizes = BTreeMap::<usize, usize>::new();
+    identities.iter().for_each(|&identity| *sizes.entry(identity).or_default() += 1);
+    let mut pictures = 0;
+    let fitting = sizes.values().take_while(|&&size| {
+        pictures += size;
+        pictures <= TUNING_PICTURES
+    });
+    let last = fitting.count().max(1);
+    match sizes.keys().nth(last) {
+        None => (0..identities.len()).collect(),
+        Some(&first_left_out) => {
+            (0..identities.len()).filter(|&picture| identities[picture] < first_left_out).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_restarts_where_each_takes_long() {
+        assert_eq!(k_means_restarts(10, (100, 12_288)), 10);
+        assert_eq!(k_means_restarts(1_711, (3_708, 128)), 10);
+        assert_eq!(k_means_restarts(1_711, (3_708, 512)), 3);
+        assert_eq!(k_means_restarts(1_711, (3_708, 12_288)), 1);
+        assert_eq!((k_means_restarts(1, (1, 0)), k_means_restarts(usize::MAX, (usize::MAX, 2))), (10, 1));
+    }
+
+    #[test]
+    fn the_cut_is_chosen_on_whole_people() {
+        let identities = |sizes: &[usize]| -> Vec<usize> {
+            sizes.iter().enumerate().flat_map(|(person, &size)| vec![person; size]).collect()
+        };
+        let count = |sizes: &[usize]| pictures_to_tune_on(&identities(sizes)).len();
+        assert_eq!(count(&[2, 3]), 5);
+        assert_eq!(count(&[6_000, 4_000]), 10_000);
+        assert_eq!(count(&[6_000, 4_001]), 6_000);
+        assert_eq!(count(&[6_000, 4_001, 5]), 6_000);
+        assert_eq!(count(&[12_000, 5]), 12_000);
+        // Wherever their pictures lie.
+        let mixed: Vec<usize> = (0..12_000).map(|picture| 2 - picture % 3).collect();
+        assert_eq!(pictures_to_tune_on(&mixed)[..4], [1, 2, 4, 5]);
+    }
+}

@@ -1,0 +1,287 @@
+//! Data sets: who is seen and who is not, and what is said where that can't be.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use facenet::{Dataset, DatasetSource, Error, LabelledFaces, SyntheticSize};
+use facenet_data::{Crop, SyntheticFaces};
+use ndarray::Axis;
+
+const SMALL: SyntheticSize =
+    SyntheticSize { training_people: 5, training_pictures: 3, unseen_people: 3, unseen_pictures: 2 };
+
+/// The folder of data sets; `None`, with a printed reason, if it does not hold this one.
+fn data(path: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("FACENET_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    if !root.join(path).exists() {
+        println!("skipped: {} is missing", root.join(path).display());
+        return None;
+    }
+    Some(root)
+}
+
+fn load(source: &DatasetSource, data: &Path) -> Result<Dataset, Error> {
+    source.load(data, &Crop::Whole, [16, 12], 1, None)
+}
+
+/// A folder of people with so many pictures each, of 2 x 1 grey levels: the person's number and the picture's.
+fn people(pictures: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (person, &pictures) in pictures.iter().enumerate() {
+        let path = folder.path().join(format!("p{person}"));
+        fs::create_dir(&path).unwrap();
+        for picture in 0..pictures {
+            let mut file = b"P5 2 1 255 ".to_vec();
+            file.extend([person as u8, picture]);
+            fs::write(path.join(format!("{picture}.pgm")), file).unwrap();
+        }
+    }
+    folder
+}
+
+fn load_folder(folder: &Path) -> Result<Dataset, Error> {
+    DatasetSource::Folder(folder.to_owned()).load(Path::new("nowhere"), &Crop::Whole, [1, 2], 1, None)
+}
+
+/// Everything fits together, whatever the source.
+fn assert_sound(dataset: &Dataset) {
+    for (group, pairs) in [(&dataset.training, &dataset.training_pairs), (&dataset.unseen, &dataset.unseen_pairs)] {
+        let LabelledFaces { faces, identities, people, pictures } = group;
+        assert_eq!((faces.len_of(Axis(0)), identities.len()), (pictures.len(), pictures.len()));
+        assert_eq!(identities.iter().copied().collect::<BTreeSet<_>>(), (0..people.len()).collect());
+        assert_eq!(pictures.iter().collect::<BTreeSet<_>>().len(), pictures.len());
+        for (picture, &identity) in pictures.iter().zip(identities) {
+            assert!(picture.starts_with(&format!("{}/", people[identity])), "{picture} of {}", people[identity]);
+        }
+        for pair in pairs {
+            assert_eq!(identities[pair.first] == identities[pair.second], pair.same);
+            assert_ne!(pair.first, pair.second);
+        }
+        assert!(pairs.iter().any(|pair| pair.same) && pairs.iter().any(|pair| !pair.same));
+    }
+    let training: BTreeSet<_> = dataset.training.people.iter().collect();
+    assert!(dataset.unseen.people.iter().all(|person| !training.contains(person)));
+}
+
+#[test]
+fn synthetic_people() {
+    let told = Mutex::new(Vec::new());
+    let progress = |loaded, all| told.lock().unwrap().push((loaded, all));
+    let source = DatasetSource::Synthetic(SMALL);
+    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, [16, 12], 7, Some(&progress)).unwrap();
+    assert_sound(&dataset);
+    assert_eq!(dataset.name, "synthetic");
+    assert_eq!(dataset.training.faces.dim(), (15, 16, 12, 3));
+    assert_eq!(dataset.unseen.identities, [0, 0, 1, 1, 2, 2]);
+    assert_eq!(dataset.unseen.people, ["person-0005", "person-0006", "person-0007"]);
+    assert_eq!(dataset.unseen.pictures[3], "person-0006/1");
+    assert_eq!(dataset.training.pictures[14], "person-0004/2");
+    assert_eq!((dataset.training_pairs.len(), dataset.unseen_pairs.len()), (30, 6));
+
+    let world = SyntheticFaces::new(7);
+    assert_eq!(dataset.training.faces, world.portraits(0..5, 3, [16, 12]).0);
+    assert_eq!(dataset.unseen.faces, world.portraits(5..8, 2, [16, 12]).0);
+    let mut told = told.into_inner().unwrap();
+    told.sort_unstable();
+    assert_eq!(told, (1..=21).map(|loaded| (loaded, 21)).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_seed_decides_and_threads_do_not() {
+    let source = DatasetSource::Synthetic(SMALL);
+    let [one, two] = [1, 2].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| load(&source, Path::new(""))).unwrap()
+    });
+    assert_eq!(one, two);
+    let other = source.load(Path::new(""), &Crop::Whole, [16, 12], 2, None).unwrap();
+    assert_ne!(one.unseen.faces, other.unseen.faces);
+}
+
+#[test]
+fn synthetic_people_who_can_not_be_recognised() {
+    let message = |size| load(&DatasetSource::Synthetic(size), Path::new("")).unwrap_err().to_string();
+    assert_eq!(
+        message(SyntheticSize { unseen_people: 1, ..SMALL }),
+        "the synthetic data set needs at least 4 people, two to train on and two who stay unseen: it has 5 and 1"
+    );
+    assert_eq!(
+        message(SyntheticSize { unseen_pictures: 1, ..SMALL }),
+        "the synthetic data set needs an unseen person with at least two pictures: person-0005 to person-0007 have one each"
+    );
+    let huge = message(SyntheticSize { training_people: usize::MAX / 2, ..SMALL });
+    assert!(huge.contains("memory limit"), "{huge}");
+}
+
+#[test]
+fn the_last_quarter_of_a_folder_stays_unseen() {
+    let folder = people(&[2, 1, 2, 2, 1, 3, 1, 1, 1, 2, 1]);
+    let told = Mutex::new(Vec::new());
+    let progress = |loaded, all| told.lock().unwrap().push((loaded, all));
+    let source = DatasetSource::Folder(folder.path().to_owned());
+    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, [1, 2], 1, Some(&progress)).unwrap();
+    assert_sound(&dataset);
+    assert_eq!(dataset.name, folder.path().file_name().unwrap().to_str().unwrap());
+    assert_eq!(dataset.training.people, ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"]);
+    assert_eq!(dataset.unseen.people, ["p8", "p9", "p10"]);
+    assert_eq!(dataset.unseen.pictures, ["p8/0.pgm", "p9/0.pgm", "p9/1.pgm", "p10/0.pgm"]);
+    assert_eq!(dataset.unseen.identities, [0, 1, 1, 2]);
+    assert_eq!(dataset.unseen.faces.slice(ndarray::s![.., 0, 0, 0]).to_vec(), [8, 9, 9, 10]);
+    assert_eq!(dataset.unseen.faces.slice(ndarray::s![.., 0, 1, 2]).to_vec(), [0, 0, 1, 0]);
+    let mut told = told.into_inner().unwrap();
+    told.sort_unstable();
+    assert_eq!(told, (1..=17).map(|loaded| (loaded, 17)).collect::<Vec<_>>());
+    assert_eq!(load_folder(&folder.path().join("")).unwrap(), dataset);
+}
+
+#[test]
+fn four_people_are_enough() {
+    let dataset = load_folder(people(&[1, 2, 2, 1]).path()).unwrap();
+    assert_sound(&dataset);
+    assert_eq!((dataset.training.people.len(), dataset.unseen.people.len()), (2, 2));
+}
+
+#[test]
+fn folders_that_can_not_be_divided() {
+    let message = |pictures: &[u8]| {
+        let folder = people(pictures);
+        let message = load_folder(folder.path()).unwrap_err().to_string();
+        message.strip_prefix(folder.path().to_str().unwrap()).expect("the folder's name").to_owned()
+    };
+    let needs = " needs at least 4 people, two to train on and two who stay unseen: it has";
+    assert_eq!(message(&[2]), format!("{needs} 1 and 0"));
+    assert_eq!(message(&[2, 2]), format!("{needs} 0 and 2"));
+    assert_eq!(message(&[2, 2, 2]), format!("{needs} 1 and 2"));
+    let needs = |side| format!(" needs {side} person with at least two pictures: ");
+    assert_eq!(message(&[1, 1, 1, 2, 2]), needs("a training") + "p0 to p2 have one each");
+    assert_eq!(message(&[2, 1, 1, 1]), needs("an unseen") + "p2 to p3 have one each");
+    assert_eq!(message(&[]), " holds no people: expected a folder of pictures for each person");
+}
+
+#[test]
+fn missing_folders_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    for (source, missing) in [
+        (DatasetSource::Orl, root.path().join("orl/data_faces")),
+        (DatasetSource::Lfw, root.path().join("lfw/images")),
+        (DatasetSource::Folder(root.path().join("mine")), root.path().join("mine")),
+    ] {
+        match load(&source, root.path()) {
+            Err(Error::Data(facenet_data::Error::MissingDirectory { path })) => assert_eq!(path, missing),
+            other => panic!("{other:?}"),
+        }
+    }
+    fs::create_dir_all(root.path().join("lfw/images")).unwrap();
+    let error = load(&DatasetSource::Lfw, root.path()).unwrap_err();
+    assert!(
+        matches!(&error, Error::Data(facenet_data::Error::MissingDirectory { path }) if path.ends_with("lfw/protocol"))
+    );
+}
+
+#[test]
+fn orl_is_forty_people() {
+    let Some(root) = data("orl/data_faces") else { return };
+    let dataset = load(&DatasetSource::Orl, &root).unwrap();
+    assert_sound(&dataset);
+    assert_eq!(dataset.name, "orl");
+    assert_eq!((dataset.training.faces.dim(), dataset.unseen.faces.dim()), ((300, 16, 12, 3), (100, 16, 12, 3)));
+    assert_eq!((dataset.training.people[29].as_str(), dataset.unseen.people[0].as_str()), ("s30", "s31"));
+    assert_eq!(dataset.unseen.pictures[3], "s31/4.pgm");
+    assert_eq!((dataset.training_pairs.len(), dataset.unseen_pairs.len()), (2 * 30 * 45, 2 * 10 * 45));
+
+    let incomplete = tempfile::tempdir().unwrap();
+    let folder = incomplete.path().join("orl/data_faces");
+    for person in 1..40 {
+        fs::create_dir_all(folder.join(format!("s{person}"))).unwrap();
+        fs::copy(root.join(format!("orl/data_faces/s{person}/1.pgm")), folder.join(format!("s{person}/1.pgm")))
+            .unwrap();
+    }
+    let error = load(&DatasetSource::Orl, incomplete.path()).unwrap_err();
+    assert!(matches!(&error, Error::PeopleCount { path, found: 39, expected: 40 } if *path == folder), "{error}");
+}
+
+#[test]
+fn view_1_of_lfw() {
+    let Some(root) = data("lfw/images") else { return };
+    let dataset = load(&DatasetSource::Lfw, &root).unwrap();
+    assert_sound(&dataset);
+    assert_eq!((dataset.training.people.len(), dataset.training.pictures.len()), (4_038, 9_525));
+    assert_eq!((dataset.unseen.people.len(), dataset.unseen.pictures.len()), (1_711, 3_708));
+    assert_eq!((dataset.training_pairs.len(), dataset.unseen_pairs.len()), (2_200, 1_000));
+    for (group, pairs, list) in [
+        (&dataset.training, &dataset.training_pairs, "pairsDevTrain.txt"),
+        (&dataset.unseen, &dataset.unseen_pairs, "pairsDevTest.txt"),
+    ] {
+        let text = fs::read_to_string(root.join("lfw/protocol").join(list)).unwrap();
+        for (line, pair) in text.lines().skip(1).zip(pairs) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let picture = |name: &str, number: &str| format!("{name}/{name}_{number:0>4}.jpg");
+            let named = match fields[..] {
+                [name, first, second] => [picture(name, first), picture(name, second)],
+                [name, first, other, second] => [picture(name, first), picture(other, second)],
+                _ => panic!("{line}"),
+            };
+            assert_eq!([&group.pictures[pair.first], &group.pictures[pair.second]], [&named[0], &named[1]]);
+            assert_eq!(pair.same, fields.len() == 3);
+        }
+    }
+}
+
+/// A tiny copy of LFW's layout: two training people, two unseen ones.
+fn small_lfw() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let (images, lists) = (root.path().join("lfw/images"), root.path().join("lfw/protocol"));
+    fs::create_dir_all(&lists).unwrap();
+    for (level, person) in ["Ann", "Bob", "Cid", "Dan"].into_iter().enumerate() {
+        fs::create_dir_all(images.join(person)).unwrap();
+        for picture in 1..=2 {
+            let pixels = pgm(level as u8, picture);
+            fs::write(images.join(person).join(format!("{person}_000{picture}.png")), pixels).unwrap();
+        }
+    }
+    fs::write(lists.join("peopleDevTrain.txt"), "2\nAnn\t2\nBob\t2\n").unwrap();
+    fs::write(lists.join("peopleDevTest.txt"), "2\nCid\t2\nDan\t2\n").unwrap();
+    fs::write(lists.join("pairsDevTrain.txt"), "1\nBob\t2\t1\nBob\t1\tAnn\t2\n").unwrap();
+    fs::write(lists.join("pairsDevTest.txt"), "1\nCid\t1\t2\nDan\t2\tCid\t1\n").unwrap();
+    root
+}
+
+/// Told by content, a PGM may be called `.png`.
+fn pgm(person: u8, picture: u8) -> Vec<u8> {
+    [b"P5 2 1 255 ".as_slice(), &[person, picture]].concat()
+}
+
+#[test]
+fn listed_pairs_become_positions() {
+    let root = small_lfw();
+    let dataset = load(&DatasetSource::Lfw, root.path()).unwrap();
+    assert_sound(&dataset);
+    assert_eq!(
+        dataset.training.pictures,
+        ["Ann/Ann_0001.png", "Ann/Ann_0002.png", "Bob/Bob_0001.png", "Bob/Bob_0002.png"]
+    );
+    let positions = |pairs: &[facenet_metrics::Pair]| -> Vec<_> {
+        pairs.iter().map(|pair| (pair.first, pair.second, pair.same)).collect()
+    };
+    assert_eq!(positions(&dataset.training_pairs), [(3, 2, true), (2, 1, false)]);
+    assert_eq!(positions(&dataset.unseen_pairs), [(0, 1, true), (3, 0, false)]);
+}
+
+#[test]
+fn a_listed_pair_outside_its_set_is_an_error() {
+    for (pairs, message) in [
+        ("1\nCid\t1\t2\nDan\t2\tAnn\t1\n", ":3: picture 1 of Ann is not among those of "),
+        ("1\nCid\t1\t3\nDan\t2\tCid\t1\n", ":2: picture 3 of Cid is not among those of "),
+    ] {
+        let root = small_lfw();
+        let lists = root.path().join("lfw/protocol");
+        fs::write(lists.join("pairsDevTest.txt"), pairs).unwrap();
+        let error = load(&DatasetSource::Lfw, root.path()).unwrap_err();
+        let [list, people] =
+            ["pairsDevTest.txt", "peopleDevTest.txt"].map(|list| lists.join(list).display().to_string());
+        assert_eq!(error.to_string(), format!("{list}{message}{people}"));
+    }
+}
