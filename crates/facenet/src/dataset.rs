@@ -27,17 +27,20 @@ pub struct LabelledFaces {
     pub pictures: Vec<String>,
 }
 
-/// Two groups of people without a common member, and the pairs by which each is judged.
+/// Three groups of people without a common member, and the pairs by which they are judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     /// What it is called: `orl`.
     pub name: String,
-    /// The people to learn from, and to choose thresholds on.
+    /// The people to learn from.
     pub training: LabelledFaces,
+    /// Some of the training people who are left out of learning, to choose thresholds on: among people who were learned,
+    /// pictures of one person are nearer to each other than those of anyone else will be.
+    pub validation: LabelledFaces,
     /// The people on whom is measured what was learned.
     pub unseen: LabelledFaces,
-    /// Pairs of pictures of `training`.
-    pub training_pairs: Vec<Pair>,
+    /// Pairs of pictures of `validation`.
+    pub validation_pairs: Vec<Pair>,
     /// Pairs of pictures of `unseen`.
     pub unseen_pairs: Vec<Pair>,
 }
@@ -45,13 +48,14 @@ pub struct Dataset {
 /// Where a data set comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatasetSource {
-    /// People who do not exist, painted; no data needed. The numbers of people and pictures are those given, the first
-    /// numbers of the world of that seed are the training people, the next the unseen ones.
+    /// People who do not exist, painted; no data needed. The first numbers of the world of that seed are the training
+    /// people, the next the validation people, the last the unseen ones.
     Synthetic(SyntheticSize),
-    /// The faces of AT&T (ORL), in `orl/data_faces`: people `s1` to `s30` to train on, `s31` to `s40` unseen.
+    /// The faces of AT&T (ORL), in `orl/data_faces`: people `s1` to `s30` to train and validate on, `s31` to
+    /// `s40` unseen.
     Orl,
-    /// View 1 of Labeled Faces in the Wild, in `lfw/images` and `lfw/protocol`: the people of `peopleDevTrain.txt` with
-    /// the pairs of `pairsDevTrain.txt` to train on, those of `peopleDevTest.txt` and `pairsDevTest.txt` unseen.
+    /// View 1 of Labeled Faces in the Wild, in `lfw/images` and `lfw/protocol`: the people of `peopleDevTrain.txt`
+    /// to train and validate on, those of `peopleDevTest.txt` unseen, with the pairs of `pairsDevTest.txt`.
     Lfw,
     /// A folder of its own, wherever it is, with a folder of pictures for each person. The last quarter of the people in
     /// [natural order](facenet_data::natural_order), rounded and at least 2, stays unseen.
@@ -62,11 +66,23 @@ pub enum DatasetSource {
 type Progress<'a> = Option<&'a (dyn Fn(usize, usize) + Sync)>;
 
 impl DatasetSource {
-    /// Loads both groups of people on all threads; the result does not depend on their number.
+    /// What the data set is called: `orl`, or the name of the folder.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Synthetic(_) => "synthetic".to_owned(),
+            Self::Orl => "orl".to_owned(),
+            Self::Lfw => "lfw".to_owned(),
+            Self::Folder(folder) => folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Loads all groups of people on all threads; the result does not depend on their number.
     ///
     /// `data` is the folder that holds the folders `orl` and `lfw`. `crop` applies to pictures from files. The seed
     /// chooses the synthetic people and the pairs: all pairs of the same person, and as many of different people (see
-    /// [`balanced_pairs`]), but for LFW, where they are on lists. `progress` is told how many faces are loaded, of how
+    /// [`balanced_pairs`]), but for LFW's unseen people, where they are on a list. A fifth of the training people, at least 2
+    /// and at most 400, are the validation people, with 10 pictures each at most. `progress` is told how many faces are loaded, of how
     /// many, from any thread.
     ///
     /// # Shapes
@@ -89,32 +105,59 @@ impl DatasetSource {
         match self {
             Self::Synthetic(counts) => synthetic::load(counts, size, seed, progress),
             Self::Orl => folder::load_orl(&data.join("orl").join("data_faces"), crop, size, seed, progress),
-            Self::Lfw => lfw::load(&data.join("lfw"), crop, size, progress),
+            Self::Lfw => lfw::load(&data.join("lfw"), crop, size, seed, progress),
             Self::Folder(folder) => folder::load(folder, crop, size, seed, progress),
         }
     }
 }
 
-/// Both groups with pairs drawn from them.
-fn with_balanced_pairs(name: String, [training, unseen]: [LabelledFaces; 2], seed: u64) -> Result<Dataset, Error> {
-    let training_pairs = balanced_pairs(&training.identities, seed)?;
+/// A data set of three groups, with pairs drawn from those that are not learned from.
+fn with_balanced_pairs(name: String, groups: [LabelledFaces; 3], seed: u64) -> Result<Dataset, Error> {
+    let [training, validation, unseen] = groups;
+    let validation_pairs = balanced_pairs(&validation.identities, seed)?;
     let unseen_pairs = balanced_pairs(&unseen.identities, seed)?;
-    Ok(Dataset { name, training, unseen, training_pairs, unseen_pairs })
+    Ok(Dataset { name, training, validation, unseen, validation_pairs, unseen_pairs })
 }
 
-/// Reads the pictures of both groups, one progress over both.
+/// How many of the training people are left out of learning: a fifth, at least 2 and at most 400.
+fn validation_people(people: usize) -> usize {
+    (people / 5).clamp(2, 400)
+}
+
+/// The most pictures of one validation person: some of LFW's have a hundred, and would outweigh everyone in the pairs.
+const VALIDATION_PICTURES: usize = 10;
+
+/// At most so many pictures of each person, the first ones.
+fn first_pictures(set: &FaceSet, most: usize) -> FaceSet {
+    let mut first = FaceSet { people: set.people.clone(), pictures: Vec::new(), identities: Vec::new() };
+    for person in 0..set.people.len() {
+        for picture in set.pictures_of(person).take(most) {
+            first.pictures.push(set.pictures[picture].clone());
+            first.identities.push(person);
+        }
+    }
+    first
+}
+
+/// Reads the pictures of training, validation and unseen people, one progress over all.
 fn load_sets(
-    [training, unseen]: [FaceSet; 2],
+    [training, validation, unseen]: [FaceSet; 3],
     root: &Path,
     crop: &Crop,
     size: [usize; 2],
     progress: Progress<'_>,
-) -> Result<[LabelledFaces; 2], Error> {
-    let (before, all) = (training.pictures.len(), training.pictures.len() + unseen.pictures.len());
-    let training = load_set(training, root, crop, size, &|loaded| progress.iter().for_each(|told| told(loaded, all)))?;
-    let unseen =
-        load_set(unseen, root, crop, size, &|loaded| progress.iter().for_each(|told| told(before + loaded, all)))?;
-    Ok([training, unseen])
+) -> Result<[LabelledFaces; 3], Error> {
+    let validation = first_pictures(&validation, VALIDATION_PICTURES);
+    let all = training.pictures.len() + validation.pictures.len() + unseen.pictures.len();
+    let mut before = 0;
+    let mut load = |set: FaceSet| {
+        let pictures = set.pictures.len();
+        let faces =
+            load_set(set, root, crop, size, &|loaded| progress.iter().for_each(|told| told(before + loaded, all)));
+        before += pictures;
+        faces
+    };
+    Ok([load(training)?, load(validation)?, load(unseen)?])
 }
 
 fn load_set(

@@ -19,6 +19,9 @@ pub enum Error {
     /// A description or a checkpoint can't become a network.
     #[error(transparent)]
     Network(#[from] facenet_network::Error),
+    /// Pictures can't give triplets.
+    #[error(transparent)]
+    Triplet(#[from] facenet_triplet::Error),
 
     /// A file could not be written; nothing changed under its name.
     #[error("can't write {}: {source}", path.display())]
@@ -46,27 +49,23 @@ pub enum Error {
         expected: usize,
     },
     /// A data set has too few people to set some apart.
-    #[error(
-        "{dataset} needs at least 4 people, two to train on and two who stay unseen: it has {training} and {unseen}"
-    )]
+    #[error("{dataset} has {people} people: at least 6 are needed, 2 to train on, 2 to validate on, 2 who stay unseen")]
     TooFewPeople {
         /// The folder, or the name of the data set.
         dataset: String,
-        /// People to train on.
-        training: usize,
-        /// People who stay unseen.
-        unseen: usize,
+        /// How many people it has.
+        people: usize,
     },
-    /// Nobody among the people of one side has two pictures, so that nobody can be recognised there.
-    #[error("{dataset} needs {side} person with at least two pictures: {first} to {last} have one each")]
+    /// Nobody in a group of people has two pictures, so that nobody can be recognised there.
+    #[error("{dataset}: nobody among the {group} people, {first} to {last}, has two pictures")]
     NoSecondPicture {
         /// The folder, or the name of the data set.
         dataset: String,
-        /// "a training" or "an unseen".
-        side: &'static str,
-        /// The first person of this side.
+        /// Which group: training, validation, unseen.
+        group: &'static str,
+        /// The first person of the group.
         first: String,
-        /// The last person of this side.
+        /// The last person of the group.
         last: String,
     },
     /// A list of pairs names a picture that is not one of the people's beside it.
@@ -82,5 +81,73 @@ pub enum Error {
         number: usize,
         /// The list of people.
         people: PathBuf,
+    },
+
+    /// A file could not be read.
+    #[error("can't read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A checkpoint file is too long to be one.
+    #[error("{} is longer than the limit of {limit} bytes", path.display())]
+    CheckpointTooLong {
+        /// The file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A file is no checkpoint, or a damaged one.
+    #[error("{}: {source}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: facenet_network::Error,
+    },
+    /// A checkpoint holds a network, but nothing to go on training with.
+    #[error("the checkpoint holds no training state to go on from")]
+    NothingToResume,
+    /// The text is not a recipe in TOML.
+    #[error("not a recipe: {reason}")]
+    RecipeSyntax {
+        /// Where and what, as the TOML reader says it.
+        reason: String,
+    },
+    /// A number of a recipe is outside its range.
+    #[error("{field} is {value}, which is not between {least} and {most}")]
+    RecipeRange {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: f64,
+        /// The least that is allowed.
+        least: f64,
+        /// The most that is allowed.
+        most: f64,
+    },
+    /// The loss or its gradient is no longer a number.
+    #[error("training diverged at step {step}: the loss is not a number any more; a lower learning rate may help")]
+    Diverged {
+        /// The step.
+        step: u64,
+    },
+    /// An offline round found no triplets.
+    #[error("round {round} found no triplets among {pictures} pictures; a larger subset or another miner may help")]
+    NoOfflineTriplets {
+        /// The round.
+        round: u64,
+        /// Pictures in the subset.
+        pictures: usize,
+    },
+    /// Someone asked to stop before training was done.
+    #[error("interrupted after step {steps}; {} is written, `cargo xtask train --resume` goes on from it", checkpoint.display())]
+    Interrupted {
+        /// Steps done.
+        steps: u64,
+        /// The checkpoint.
+        checkpoint: PathBuf,
     },
 }

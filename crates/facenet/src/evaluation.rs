@@ -2,7 +2,7 @@
 
 mod bcubed_cut;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use facenet_cluster::{Cluster, Cut, Dendrogram, Engine, KMeans, Linkage};
 use facenet_metrics::{
@@ -17,7 +17,7 @@ use crate::{Dataset, Embed, Error};
 
 pub use bcubed_cut::best_bcubed_cut;
 
-/// The scores of embeddings on unseen people; whatever is tuned is tuned on the training people.
+/// The scores of embeddings on unseen people; whatever is tuned is tuned on the validation people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Do two pictures show one person?
@@ -56,27 +56,26 @@ pub struct AgglomerativeScores {
 /// If the faces are not of the embedder's [`input_size`](Embed::input_size).
 #[track_caller]
 pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<Evaluation, Error> {
-    let training = embedder.embed(dataset.training.faces.view())?;
+    let validation = embedder.embed(dataset.validation.faces.view())?;
     let unseen = embedder.embed(dataset.unseen.faces.view())?;
-    evaluate_embeddings(training.view(), unseen.view(), dataset, seed)
+    evaluate_embeddings(validation.view(), unseen.view(), dataset, seed)
 }
 
 /// Scores embeddings of a data set's faces.
 ///
-/// - **Verification** of the unseen pairs at the threshold that is best on the training pairs (exact, the lowest of
+/// - **Verification** of the unseen pairs at the threshold that is best on the validation pairs (exact, the lowest of
 ///   equals), with the standard error by a bootstrap over identities.
 /// - **Identification** at that threshold: the first picture of each unseen person is enrolled, all others are probes.
 /// - **Clustering** of all unseen pictures: by k-means with the true number of people, and by average linkage cut at the
-///   squared distance that is best on the training pictures by B-cubed F ([`best_bcubed_cut`]).
+///   squared distance that is best on the validation pictures by B-cubed F ([`best_bcubed_cut`]).
 ///
-/// Two limits keep the time within bounds. K-means is run ten times, and less often (at least once) where people times
-/// pictures times dimension are more than 10⁹, about what LFW's View 1 asks at 128 dimensions. The cut is chosen on
-/// the first training people, as far as their pictures are no more than 10,000.
+/// K-means is run ten times, and less often (at least once) where people times pictures times dimension are more than
+/// 10⁹, about what LFW's View 1 asks at 128 dimensions.
 ///
 /// The same seed gives the same bits on any number of threads.
 ///
 /// # Shapes
-/// `training` and `unseen` hold a row for each picture of the two groups.
+/// `validation` and `unseen` hold a row for each picture of the two groups.
 ///
 /// # Errors
 /// [`Error::NotFiniteEmbedding`]; [`Error::Metrics`] if the pairs are all of one kind or nobody has a second picture;
@@ -86,18 +85,19 @@ pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<Ev
 /// If the embeddings are not as many as the pictures, or a pair contradicts the identities.
 #[track_caller]
 pub fn evaluate_embeddings(
-    training: ArrayView2<'_, f32>,
+    validation: ArrayView2<'_, f32>,
     unseen: ArrayView2<'_, f32>,
     dataset: &Dataset,
     seed: u64,
 ) -> Result<Evaluation, Error> {
-    for (embeddings, faces) in [(training.reborrow(), &dataset.training), (unseen.reborrow(), &dataset.unseen)] {
+    for (embeddings, faces) in [(validation.reborrow(), &dataset.validation), (unseen.reborrow(), &dataset.unseen)] {
         let (rows, pictures) = (embeddings.nrows(), faces.identities.len());
         assert_eq!(rows, pictures, "{rows} embeddings of {pictures} pictures");
         check_finite(embeddings)?;
     }
     let identities = &dataset.unseen.identities;
-    let threshold = pair_scores(training, &dataset.training_pairs)?.best_threshold(ThresholdSearch::Exact).threshold;
+    let threshold =
+        pair_scores(validation, &dataset.validation_pairs)?.best_threshold(ThresholdSearch::Exact).threshold;
     let scores = pair_scores(unseen, &dataset.unseen_pairs)?;
     let bootstrap = IdentityBootstrap { seed, ..IdentityBootstrap::default() };
     let errors = bootstrap.standard_errors(&scores, &dataset.unseen_pairs, identities, threshold);
@@ -106,7 +106,7 @@ pub fn evaluate_embeddings(
         identification: identify(unseen, identities, threshold)?,
         clustering: ClusteringScores {
             kmeans: group_by_k_means(unseen, identities, seed)?,
-            agglomerative: group_by_distance(training, &dataset.training.identities, unseen, identities)?,
+            agglomerative: group_by_distance(validation, &dataset.validation.identities, unseen, identities)?,
         },
     })
 }
@@ -155,69 +155,14 @@ fn k_means_restarts(people: usize, (pictures, dimension): (usize, usize)) -> usi
     (K_MEANS_RESTARTS.saturating_mul(K_MEANS_PASS) / pass).clamp(1, K_MEANS_RESTARTS)
 }
 
-/// Average linkage, cut where it is best on the training people.
+/// Average linkage, cut where it is best on the validation people.
 fn group_by_distance(
-    training: ArrayView2<'_, f32>,
-    training_identities: &[usize],
+    validation: ArrayView2<'_, f32>,
+    validation_identities: &[usize],
     unseen: ArrayView2<'_, f32>,
     identities: &[usize],
 ) -> Result<AgglomerativeScores, Error> {
-    let pictures = pictures_to_tune_on(training_identities);
-    let tree = Dendrogram::build(training.select(Axis(0), &pictures).view(), Linkage::Average)?;
-    let tuning_identities: Vec<usize> = pictures.iter().map(|&picture| training_identities[picture]).collect();
-    let squared_distance = best_bcubed_cut(&tree, &tuning_identities);
-    drop(tree);
+    let squared_distance = best_bcubed_cut(&Dendrogram::build(validation, Linkage::Average)?, validation_identities);
     let clusters = Dendrogram::build(unseen, Linkage::Average)?.cut(Cut::SquaredDistance(squared_distance))?;
     Ok(AgglomerativeScores { squared_distance, report: clustering_report(&clusters, identities)? })
-}
-
-/// The most pictures whose tree chooses the cut.
-const TUNING_PICTURES: usize = 10_000;
-
-/// All pictures of the first people, as far as they fit; of one person at least.
-fn pictures_to_tune_on(identities: &[usize]) -> Vec<usize> {
-    let mut sizes = BTreeMap::<usize, usize>::new();
-    identities.iter().for_each(|&identity| *sizes.entry(identity).or_default() += 1);
-    let mut pictures = 0;
-    let fitting = sizes.values().take_while(|&&size| {
-        pictures += size;
-        pictures <= TUNING_PICTURES
-    });
-    let last = fitting.count().max(1);
-    match sizes.keys().nth(last) {
-        None => (0..identities.len()).collect(),
-        Some(&first_left_out) => {
-            (0..identities.len()).filter(|&picture| identities[picture] < first_left_out).collect()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fewer_restarts_where_each_takes_long() {
-        assert_eq!(k_means_restarts(10, (100, 12_288)), 10);
-        assert_eq!(k_means_restarts(1_711, (3_708, 128)), 10);
-        assert_eq!(k_means_restarts(1_711, (3_708, 512)), 3);
-        assert_eq!(k_means_restarts(1_711, (3_708, 12_288)), 1);
-        assert_eq!((k_means_restarts(1, (1, 0)), k_means_restarts(usize::MAX, (usize::MAX, 2))), (10, 1));
-    }
-
-    #[test]
-    fn the_cut_is_chosen_on_whole_people() {
-        let identities = |sizes: &[usize]| -> Vec<usize> {
-            sizes.iter().enumerate().flat_map(|(person, &size)| vec![person; size]).collect()
-        };
-        let count = |sizes: &[usize]| pictures_to_tune_on(&identities(sizes)).len();
-        assert_eq!(count(&[2, 3]), 5);
-        assert_eq!(count(&[6_000, 4_000]), 10_000);
-        assert_eq!(count(&[6_000, 4_001]), 6_000);
-        assert_eq!(count(&[6_000, 4_001, 5]), 6_000);
-        assert_eq!(count(&[12_000, 5]), 12_000);
-        // Wherever their pictures lie.
-        let mixed: Vec<usize> = (0..12_000).map(|picture| 2 - picture % 3).collect();
-        assert_eq!(pictures_to_tune_on(&mixed)[..4], [1, 2, 4, 5]);
-    }
 }

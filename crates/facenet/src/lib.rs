@@ -1,17 +1,33 @@
 #![doc = include_str!("../README.md")]
 
 mod atomic_file;
+mod checkpoint_file;
 mod dataset;
 mod embed;
+mod embedder;
 mod error;
 mod evaluation;
+mod gradient_check;
+mod progress;
 mod raw_pixels;
+mod recipe;
+mod run;
+mod trainer;
+mod training;
 
 pub use atomic_file::write_atomically;
+pub use checkpoint_file::{read_checkpoint, weights_sha256, write_checkpoint};
 pub use dataset::{Dataset, DatasetSource, LabelledFaces, SyntheticSize};
 pub use embed::Embed;
+pub use embedder::Embedder;
 pub use error::Error;
 pub use evaluation::{
     AgglomerativeScores, ClusteringScores, Evaluation, best_bcubed_cut, evaluate, evaluate_embeddings,
 };
+pub use gradient_check::gradient_checks;
+pub use progress::{Observer, Progress};
 pub use raw_pixels::RawPixels;
+pub use recipe::{LearningRate, Recipe, TripletSource};
+pub use run::{RunOptions, RunReport, run};
+pub use trainer::{StepReport, Trainer};
+pub use training::{StoppedBy, TrainingSummary, train};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use facenet_data::{Crop, FaceSet};
 
-use super::{Dataset, Progress, load_sets, with_balanced_pairs};
+use super::{Dataset, Progress, load_sets, validation_people, with_balanced_pairs};
 use crate::Error;
 
 /// People in the ORL data set.
@@ -36,8 +36,8 @@ pub(super) fn load(
     progress: Progress<'_>,
 ) -> Result<Dataset, Error> {
     let set = match FaceSet::from_folders(folder) {
-        // Two are enough for a set of faces, not for two groups.
-        Err(facenet_data::Error::OnePerson { .. }) => return Err(too_few(folder, 1, 0)),
+        // Two are enough for a set of faces, not for three groups.
+        Err(facenet_data::Error::OnePerson { .. }) => return Err(too_few(folder, 1)),
         set => set?,
     };
     let sets = divide(&set, unseen_people(set.people.len()), folder)?;
@@ -50,29 +50,30 @@ fn unseen_people(people: usize) -> usize {
     (people.saturating_add(2) / 4).max(2)
 }
 
-/// The last people apart from the others.
-fn divide(set: &FaceSet, unseen: usize, folder: &Path) -> Result<[FaceSet; 2], Error> {
+/// The last people apart from the others, and some of those apart from the rest.
+fn divide(set: &FaceSet, unseen: usize, folder: &Path) -> Result<[FaceSet; 3], Error> {
     let people = set.people.len();
-    let training = people.saturating_sub(unseen);
+    let learned = people.saturating_sub(unseen);
+    let training = learned.saturating_sub(validation_people(learned));
     if training < 2 {
-        return Err(too_few(folder, training, people - training));
+        return Err(too_few(folder, people));
     }
-    let sets = [("a training", 0..training), ("an unseen", training..people)];
-    for (side, people) in &sets {
+    let groups = [("training", 0..training), ("validation", training..learned), ("unseen", learned..people)];
+    for (group, people) in &groups {
         if people.clone().all(|person| set.pictures_of(person).len() < 2) {
             return Err(Error::NoSecondPicture {
                 dataset: folder.display().to_string(),
-                side,
+                group,
                 first: set.people[people.start].clone(),
                 last: set.people[people.end - 1].clone(),
             });
         }
     }
-    Ok(sets.map(|(_, people)| set.subset(people)))
+    Ok(groups.map(|(_, people)| set.subset(people)))
 }
 
-fn too_few(folder: &Path, training: usize, unseen: usize) -> Error {
-    Error::TooFewPeople { dataset: folder.display().to_string(), training, unseen }
+fn too_few(folder: &Path, people: usize) -> Error {
+    Error::TooFewPeople { dataset: folder.display().to_string(), people }
 }
 
 #[cfg(test)]

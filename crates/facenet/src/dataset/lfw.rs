@@ -7,27 +7,31 @@ use std::path::Path;
 use facenet_data::{Crop, FaceSet, PairList, PeopleList};
 use facenet_metrics::Pair;
 
-use super::{Dataset, Progress, load_sets};
+use super::{Dataset, Progress, load_sets, validation_people, with_balanced_pairs};
 use crate::Error;
 
-pub(super) fn load(folder: &Path, crop: &Crop, size: [usize; 2], progress: Progress<'_>) -> Result<Dataset, Error> {
+pub(super) fn load(
+    folder: &Path,
+    crop: &Crop,
+    size: [usize; 2],
+    seed: u64,
+    progress: Progress<'_>,
+) -> Result<Dataset, Error> {
     let (images, lists) = (folder.join("images"), folder.join("protocol"));
     for path in [&images, &lists] {
         if !path.is_dir() {
             return Err(facenet_data::Error::MissingDirectory { path: path.clone() }.into());
         }
     }
-    let group = |people: &str, pairs: &str| -> Result<(FaceSet, Vec<Pair>), Error> {
-        let people = PeopleList::read(&lists.join(people))?;
-        let pairs = PairList::read(&lists.join(pairs))?;
-        let set = FaceSet::from_people_list(&people, &images)?;
-        let pairs = pairs_within(&set, &people.path, &pairs)?;
-        Ok((set, pairs))
-    };
-    let (training, training_pairs) = group("peopleDevTrain.txt", "pairsDevTrain.txt")?;
-    let (unseen, unseen_pairs) = group("peopleDevTest.txt", "pairsDevTest.txt")?;
-    let [training, unseen] = load_sets([training, unseen], &images, crop, size, progress)?;
-    Ok(Dataset { name: "lfw".to_owned(), training, unseen, training_pairs, unseen_pairs })
+    let learned = FaceSet::from_people_list(&PeopleList::read(&lists.join("peopleDevTrain.txt"))?, &images)?;
+    let unseen_people = PeopleList::read(&lists.join("peopleDevTest.txt"))?;
+    let unseen = FaceSet::from_people_list(&unseen_people, &images)?;
+    let unseen_pairs = pairs_within(&unseen, &unseen_people.path, &PairList::read(&lists.join("pairsDevTest.txt"))?)?;
+
+    let training = learned.people.len() - validation_people(learned.people.len());
+    let sets = [learned.subset(0..training), learned.subset(training..learned.people.len()), unseen];
+    let dataset = with_balanced_pairs("lfw".to_owned(), load_sets(sets, &images, crop, size, progress)?, seed)?;
+    Ok(Dataset { unseen_pairs, ..dataset })
 }
 
 /// The listed pairs as positions in a set whose pictures are 1, 2, 3 of each person.

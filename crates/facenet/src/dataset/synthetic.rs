@@ -16,16 +16,24 @@ pub struct SyntheticSize {
     pub training_people: usize,
     /// Pictures of each of them.
     pub training_pictures: usize,
-    /// People who stay unseen: the numbers behind those of the training people.
+    /// People to choose thresholds on: the numbers behind those of the training people.
+    pub validation_people: usize,
+    /// People who stay unseen: the numbers behind those.
     pub unseen_people: usize,
-    /// Pictures of each of them.
-    pub unseen_pictures: usize,
+    /// Pictures of each validation and each unseen person.
+    pub pictures: usize,
+}
+
+impl SyntheticSize {
+    /// Few people: shows that everything works, not how well.
+    pub const QUICK: Self =
+        Self { training_people: 30, training_pictures: 6, validation_people: 10, unseen_people: 10, pictures: 5 };
 }
 
 impl Default for SyntheticSize {
-    /// 400 people with 12 pictures each to train on, 60 with 10 each unseen.
+    /// 400 people with 12 pictures each to train on, 40 with 10 each to validate on, 60 with 10 each unseen.
     fn default() -> Self {
-        Self { training_people: 400, training_pictures: 12, unseen_people: 60, unseen_pictures: 10 }
+        Self { training_people: 400, training_pictures: 12, validation_people: 40, unseen_people: 60, pictures: 10 }
     }
 }
 
@@ -36,20 +44,27 @@ pub(super) fn load(
     seed: u64,
     progress: Progress<'_>,
 ) -> Result<Dataset, Error> {
-    let SyntheticSize { training_people, training_pictures, unseen_people, unseen_pictures } = *counts;
+    let SyntheticSize { training_people, training_pictures, validation_people, unseen_people, pictures } = *counts;
     let dataset = || "the synthetic data set".to_owned();
-    if training_people < 2 || unseen_people < 2 {
-        return Err(Error::TooFewPeople { dataset: dataset(), training: training_people, unseen: unseen_people });
+    if [training_people, validation_people, unseen_people].into_iter().any(|people| people < 2) {
+        let people = training_people + validation_people + unseen_people;
+        return Err(Error::TooFewPeople { dataset: dataset(), people });
     }
+    let mut first = 0;
+    let mut group = |name, people, per_person| {
+        first += people;
+        Group { name, first: first - people, people, per_person }
+    };
     let groups = [
-        Group { side: "a training", first: 0, people: training_people, per_person: training_pictures },
-        Group { side: "an unseen", first: training_people, people: unseen_people, per_person: unseen_pictures },
+        group("training", training_people, training_pictures),
+        group("validation", validation_people, pictures),
+        group("unseen", unseen_people, pictures),
     ];
     for group in &groups {
         group.check(size, dataset)?;
     }
 
-    let all = groups[0].pictures() + groups[1].pictures();
+    let all = groups.iter().map(Group::pictures).sum();
     let painted = AtomicUsize::new(0);
     let told = || {
         let count = painted.fetch_add(1, Ordering::Relaxed) + 1;
@@ -61,7 +76,7 @@ pub(super) fn load(
 
 /// Consecutive people.
 struct Group {
-    side: &'static str,
+    name: &'static str,
     first: usize,
     people: usize,
     per_person: usize,
@@ -73,7 +88,7 @@ impl Group {
         if self.per_person < 2 {
             return Err(Error::NoSecondPicture {
                 dataset: dataset(),
-                side: self.side,
+                group: self.name,
                 first: name(self.first),
                 last: name(self.first + self.people - 1),
             });

@@ -1,0 +1,55 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use facenet_network::{Checkpoint, Network, Parameters};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::atomic_file::write_atomically;
+
+/// The largest checkpoint that is read, in bytes.
+const LIMIT: u64 = 8 << 30;
+
+/// Writes a checkpoint: whole under its name, or not at all.
+///
+/// # Errors
+///
+/// If the file can't be written.
+pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<(), Error> {
+    write_atomically(path, |mut file| checkpoint.write(&mut file))
+}
+
+/// Reads a checkpoint.
+///
+/// # Errors
+///
+/// If the file can't be read, or is no checkpoint: the error names it.
+pub fn read_checkpoint(path: &Path) -> Result<Checkpoint, Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let length = fs::metadata(path).map_err(failed)?.len();
+    if length > LIMIT {
+        return Err(Error::CheckpointTooLong { path: path.to_owned(), limit: LIMIT });
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    Checkpoint::from_bytes(&bytes).map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
+}
+
+/// The hash of a network's numbers, in hexadecimal: SHA-256 over the little-endian bytes of all parameters, then of all
+/// statistics.
+#[must_use]
+pub fn weights_sha256(network: &Network<f32>) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |numbers: &Parameters<f32>| {
+        for chunk in numbers.values.chunks(1 << 14) {
+            let bytes: Vec<u8> = chunk.iter().flat_map(|value| value.to_le_bytes()).collect();
+            hash.update(&bytes);
+        }
+    };
+    add(&network.parameters);
+    add(&network.statistics);
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

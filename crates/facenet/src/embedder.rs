@@ -1,0 +1,73 @@
+use facenet_network::{Checkpoint, Description, Mode, Network, Workspace};
+use ndarray::{Array2, Array4, ArrayView4, Axis, s};
+
+use crate::{Embed, Error};
+
+/// Faces that pass through the network together.
+const BATCH: usize = 32;
+
+/// A trained network that embeds faces.
+#[derive(Clone, Debug)]
+pub struct Embedder {
+    network: Network<f32>,
+}
+
+impl Embedder {
+    /// Of a network as it is.
+    #[must_use]
+    pub fn new(network: Network<f32>) -> Self {
+        Self { network }
+    }
+
+    /// Of the bytes of a checkpoint file.
+    ///
+    /// # Errors
+    ///
+    /// If they are not a checkpoint: see [`Checkpoint::from_bytes`].
+    pub fn from_checkpoint(bytes: &[u8]) -> Result<Self, Error> {
+        let Checkpoint { description, parameters, statistics, .. } = Checkpoint::from_bytes(bytes)?;
+        Ok(Self::new(Network::with_parameters(description, parameters, statistics)?))
+    }
+
+    /// The network with its numbers.
+    #[must_use]
+    pub fn network(&self) -> &Network<f32> {
+        &self.network
+    }
+
+    /// What the network is.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        self.network.description()
+    }
+}
+
+impl Embed for Embedder {
+    fn input_size(&self) -> [usize; 2] {
+        self.network.plan().input()
+    }
+
+    fn dimension(&self) -> usize {
+        self.network.plan().dimension()
+    }
+
+    fn embed(&self, faces: ArrayView4<'_, u8>) -> Result<Array2<f32>, Error> {
+        let (count, height, width, colours) = faces.dim();
+        let [network_height, network_width] = self.input_size();
+        assert_eq!([height, width, colours], [network_height, network_width, 3], "faces {:?}", faces.shape());
+        let mut embeddings = Array2::zeros((count, self.dimension()));
+        let mut workspace = Workspace::new(self.network.plan());
+        let mut x = Array4::zeros((count.min(BATCH), height, width, 3));
+        for (faces, mut embeddings) in
+            faces.axis_chunks_iter(Axis(0), BATCH).zip(embeddings.axis_chunks_iter_mut(Axis(0), BATCH))
+        {
+            let mut x = x.slice_mut(s![..faces.len_of(Axis(0)), .., .., ..]);
+            self.network.description().preprocessing.apply(faces, x.view_mut());
+            embeddings.assign(&self.network.forward(x.view(), Mode::Eval, &mut workspace));
+        }
+        match embeddings.outer_iter().position(|row| row.iter().any(|value| !value.is_finite())) {
+            None => Ok(embeddings),
+            Some(row) => Err(Error::NotFiniteEmbedding { row }),
+        }
+    }
+}

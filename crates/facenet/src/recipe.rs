@@ -1,0 +1,224 @@
+//! How a network is trained: all that decides the result beside the pictures and the seed.
+
+use std::f64::consts::PI;
+
+use facenet_data::{Augmentation, Crop};
+use facenet_network::{Description, Initializer, OptimizerKind, compact_inception};
+use facenet_triplet::{BatchShape, MinerKind, Reduction};
+use serde::{Deserialize, Serialize};
+
+use crate::{DatasetSource, Error};
+
+/// A network and how it is trained. Steps are the measure of everything: schedules count them, never seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Steps of descent, one mini-batch each.
+    pub steps: u64,
+    /// The margin of the triplet loss; the paper's is 0.2.
+    pub margin: f32,
+    /// What the losses of a batch's triplets are divided by.
+    #[serde(default)]
+    pub reduction: Reduction,
+    /// The largest norm of a gradient; longer ones are scaled down to it.
+    #[serde(default)]
+    pub clip_norm: Option<f64>,
+    /// How the weights start.
+    #[serde(default)]
+    pub initializer: Initializer,
+    /// The part of a picture that is the face.
+    #[serde(default)]
+    pub crop: Crop,
+    /// What a mini-batch is made of.
+    pub batch: BatchShape,
+    /// Where triplets come from.
+    pub triplets: TripletSource,
+    /// The rate of descent over the steps.
+    pub learning_rate: LearningRate,
+    /// The rule of descent.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
+    /// How much faces vary from step to step.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// The network.
+    pub network: Description,
+}
+
+/// Where triplets come from (paper, section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TripletSource {
+    /// Out of each mini-batch, by the embeddings of this very step.
+    Online {
+        /// Which triplets of the batch.
+        miner: MinerKind,
+    },
+    /// Out of a subset of the pictures, every so many steps, by the embeddings that the network then gives. A mini-batch
+    /// is as large as the recipe's batch shape says, and made of those triplets.
+    Offline {
+        /// Which triplets of the subset.
+        miner: MinerKind,
+        /// Steps from one choice to the next.
+        every: u64,
+        /// Pictures in the subset.
+        pictures: usize,
+        /// The most triplets that are kept.
+        triplets: usize,
+    },
+}
+
+impl TripletSource {
+    /// Which triplets are taken.
+    #[must_use]
+    pub fn miner(&self) -> MinerKind {
+        match *self {
+            Self::Online { miner } | Self::Offline { miner, .. } => miner,
+        }
+    }
+}
+
+/// The rate of descent: up in a straight line, then down along half a cosine.
+///
+/// ```text
+/// rate(step) = base * (step + 1) / warmup                                                     step < warmup
+/// rate(step) = base * (last + (1 - last) * (1 + cos(pi (step - warmup) / (steps - warmup))) / 2)     otherwise
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearningRate {
+    /// The highest rate.
+    pub base: f64,
+    /// Steps on the way up.
+    #[serde(default)]
+    pub warmup: u64,
+    /// The share of the highest rate that is left at the end; 1 keeps it.
+    #[serde(default)]
+    pub last: f64,
+}
+
+impl LearningRate {
+    /// The rate of a step out of `steps`.
+    #[must_use]
+    pub fn at(&self, step: u64, steps: u64) -> f64 {
+        if step < self.warmup {
+            return self.base * (step + 1) as f64 / self.warmup as f64;
+        }
+        let done = (step - self.warmup) as f64 / steps.saturating_sub(self.warmup).max(1) as f64;
+        self.base * (self.last + (1.0 - self.last) * (1.0 + (PI * done.min(1.0)).cos()) / 2.0)
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe in TOML.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecipeSyntax`], and as [`Recipe::validate`].
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        let recipe: Self = toml::from_str(text).map_err(|error| Error::RecipeSyntax { reason: error.to_string() })?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// Writes the recipe in TOML.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a recipe holds nothing that TOML can't express")
+    }
+
+    /// Checks that every number is one that training can use.
+    ///
+    /// # Errors
+    ///
+    /// If one is not: the error names it.
+    pub fn validate(&self) -> Result<(), Error> {
+        let ranges = [
+            ("steps", self.steps as f64, 1.0, 1e12),
+            ("margin", f64::from(self.margin), 0.0, 4.0),
+            ("clip_norm", self.clip_norm.unwrap_or(1.0), f64::MIN_POSITIVE, 1e12),
+            ("learning_rate.base", self.learning_rate.base, 0.0, 1e6),
+            ("learning_rate.last", self.learning_rate.last, 0.0, 1.0),
+            ("batch.people", self.batch.people as f64, 1.0, 1e5),
+            ("batch.faces", self.batch.faces as f64, 2.0, 1e5),
+            ("batch.negatives", self.batch.negatives as f64, 0.0, 1e5),
+        ];
+        for (field, value, least, most) in ranges {
+            if !(least..=most).contains(&value) {
+                return Err(Error::RecipeRange { field, value, least, most });
+            }
+        }
+        if let TripletSource::Offline { every, pictures, triplets, .. } = self.triplets {
+            for (field, value) in [
+                ("triplets.every", every),
+                ("triplets.pictures", pictures as u64),
+                ("triplets.triplets", triplets as u64),
+            ] {
+                if value == 0 || value > 10_000_000 {
+                    return Err(Error::RecipeRange { field, value: value as f64, least: 1.0, most: 1e7 });
+                }
+            }
+        }
+        self.augmentation.validate()?;
+        self.optimizer.validate()?;
+        Ok(())
+    }
+
+    /// The one for a data set.
+    #[must_use]
+    pub fn for_dataset(dataset: &DatasetSource) -> Self {
+        match dataset {
+            DatasetSource::Synthetic(_) => Self::synthetic(),
+            DatasetSource::Orl | DatasetSource::Folder(_) => Self::orl(),
+            DatasetSource::Lfw => Self::lfw(),
+        }
+    }
+
+    /// For the synthetic faces.
+    #[must_use]
+    pub fn synthetic() -> Self {
+        Self {
+            steps: 700,
+            margin: 0.2,
+            reduction: Reduction::MeanActive,
+            clip_norm: Some(5.0),
+            initializer: Initializer::HeNormal,
+            crop: Crop::Whole,
+            batch: BatchShape { people: 24, faces: 4, negatives: 0 },
+            triplets: TripletSource::Online { miner: MinerKind::SemiHard },
+            learning_rate: LearningRate { base: 2e-3, warmup: 50, last: 0.01 },
+            optimizer: OptimizerKind::default(),
+            augmentation: Augmentation { flip: 0.5, ..Augmentation::default() },
+            network: compact_inception(),
+        }
+    }
+
+    /// For a small set of real faces, such as ORL's: pictures vary much, so that few people teach more.
+    #[must_use]
+    pub fn orl() -> Self {
+        Self {
+            batch: BatchShape { people: 15, faces: 5, negatives: 0 },
+            augmentation: Augmentation {
+                flip: 0.5,
+                shift: 0.06,
+                scale: 0.1,
+                rotation: 8.0,
+                brightness: 0.1,
+                contrast: 0.2,
+                erase: 0.3,
+            },
+            ..Self::synthetic()
+        }
+    }
+
+    /// For LFW's pictures, of which the middle is the face.
+    #[must_use]
+    pub fn lfw() -> Self {
+        Self {
+            steps: 2000,
+            crop: Crop::Center { fraction: 0.7 },
+            batch: BatchShape { people: 30, faces: 4, negatives: 0 },
+            ..Self::orl()
+        }
+    }
+}

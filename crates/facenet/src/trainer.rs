@@ -1,0 +1,271 @@
+use std::collections::BTreeSet;
+
+use facenet_network::{Checkpoint, Mode, Network, Optimizer, Parameters, TrainingState, Workspace};
+use facenet_triplet::{
+    BatchLoss, IdentitySampler, LossStatistics, MinedBatch, Miner, OfflineBatch, OfflineSubset, OfflineTriplets,
+    TripletLoss, squared_distances_into,
+};
+use ndarray::{Array2, Array4, ArrayView4, Axis};
+use serde::Serialize;
+
+use crate::recipe::{Recipe, TripletSource};
+use crate::{Embed, Embedder, Error};
+
+/// Trains a network by the triplet loss, step by step.
+///
+/// A step depends on the recipe, the pictures, the seed and the parameters before it alone: the same bits on any number of
+/// threads, and after a resumption. (Only in the midst of an offline round the resumed run chooses its triplets anew.)
+pub struct Trainer<'a> {
+    recipe: Recipe,
+    seed: u64,
+    faces: ArrayView4<'a, u8>,
+    identities: &'a [usize],
+    network: Network<f32>,
+    optimizer: Box<dyn Optimizer<f32>>,
+    step: u64,
+    sampler: IdentitySampler,
+    miner: Box<dyn Miner>,
+    loss: TripletLoss<f32>,
+    /// The mini-batches of the present offline round.
+    offline_round: Vec<OfflineBatch>,
+    // Memory that steps reuse.
+    workspace: Workspace<f32>,
+    gradients: Parameters<f32>,
+    batch: Array4<u8>,
+    x: Array4<f32>,
+    squared_distances: Array2<f32>,
+    dembeddings: Array2<f32>,
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct StepReport {
+    /// Which step, from 0.
+    pub step: u64,
+    /// Pictures in the batch.
+    pub pictures: usize,
+    /// The rate of descent.
+    pub learning_rate: f64,
+    /// The norm of the gradient, before it was clipped.
+    pub gradient_norm: f64,
+    /// The loss and what its triplets were like.
+    #[serde(flatten)]
+    pub loss: LossStatistics,
+}
+
+impl<'a> Trainer<'a> {
+    /// Starts with a new network.
+    ///
+    /// # Shapes
+    ///
+    /// `faces`: `[n, height, width, 3]` as the recipe's network wants them, `identities`: `[n]`.
+    ///
+    /// # Errors
+    ///
+    /// If the recipe is not valid, or the pictures give no batch of its shape.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes disagree.
+    #[track_caller]
+    pub fn new(recipe: Recipe, faces: ArrayView4<'a, u8>, identities: &'a [usize], seed: u64) -> Result<Self, Error> {
+        let network = Network::new(recipe.network.clone(), recipe.initializer, seed)?;
+        Self::with_network(recipe, network, faces, identities, seed)
+    }
+
+    /// Goes on where a checkpoint was written, with its recipe.
+    ///
+    /// # Errors
+    ///
+    /// If the checkpoint holds no training state, or as [`Trainer::new`].
+    ///
+    /// # Panics
+    ///
+    /// If the shapes disagree.
+    #[track_caller]
+    pub fn resume(
+        checkpoint: Checkpoint,
+        faces: ArrayView4<'a, u8>,
+        identities: &'a [usize],
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let Checkpoint { description, parameters, statistics, training } = checkpoint;
+        let TrainingState { step, recipe, buffers } = training.ok_or(Error::NothingToResume)?;
+        let recipe = Recipe::from_toml(&recipe)?;
+        let network = Network::with_parameters(description, parameters, statistics)?;
+        let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
+        for (name, state) in trainer.optimizer.state_mut() {
+            let buffer = buffers.iter().find(|(buffer, _)| buffer == name);
+            let (_, buffer) = buffer.ok_or(Error::NothingToResume)?;
+            state.values.copy_from_slice(&buffer.values);
+        }
+        trainer.step = step;
+        Ok(trainer)
+    }
+
+    /// The recipe that a checkpoint was trained by.
+    ///
+    /// # Errors
+    ///
+    /// If the checkpoint holds no training state, or its recipe is not one.
+    pub fn recipe_of(checkpoint: &Checkpoint) -> Result<Recipe, Error> {
+        Recipe::from_toml(&checkpoint.training.as_ref().ok_or(Error::NothingToResume)?.recipe)
+    }
+
+    #[track_caller]
+    fn with_network(
+        recipe: Recipe,
+        network: Network<f32>,
+        faces: ArrayView4<'a, u8>,
+        identities: &'a [usize],
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let [height, width] = network.plan().input();
+        let expected = (identities.len(), height, width, 3);
+        assert_eq!(faces.dim(), expected, "faces of {} pictures for this network", identities.len());
+        recipe.validate()?;
+        Ok(Self {
+            sampler: IdentitySampler::new(identities, recipe.batch)?,
+            miner: recipe.triplets.miner().miner(),
+            loss: TripletLoss::new(recipe.margin, recipe.reduction),
+            optimizer: recipe.optimizer.optimizer(network.plan().parameters()),
+            workspace: Workspace::new(network.plan()),
+            gradients: Parameters::zeros(network.plan().parameters()),
+            step: 0,
+            offline_round: Vec::new(),
+            batch: Array4::zeros((0, height, width, 3)),
+            x: Array4::zeros((0, height, width, 3)),
+            squared_distances: Array2::zeros((0, 0)),
+            dembeddings: Array2::zeros((0, 0)),
+            recipe,
+            seed,
+            faces,
+            identities,
+            network,
+        })
+    }
+
+    /// How the network is trained.
+    #[must_use]
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Steps done.
+    #[must_use]
+    pub fn steps_done(&self) -> u64 {
+        self.step
+    }
+
+    /// People and pictures that it learns from.
+    #[must_use]
+    pub fn people_and_images(&self) -> (usize, usize) {
+        let people: BTreeSet<usize> = self.identities.iter().copied().collect();
+        (people.len(), self.identities.len())
+    }
+
+    /// One step: a batch, its embeddings, triplets, loss, gradients, descent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] if the loss is no longer a number; the parameters are then those before the step.
+    pub fn step(&mut self) -> Result<StepReport, Error> {
+        let OfflineBatch { pictures, triplets } = self.next_batch()?;
+        self.embed_batch(&pictures);
+
+        let n = pictures.len();
+        let embeddings = self.network.embeddings(&self.workspace);
+        resize(&mut self.squared_distances, [n, n]);
+        resize(&mut self.dembeddings, [n, self.network.plan().dimension()]);
+        squared_distances_into(embeddings, self.squared_distances.view_mut());
+        let mut loss: BatchLoss<'_, f32> = self.loss.begin(self.squared_distances.view());
+        match self.recipe.triplets {
+            TripletSource::Online { .. } => {
+                let identities: Vec<usize> = pictures.iter().map(|&picture| self.identities[picture]).collect();
+                let seed = self.seed.wrapping_add(self.step);
+                let batch = MinedBatch::new(self.squared_distances.view(), &identities, self.recipe.margin, seed);
+                self.miner.mine(&batch, &mut |triplet| loss.add(triplet));
+            }
+            TripletSource::Offline { .. } => triplets.into_iter().for_each(|triplet| loss.add(triplet)),
+        }
+        let loss = loss.backward(embeddings, self.dembeddings.view_mut());
+        if !(loss.loss.is_finite() && loss.mean_squared_distance.is_finite()) {
+            return Err(Error::Diverged { step: self.step });
+        }
+
+        self.gradients.clear();
+        self.network.backward(self.dembeddings.view(), &mut self.workspace, &mut self.gradients);
+        let gradient_norm = match self.recipe.clip_norm {
+            Some(limit) => self.gradients.clip_norm(limit),
+            None => self.gradients.norm(),
+        };
+        if !gradient_norm.is_finite() {
+            return Err(Error::Diverged { step: self.step });
+        }
+        let learning_rate = self.recipe.learning_rate.at(self.step, self.recipe.steps);
+        self.optimizer.update(&mut self.network.parameters, &self.gradients, learning_rate, self.step);
+        self.network.update_statistics(&self.workspace);
+        self.step += 1;
+        Ok(StepReport { step: self.step - 1, pictures: n, learning_rate, gradient_norm, loss })
+    }
+
+    /// The pictures of this step's batch, and its triplets where they were chosen offline.
+    fn next_batch(&mut self) -> Result<OfflineBatch, Error> {
+        let TripletSource::Offline { every, pictures, triplets, .. } = self.recipe.triplets else {
+            return Ok(OfflineBatch { pictures: self.sampler.batch(self.seed, self.step), triplets: Vec::new() });
+        };
+        let (round, position) = (self.step / every, (self.step % every) as usize);
+        if position == 0 || self.offline_round.is_empty() {
+            let subset = OfflineSubset::draw(self.identities, pictures, self.seed, round)?;
+            let embeddings = self.embedder().embed(self.faces.select(Axis(0), subset.pictures()).view())?;
+            let (miner, margin) = (self.miner.as_ref(), self.recipe.margin);
+            let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, margin, triplets);
+            let shape = self.recipe.batch;
+            self.offline_round = chosen.batches(shape.people * shape.faces + shape.negatives)?;
+        }
+        match self.offline_round.len() {
+            0 => Err(Error::NoOfflineTriplets { round, pictures }),
+            batches => Ok(self.offline_round[position % batches].clone()),
+        }
+    }
+
+    /// Varies the pictures and passes them through the network; the embeddings stay in the workspace.
+    fn embed_batch(&mut self, pictures: &[usize]) {
+        self.recipe.augmentation.augment_batch(self.faces, pictures, self.seed, self.step, &mut self.batch);
+        if self.x.dim() != self.batch.dim() {
+            self.x = Array4::zeros(self.batch.dim());
+        }
+        self.recipe.network.preprocessing.apply(self.batch.view(), self.x.view_mut());
+        let mode = Mode::Train { seed: self.seed, step: self.step };
+        self.network.forward(self.x.view(), mode, &mut self.workspace);
+    }
+
+    /// The network as it is now.
+    #[must_use]
+    pub fn embedder(&self) -> Embedder {
+        Embedder::new(self.network.clone())
+    }
+
+    /// All that is needed to embed, and to go on.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        let buffers = self.optimizer.state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone()));
+        Checkpoint {
+            description: self.network.description().clone(),
+            parameters: self.network.parameters.clone(),
+            statistics: self.network.statistics.clone(),
+            training: Some(TrainingState {
+                step: self.step,
+                recipe: self.recipe.to_toml(),
+                buffers: buffers.collect(),
+            }),
+        }
+    }
+}
+
+/// Gives a matrix another shape, where it has not that shape already.
+fn resize(matrix: &mut Array2<f32>, shape: [usize; 2]) {
+    if matrix.shape() != shape {
+        *matrix = Array2::zeros(shape);
+    }
+}

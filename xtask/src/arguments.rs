@@ -1,0 +1,130 @@
+//! Arguments that several commands take.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use facenet::{DatasetSource, Recipe, SyntheticSize};
+use serde::Serialize;
+
+/// Which people, where they lie, and how a network is trained on them.
+#[derive(Args)]
+pub struct TrainingArguments {
+    /// The people: synthetic, orl, lfw, or a folder with a folder of pictures for each person
+    #[arg(long, value_name = "synthetic|orl|lfw|DIR", default_value = "synthetic")]
+    dataset: String,
+    /// Where data sets lie [default: $FACENET_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Train as this recipe says [default: one for the data set]
+    #[arg(long, value_name = "FILE.toml")]
+    recipe: Option<PathBuf>,
+    /// Train so many steps [default: those of the recipe]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    steps: Option<u64>,
+    /// Stop training after so many minutes, if it has steps left then
+    #[arg(long, value_name = "M", value_parser = minutes)]
+    pub minutes: Option<f64>,
+    /// Decides every random draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Threads to work on [default: all]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Where the outputs go [default: runs/<dataset>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Few people and few steps: shows that everything works, not how well
+    #[arg(long)]
+    quick: bool,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Steps of a quick run.
+const QUICK_STEPS: u64 = 20;
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(minutes) if minutes > 0.0 && minutes <= 1e6 => Ok(minutes),
+        _ => Err("expected a number of minutes above 0".to_owned()),
+    }
+}
+
+impl TrainingArguments {
+    /// The people.
+    pub fn dataset(&self) -> DatasetSource {
+        match self.dataset.as_str() {
+            "synthetic" if self.quick => DatasetSource::Synthetic(SyntheticSize::QUICK),
+            "synthetic" => DatasetSource::Synthetic(SyntheticSize::default()),
+            "orl" => DatasetSource::Orl,
+            "lfw" => DatasetSource::Lfw,
+            folder => DatasetSource::Folder(PathBuf::from(folder)),
+        }
+    }
+
+    /// The folder that data sets lie in.
+    pub fn data(&self) -> PathBuf {
+        let given = self.data.clone().or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
+        given.unwrap_or_else(|| workspace().join("data"))
+    }
+
+    /// How the network is trained.
+    pub fn recipe(&self) -> Result<Recipe> {
+        let mut recipe = match &self.recipe {
+            None => Recipe::for_dataset(&self.dataset()),
+            Some(path) => {
+                let text = fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+                Recipe::from_toml(&text).with_context(|| format!("in {}", path.display()))?
+            }
+        };
+        if self.quick {
+            recipe.steps = QUICK_STEPS;
+        }
+        recipe.steps = self.steps.unwrap_or(recipe.steps);
+        Ok(recipe)
+    }
+
+    /// The folder for outputs, made if it isn't there.
+    pub fn out(&self) -> Result<PathBuf> {
+        let out = self.out.clone().unwrap_or_else(|| workspace().join("runs").join(self.dataset().name()));
+        fs::create_dir_all(&out).with_context(|| format!("can't make the folder {}", out.display()))?;
+        Ok(out)
+    }
+
+    /// Sets the number of threads of everything that follows.
+    pub fn set_threads(&self) -> Result<()> {
+        let threads = self.threads.map_or(0, usize::from);
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("can't start threads")
+    }
+
+    /// Adds to an error that a folder is missing where data sets are looked for.
+    pub fn explain(&self, error: facenet::Error) -> anyhow::Error {
+        let missing = matches!(error, facenet::Error::Data(facenet_data::Error::MissingDirectory { .. }));
+        match (missing, &self.dataset()) {
+            (true, DatasetSource::Orl | DatasetSource::Lfw) => anyhow::Error::new(error).context(
+                "data sets are looked for in --data DIR, else $FACENET_DATA, else data/; without any, try --dataset synthetic",
+            ),
+            _ => error.into(),
+        }
+    }
+}
+
+/// The root of the workspace when run by cargo, else the present folder.
+fn workspace() -> PathBuf {
+    match env::var_os("CARGO_MANIFEST_DIR") {
+        Some(package) => Path::new(&package).parent().map_or_else(PathBuf::new, Path::to_owned),
+        None => PathBuf::new(),
+    }
+}
+
+/// Prints a result as JSON, or as text.
+pub fn print(json: bool, result: &impl Serialize, text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let line = if json { serde_json::to_string(result)? } else { text.trim_end().to_owned() };
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("can't write to standard output")
+}

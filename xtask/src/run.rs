@@ -1,0 +1,91 @@
+//! `cargo xtask run`: the whole chain, from pictures to scores.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use facenet::{Evaluation, RunOptions, RunReport, StoppedBy, run, write_atomically};
+
+use crate::arguments::{TrainingArguments, print};
+use crate::interrupt;
+use crate::progress_bar::Bar;
+
+/// The arguments of the command.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    training: TrainingArguments,
+}
+
+/// Runs, writes `result.json`, prints the result.
+pub fn command(Arguments { training }: &Arguments) -> Result<()> {
+    training.set_threads()?;
+    let recipe = training.recipe()?;
+    let out = training.out()?;
+    let options = RunOptions {
+        dataset: training.dataset(),
+        data: training.data(),
+        recipe,
+        seed: training.seed,
+        minutes: training.minutes,
+        checkpoint: out.join("checkpoint.safetensors"),
+    };
+    let bar = Bar::new();
+    let report = run(&options, &*interrupt::flag()?, &|progress| bar.show(progress));
+    bar.clear();
+    let report = report.map_err(|error| training.explain(error))?;
+    let result = out.join("result.json");
+    write_atomically(&result, |file| {
+        serde_json::to_writer_pretty(&mut *file, &report)?;
+        file.write_all(b"\n")
+    })?;
+    let mut text = table(&report);
+    writeln!(text, "\n{} and {} written", options.checkpoint.display(), result.display())?;
+    print(training.json, &report, &text)
+}
+
+/// The result to read.
+fn table(report: &RunReport) -> String {
+    let train = &report.train;
+    let why = match report.stopped_by {
+        StoppedBy::Steps => "all steps done",
+        StoppedBy::Minutes => "time was up",
+        StoppedBy::Interrupt => "interrupted",
+    };
+    let mut text = format!(
+        "{}: {} trained on {} pictures of {} people, {} steps in {:.0} s ({why})\nseed {}, {} threads, weights {}, {:.0} s in all\n\n",
+        report.dataset,
+        report.network,
+        train.images,
+        train.people,
+        train.steps,
+        train.seconds,
+        report.seed,
+        report.threads,
+        &report.weights_sha256[..16],
+        report.seconds_total
+    );
+    let mut row = |name: &str, score: &dyn Fn(&Evaluation) -> String| {
+        let _ = writeln!(text, "{name:<40}{:>18}{:>18}", score(&report.embeddings), score(&report.pixels));
+    };
+    row("people never seen", &|evaluation| {
+        if std::ptr::eq(evaluation, &report.pixels) { "raw pixels".to_owned() } else { "embeddings".to_owned() }
+    });
+    row("verification: accuracy", &|e| {
+        format!("{:.3} ± {:.3}", e.verification.accuracy, e.verification.standard_error)
+    });
+    row("  area under the ROC curve", &|e| format!("{:.3}", e.verification.auc));
+    row("  equal error rate", &|e| format!("{:.3}", e.verification.eer));
+    row("  threshold (squared distance)", &|e| format!("{:.3}", e.verification.threshold));
+    row("identification: rank 1", &|e| format!("{:.3}", e.identification.rank1));
+    row("  found and within the threshold", &|e| {
+        format!("{:.3}", e.identification.open_set.detection_and_identification_rate)
+    });
+    row("k-means, number of people given: B-cubed F", &|e| format!("{:.3}", e.clustering.kmeans.bcubed_f));
+    row("agglomerative: B-cubed F", &|e| format!("{:.3}", e.clustering.agglomerative.report.bcubed_f));
+    row("  clusters, of the people there are", &|e| {
+        let scores = &e.clustering.agglomerative.report;
+        format!("{} / {}", scores.clusters, scores.identities)
+    });
+    let _ = writeln!(text, "\n{} pairs; ± is the standard error over people", report.embeddings.verification.pairs);
+    text
+}
