@@ -2,7 +2,7 @@
 
 mod warp;
 
-use ndarray::{Array4, ArrayView3, ArrayView4, ArrayViewMut3};
+use ndarray::{ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 use ndarray_rand::rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -96,15 +96,14 @@ impl Augmentation {
 
     /// Writes a variation of `faces[indices[i]]` as face `i` of `batch`, on all threads of the current rayon pool.
     ///
-    /// The batch is allocated anew only if its shape differs. Face `i` is varied by the key (seed, step, i): the same
-    /// picture twice in a batch varies twice.
+    /// Face `i` is varied by the key (seed, step, i): the same picture twice in a batch varies twice.
     ///
     /// # Shapes
-    /// `faces` is `[n, height, width, 3]` in standard layout; `batch` becomes `[indices.len(), height, width, 3]`.
+    /// `faces` is `[n, height, width, 3]` and `batch` `[indices.len(), height, width, 3]`, both in standard layout.
     ///
     /// # Panics
-    /// If a face is empty or does not have three channels, the faces are not in standard layout, an index is out of
-    /// bounds, or a setting is out of its range.
+    /// If a face is empty or does not have three channels, the shapes disagree or are not in standard layout, an index is
+    /// out of bounds, or a setting is out of its range.
     #[track_caller]
     pub fn augment_batch(
         &self,
@@ -112,7 +111,7 @@ impl Augmentation {
         indices: &[usize],
         seed: u64,
         step: u64,
-        batch: &mut Array4<u8>,
+        mut batch: ArrayViewMut4<'_, u8>,
     ) {
         let (count, height, width, channels) = faces.dim();
         assert!(height > 0 && width > 0 && channels == 3, "faces are [n, height, width, 3], not {:?}", faces.dim());
@@ -121,9 +120,7 @@ impl Augmentation {
             panic!("face {index} of {count}");
         }
         let shape = (indices.len(), height, width, 3);
-        if batch.dim() != shape || !batch.is_standard_layout() {
-            *batch = Array4::zeros(shape);
-        }
+        assert_eq!(batch.dim(), shape, "a batch of {} faces like those given", indices.len());
         let faces = faces.as_slice().expect("faces are in standard layout");
         let length = height * width * 3;
         batch

@@ -110,6 +110,12 @@ pub enum Error {
     /// A checkpoint holds a network, but nothing to go on training with.
     #[error("the checkpoint holds no training state to go on from")]
     NothingToResume,
+    /// A checkpoint lacks a buffer of its recipe's optimiser.
+    #[error("the checkpoint lacks the optimiser's buffer {name}")]
+    MissingBuffer {
+        /// The buffer.
+        name: &'static str,
+    },
     /// The text is not a recipe in TOML.
     #[error("not a recipe: {reason}")]
     RecipeSyntax {

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use facenet_network::{Checkpoint, Mode, Network, Optimizer, Parameters, TrainingState, Workspace};
 use facenet_triplet::{
-    BatchLoss, IdentitySampler, LossStatistics, MinedBatch, Miner, OfflineBatch, OfflineSubset, OfflineTriplets,
-    TripletLoss, squared_distances_into,
+    IdentitySampler, LossStatistics, MinedBatch, Miner, OfflineBatch, OfflineSubset, OfflineTriplets, TripletLoss,
+    squared_distances_into,
 };
-use ndarray::{Array2, Array4, ArrayView4, Axis};
+use ndarray::{ArrayView4, ArrayViewMut, Axis, Dimension, ShapeBuilder};
 use serde::Serialize;
 
 use crate::recipe::{Recipe, TripletSource};
@@ -31,10 +31,10 @@ pub struct Trainer<'a> {
     // Memory that steps reuse.
     workspace: Workspace<f32>,
     gradients: Parameters<f32>,
-    batch: Array4<u8>,
-    x: Array4<f32>,
-    squared_distances: Array2<f32>,
-    dembeddings: Array2<f32>,
+    batch: Vec<u8>,
+    x: Vec<f32>,
+    squared_distances: Vec<f32>,
+    dembeddings: Vec<f32>,
 }
 
 /// What one step did.
@@ -96,7 +96,7 @@ impl<'a> Trainer<'a> {
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
         for (name, state) in trainer.optimizer.state_mut() {
             let buffer = buffers.iter().find(|(buffer, _)| buffer == name);
-            let (_, buffer) = buffer.ok_or(Error::NothingToResume)?;
+            let (_, buffer) = buffer.ok_or(Error::MissingBuffer { name })?;
             state.values.copy_from_slice(&buffer.values);
         }
         trainer.step = step;
@@ -133,10 +133,10 @@ impl<'a> Trainer<'a> {
             gradients: Parameters::zeros(network.plan().parameters()),
             step: 0,
             offline_round: Vec::new(),
-            batch: Array4::zeros((0, height, width, 3)),
-            x: Array4::zeros((0, height, width, 3)),
-            squared_distances: Array2::zeros((0, 0)),
-            dembeddings: Array2::zeros((0, 0)),
+            batch: Vec::new(),
+            x: Vec::new(),
+            squared_distances: Vec::new(),
+            dembeddings: Vec::new(),
             recipe,
             seed,
             faces,
@@ -175,26 +175,26 @@ impl<'a> Trainer<'a> {
 
         let n = pictures.len();
         let embeddings = self.network.embeddings(&self.workspace);
-        resize(&mut self.squared_distances, [n, n]);
-        resize(&mut self.dembeddings, [n, self.network.plan().dimension()]);
-        squared_distances_into(embeddings, self.squared_distances.view_mut());
-        let mut loss: BatchLoss<'_, f32> = self.loss.begin(self.squared_distances.view());
+        let mut squared_distances = shaped(&mut self.squared_distances, (n, n));
+        squared_distances_into(embeddings, squared_distances.view_mut());
+        let mut loss = self.loss.begin(squared_distances.view());
         match self.recipe.triplets {
             TripletSource::Online { .. } => {
                 let identities: Vec<usize> = pictures.iter().map(|&picture| self.identities[picture]).collect();
                 let seed = self.seed.wrapping_add(self.step);
-                let batch = MinedBatch::new(self.squared_distances.view(), &identities, self.recipe.margin, seed);
+                let batch = MinedBatch::new(squared_distances.view(), &identities, self.recipe.margin, seed);
                 self.miner.mine(&batch, &mut |triplet| loss.add(triplet));
             }
             TripletSource::Offline { .. } => triplets.into_iter().for_each(|triplet| loss.add(triplet)),
         }
-        let loss = loss.backward(embeddings, self.dembeddings.view_mut());
+        let mut dembeddings = shaped(&mut self.dembeddings, embeddings.raw_dim());
+        let loss = loss.backward(embeddings, dembeddings.view_mut());
         if !(loss.loss.is_finite() && loss.mean_squared_distance.is_finite()) {
             return Err(Error::Diverged { step: self.step });
         }
 
         self.gradients.clear();
-        self.network.backward(self.dembeddings.view(), &mut self.workspace, &mut self.gradients);
+        self.network.backward(dembeddings.view(), &mut self.workspace, &mut self.gradients);
         let gradient_norm = match self.recipe.clip_norm {
             Some(limit) => self.gradients.clip_norm(limit),
             None => self.gradients.norm(),
@@ -231,13 +231,14 @@ impl<'a> Trainer<'a> {
 
     /// Varies the pictures and passes them through the network; the embeddings stay in the workspace.
     fn embed_batch(&mut self, pictures: &[usize]) {
-        self.recipe.augmentation.augment_batch(self.faces, pictures, self.seed, self.step, &mut self.batch);
-        if self.x.dim() != self.batch.dim() {
-            self.x = Array4::zeros(self.batch.dim());
-        }
-        self.recipe.network.preprocessing.apply(self.batch.view(), self.x.view_mut());
+        let (_, height, width, colours) = self.faces.dim();
+        let shape = (pictures.len(), height, width, colours);
+        let mut batch = shaped(&mut self.batch, shape);
+        self.recipe.augmentation.augment_batch(self.faces, pictures, self.seed, self.step, batch.view_mut());
+        let mut x = shaped(&mut self.x, shape);
+        self.network.description().preprocessing.apply(batch.view(), x.view_mut());
         let mode = Mode::Train { seed: self.seed, step: self.step };
-        self.network.forward(self.x.view(), mode, &mut self.workspace);
+        self.network.forward(x.view(), mode, &mut self.workspace);
     }
 
     /// The network as it is now.
@@ -263,9 +264,12 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Gives a matrix another shape, where it has not that shape already.
-fn resize(matrix: &mut Array2<f32>, shape: [usize; 2]) {
-    if matrix.shape() != shape {
-        *matrix = Array2::zeros(shape);
-    }
+/// Memory as an array of a shape, whatever it holds; grows where needed.
+fn shaped<T: Copy + Default, D: Dimension>(
+    memory: &mut Vec<T>,
+    shape: impl ShapeBuilder<Dim = D>,
+) -> ArrayViewMut<'_, T, D> {
+    let shape = shape.into_shape_with_order();
+    memory.resize(shape.size(), T::default());
+    ArrayViewMut::from_shape(shape, memory).expect("as long as the shape asks for")
 }
