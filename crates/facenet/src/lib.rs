@@ -31,3 +31,8 @@ pub use recipe::{LearningRate, Recipe, TripletSource};
 pub use run::{RunOptions, RunReport, run};
 pub use trainer::{StepReport, Trainer};
 pub use training::{StoppedBy, TrainingSummary, train};
+
+/// The example of the workspace's README, compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct WorkspaceReadme;
