@@ -1,9 +1,11 @@
 //! `cargo xtask run`: the whole chain, from pictures to scores.
 
 use std::fmt::Write;
+use std::path::Path;
+use std::{fs, io};
 
-use anyhow::Result;
-use facenet::{Evaluation, RunOptions, RunReport, StoppedBy, run, write_atomically};
+use anyhow::{Context, Result};
+use facenet::{Evaluation, RunOptions, RunReport, run, write_atomically};
 
 use crate::arguments::{TrainingArguments, print};
 use crate::interrupt;
@@ -29,11 +31,12 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         minutes: training.minutes,
         checkpoint: out.join("checkpoint.safetensors"),
     };
+    let result = out.join("result.json");
+    forget(&result)?;
     let bar = Bar::new();
     let report = run(&options, &*interrupt::flag()?, &|progress| bar.show(progress));
     bar.clear();
     let report = report.map_err(|error| training.explain(error))?;
-    let result = out.join("result.json");
     write_atomically(&result, |file| {
         serde_json::to_writer_pretty(&mut *file, &report)?;
         file.write_all(b"\n")
@@ -43,22 +46,28 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     print(training.json, &report, &text)
 }
 
+/// Takes away the result of an earlier run, so that it never stands beside a checkpoint that it does not belong to.
+fn forget(result: &Path) -> Result<()> {
+    match fs::remove_file(result) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("can't remove {}", result.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The result to read.
 fn table(report: &RunReport) -> String {
     let train = &report.train;
-    let why = match report.stopped_by {
-        StoppedBy::Steps => "all steps done",
-        StoppedBy::Minutes => "time was up",
-        StoppedBy::Interrupt => "interrupted",
-    };
     let mut text = format!(
-        "{}: {} trained on {} pictures of {} people, {} steps in {:.0} s ({why})\nseed {}, {} threads, weights {}, {:.0} s in all\n\n",
+        "{}: {} trained on {} pictures of {} people, {} steps in {:.0} s ({})\nseed {}, {} threads, weights {}, {:.0} s in all\n\n",
         report.dataset,
         report.network,
         train.images,
         train.people,
         train.steps,
         train.seconds,
+        report.stopped_by,
         report.seed,
         report.threads,
         &report.weights_sha256[..16],

@@ -15,8 +15,8 @@ use crate::progress_bar::Bar;
 pub struct Arguments {
     #[command(flatten)]
     training: TrainingArguments,
-    /// Go on where this checkpoint was written, with its recipe
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "steps", "quick"])]
+    /// Go on where this checkpoint was written, with its recipe and seed, on the same --dataset
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "steps"])]
     resume: Option<PathBuf>,
 }
 
@@ -37,31 +37,34 @@ pub fn command(Arguments { training, resume }: &Arguments) -> Result<()> {
     training.set_threads()?;
     let stop = interrupt::flag()?;
     let resumed = resume.as_deref().map(read_checkpoint).transpose()?;
-    let recipe = match &resumed {
-        Some(checkpoint) => Trainer::recipe_of(checkpoint)?,
-        None => training.recipe()?,
+    let (recipe, seed) = match &resumed {
+        Some(checkpoint) => Trainer::recipe_and_seed(checkpoint)?,
+        None => (training.recipe()?, training.seed),
     };
     let checkpoint = training.out()?.join("checkpoint.safetensors");
 
     let bar = Bar::new();
     let loading = |done, of| bar.show(Progress::Loading { done, of });
     let size = recipe.network.input;
-    let dataset = training.dataset().load(&training.data(), &recipe.crop, size, training.seed, Some(&loading));
+    let dataset = training.dataset().load(&training.data(), &recipe.crop, size, seed, Some(&loading));
     let dataset = dataset.map_err(|error| training.explain(error))?;
     let (faces, identities) = (dataset.training.faces.view(), &dataset.training.identities);
     let mut trainer = match resumed {
-        Some(checkpoint) => Trainer::resume(checkpoint, faces, identities, training.seed)?,
-        None => Trainer::new(recipe, faces, identities, training.seed)?,
+        Some(checkpoint) => Trainer::resume(checkpoint, faces, identities)?,
+        None => Trainer::new(recipe, faces, identities, seed)?,
     };
     let summary = train(&mut trainer, &checkpoint, training.minutes, &stop, &|progress| bar.show(progress));
     bar.clear();
     let summary = summary?;
+    if summary.stopped_by == StoppedBy::Interrupt {
+        return Err(facenet::Error::Interrupted { steps: summary.steps, checkpoint }.into());
+    }
 
     let embedder = trainer.embedder();
     let report = Report {
         dataset: dataset.name,
         network: embedder.description().name.clone(),
-        seed: training.seed,
+        seed,
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
         train: summary,
@@ -69,13 +72,14 @@ pub fn command(Arguments { training, resume }: &Arguments) -> Result<()> {
         checkpoint,
     };
     let text = format!(
-        "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s\n{} written",
+        "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s ({})\n{} written",
         report.dataset,
         report.network,
         summary.images,
         summary.people,
         summary.steps,
         summary.seconds,
+        summary.stopped_by,
         report.checkpoint.display()
     );
     print(training.json, &report, &text)

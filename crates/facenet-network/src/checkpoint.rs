@@ -26,7 +26,7 @@ mod limit {
 /// A network with its numbers and, where it is still in training, what that needs to go on: a safetensors file.
 ///
 /// ```text
-/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: step, recipe
+/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: seed, step, recipe
 /// tensors:  conv1.weight ...                             parameters and statistics, named as in their tables, F32
 ///           optimizer.first_moment/conv1.weight ...      the optimiser's buffers
 /// ```
@@ -47,6 +47,8 @@ pub struct Checkpoint {
 /// What training needs to go on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingState {
+    /// The seed of the run.
+    pub seed: u64,
     /// Steps done.
     pub step: u64,
     /// The recipe as text, for whoever resumes.
@@ -110,10 +112,11 @@ impl Checkpoint {
         });
         let buffers = buffers.collect::<Result<Vec<_>, Error>>()?;
         let training = if file.in_training() {
-            let step = file.field("step")?.parse().map_err(|_| Error::CheckpointMetadata { field: "step" })?;
+            let number = |field| file.field(field)?.parse().map_err(|_| Error::CheckpointMetadata { field });
+            let (seed, step) = (number("seed")?, number("step")?);
             let recipe = file.field("recipe")?.to_owned();
             let buffers = buffers.into_iter().map(|(name, tensors)| (name, decode(&tensors, plan.parameters())));
-            Some(TrainingState { step, recipe, buffers: buffers.collect() })
+            Some(TrainingState { seed, step, recipe, buffers: buffers.collect() })
         } else {
             None
         };
@@ -181,6 +184,7 @@ impl Checkpoint {
             ("description", description),
         ]);
         if let Some(training) = &self.training {
+            metadata.insert("seed", training.seed.to_string());
             metadata.insert("step", training.step.to_string());
             metadata.insert("recipe", training.recipe.clone());
         }
@@ -236,7 +240,7 @@ impl<'a> File<'a> {
     }
 
     fn in_training(&self) -> bool {
-        self.field("step").is_ok() || self.field("recipe").is_ok()
+        ["seed", "step", "recipe"].into_iter().any(|field| self.field(field).is_ok())
     }
 
     /// The bytes of every entry's tensor, each of the right type and shape.

@@ -91,7 +91,7 @@ pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, wo
 }
 
 /// Adds the operation's gradients to those of its parameters and of what it reads. Nothing asks for the gradient at the
-/// faces themselves, so it is not computed.
+/// faces themselves: products, where it would cost, leave it out.
 pub(crate) fn backward<T: Scalar>(
     operation: &Operation,
     network: &Network<T>,

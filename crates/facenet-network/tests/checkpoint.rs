@@ -50,7 +50,7 @@ fn checkpoint(training: bool) -> Checkpoint {
             (name.to_owned(), buffer)
         });
         let recipe = "rate = 0.05\nname = \"Müller's \\ recipe\"\u{1}\n".to_owned();
-        TrainingState { step: u64::MAX, recipe, buffers: buffers.collect() }
+        TrainingState { seed: u64::MAX - 1, step: u64::MAX, recipe, buffers: buffers.collect() }
     });
     Checkpoint { description, parameters, statistics, training }
 }
@@ -458,7 +458,7 @@ fn a_checkpoint_continues_training_bit_by_bit() {
     (0..3).for_each(|step| optimizer.update(&mut whole, &gradients, 0.1, step));
 
     let buffers = optimizer.state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone())).collect();
-    let training = Some(TrainingState { step: 3, recipe: String::new(), buffers });
+    let training = Some(TrainingState { seed: 2, step: 3, recipe: String::new(), buffers });
     let bytes = written(&Checkpoint { parameters: whole.clone(), training, ..base.clone() });
     (3..6).for_each(|step| optimizer.update(&mut whole, &gradients, 0.1, step));
 

@@ -13,7 +13,7 @@ impl<'a> MinedBatch<'a> {
     /// A batch of `n` embeddings.
     ///
     /// `squared_distances` is symmetric with a zero diagonal, as [`squared_distances`](crate::squared_distances) computes
-    /// it. `seed` is that of the miner's random draws: take another one for each step, as `seed.wrapping_add(step)`.
+    /// it. `seed` is that of the miner's random draws: take another one for each step.
     ///
     /// # Shapes
     ///

@@ -36,7 +36,7 @@ pub fn read_checkpoint(path: &Path) -> Result<Checkpoint, Error> {
 }
 
 /// The hash of a network's numbers, in hexadecimal: SHA-256 over the little-endian bytes of all parameters, then of all
-/// statistics.
+/// statistics. Of two runs of one recipe it is equal if and only if they learned the same.
 #[must_use]
 pub fn weights_sha256(network: &Network<f32>) -> String {
     let mut hash = Sha256::new();

@@ -149,7 +149,7 @@ pub enum Error {
         pictures: usize,
     },
     /// Someone asked to stop before training was done.
-    #[error("interrupted after step {steps}; {} is written, `cargo xtask train --resume` goes on from it", checkpoint.display())]
+    #[error("interrupted after {steps} steps; {} is written, and `train --resume` with the same --dataset goes on from it", checkpoint.display())]
     Interrupted {
         /// Steps done.
         steps: u64,

@@ -28,6 +28,7 @@ impl Embed for RawPixels {
         self.size[0] * self.size[1] * 3
     }
 
+    #[track_caller]
     fn embed(&self, faces: ArrayView4<'_, u8>) -> Result<Array2<f32>, Error> {
         assert_input_size(faces, self.size);
         let mut embeddings = Array2::zeros((faces.len_of(Axis(0)), self.dimension()));

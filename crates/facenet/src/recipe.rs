@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use facenet_data::{Augmentation, Crop};
-use facenet_network::{Description, Initializer, OptimizerKind, compact_inception};
+use facenet_network::{Description, Initializer, OptimizerKind, Plan, compact_inception};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub struct Recipe {
     /// The part of a picture that is the face.
     #[serde(default)]
     pub crop: Crop,
-    /// What a mini-batch is made of.
+    /// What a mini-batch is made of. Of a data set with fewer people than that all are in each batch.
     pub batch: BatchShape,
     /// Where triplets come from.
     pub triplets: TripletSource,
@@ -161,6 +161,7 @@ impl Recipe {
         }
         self.augmentation.validate()?;
         self.optimizer.validate()?;
+        Plan::new(&self.network)?;
         Ok(())
     }
 

@@ -43,7 +43,7 @@ pub struct RunReport {
     pub stopped_by: StoppedBy,
     /// Time from the start to this report.
     pub seconds_total: f64,
-    /// The hash of all parameters and statistics: equal if and only if the networks are.
+    /// The hash of all parameters and statistics: see [`weights_sha256`].
     pub weights_sha256: String,
     /// What training took.
     pub train: TrainingSummary,

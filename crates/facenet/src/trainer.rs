@@ -1,11 +1,13 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use facenet_network::{Checkpoint, Mode, Network, Optimizer, Parameters, TrainingState, Workspace};
 use facenet_triplet::{
-    IdentitySampler, LossStatistics, MinedBatch, Miner, OfflineBatch, OfflineSubset, OfflineTriplets, TripletLoss,
-    squared_distances_into,
+    BatchShape, IdentitySampler, LossStatistics, MinedBatch, Miner, OfflineBatch, OfflineSubset, OfflineTriplets,
+    TripletLoss, squared_distances_into,
 };
 use ndarray::{ArrayView4, ArrayViewMut, Axis, Dimension, ShapeBuilder};
+use ndarray_rand::rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use crate::recipe::{Recipe, TripletSource};
@@ -73,7 +75,7 @@ impl<'a> Trainer<'a> {
         Self::with_network(recipe, network, faces, identities, seed)
     }
 
-    /// Goes on where a checkpoint was written, with its recipe.
+    /// Goes on where a checkpoint was written, with its recipe and its seed, on the same pictures.
     ///
     /// # Errors
     ///
@@ -83,14 +85,9 @@ impl<'a> Trainer<'a> {
     ///
     /// If the shapes disagree.
     #[track_caller]
-    pub fn resume(
-        checkpoint: Checkpoint,
-        faces: ArrayView4<'a, u8>,
-        identities: &'a [usize],
-        seed: u64,
-    ) -> Result<Self, Error> {
+    pub fn resume(checkpoint: Checkpoint, faces: ArrayView4<'a, u8>, identities: &'a [usize]) -> Result<Self, Error> {
         let Checkpoint { description, parameters, statistics, training } = checkpoint;
-        let TrainingState { step, recipe, buffers } = training.ok_or(Error::NothingToResume)?;
+        let TrainingState { seed, step, recipe, buffers } = training.ok_or(Error::NothingToResume)?;
         let recipe = Recipe::from_toml(&recipe)?;
         let network = Network::with_parameters(description, parameters, statistics)?;
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
@@ -103,13 +100,14 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    /// The recipe that a checkpoint was trained by.
+    /// The recipe and the seed that a checkpoint is trained by.
     ///
     /// # Errors
     ///
     /// If the checkpoint holds no training state, or its recipe is not one.
-    pub fn recipe_of(checkpoint: &Checkpoint) -> Result<Recipe, Error> {
-        Recipe::from_toml(&checkpoint.training.as_ref().ok_or(Error::NothingToResume)?.recipe)
+    pub fn recipe_and_seed(checkpoint: &Checkpoint) -> Result<(Recipe, u64), Error> {
+        let training = checkpoint.training.as_ref().ok_or(Error::NothingToResume)?;
+        Ok((Recipe::from_toml(&training.recipe)?, training.seed))
     }
 
     #[track_caller]
@@ -124,8 +122,9 @@ impl<'a> Trainer<'a> {
         let expected = (identities.len(), height, width, 3);
         assert_eq!(faces.dim(), expected, "faces of {} pictures for this network", identities.len());
         recipe.validate()?;
+        let shape = BatchShape { people: recipe.batch.people.min(people_with_positives(identities)), ..recipe.batch };
         Ok(Self {
-            sampler: IdentitySampler::new(identities, recipe.batch)?,
+            sampler: IdentitySampler::new(identities, shape)?,
             miner: recipe.triplets.miner().miner(),
             loss: TripletLoss::new(recipe.margin, recipe.reduction),
             optimizer: recipe.optimizer.optimizer(network.plan().parameters()),
@@ -181,7 +180,7 @@ impl<'a> Trainer<'a> {
         match self.recipe.triplets {
             TripletSource::Online { .. } => {
                 let identities: Vec<usize> = pictures.iter().map(|&picture| self.identities[picture]).collect();
-                let seed = self.seed.wrapping_add(self.step);
+                let seed = miner_seed(self.seed, self.step);
                 let batch = MinedBatch::new(squared_distances.view(), &identities, self.recipe.margin, seed);
                 self.miner.mine(&batch, &mut |triplet| loss.add(triplet));
             }
@@ -256,12 +255,29 @@ impl<'a> Trainer<'a> {
             parameters: self.network.parameters.clone(),
             statistics: self.network.statistics.clone(),
             training: Some(TrainingState {
+                seed: self.seed,
                 step: self.step,
                 recipe: self.recipe.to_toml(),
                 buffers: buffers.collect(),
             }),
         }
     }
+}
+
+/// How many people have two pictures at least; 1 where nobody has, of which the sampler then complains.
+fn people_with_positives(identities: &[usize]) -> usize {
+    let mut pictures = BTreeMap::<usize, usize>::new();
+    identities.iter().for_each(|&identity| *pictures.entry(identity).or_default() += 1);
+    pictures.values().filter(|&&pictures| pictures >= 2).count().max(1)
+}
+
+/// The seed of the miner's draws in a step.
+fn miner_seed(seed: u64, step: u64) -> u64 {
+    /// Keeps these draws apart from all others under one seed.
+    const PURPOSE: u64 = u64::from_be_bytes(*b"mine\0\0\0\0");
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(PURPOSE ^ step);
+    generator.next_u64()
 }
 
 /// Memory as an array of a shape, whatever it holds; grows where needed.

@@ -1,5 +1,6 @@
 //! The loop around [`Trainer::step`]: until when, and what is kept.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,6 +23,16 @@ pub enum StoppedBy {
     Minutes,
     /// Someone asked for it.
     Interrupt,
+}
+
+impl fmt::Display for StoppedBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Steps => "all steps done",
+            Self::Minutes => "time was up",
+            Self::Interrupt => "interrupted",
+        })
+    }
 }
 
 /// What training took.
