@@ -7,6 +7,7 @@ use crate::identity_groups::IdentityGroups;
 
 /// What a batch is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchShape {
     /// People with a positive, each with up to `faces` pictures.
     pub people: usize,
