@@ -144,14 +144,6 @@ pub enum Error {
         /// The step.
         step: u64,
     },
-    /// An offline round found no triplets.
-    #[error("round {round} found no triplets among {pictures} pictures; a larger subset or another miner may help")]
-    NoOfflineTriplets {
-        /// The round.
-        round: u64,
-        /// Pictures in the subset.
-        pictures: usize,
-    },
     /// Someone asked to stop before training was done.
     #[error("interrupted after step {steps}; {} is written, `cargo xtask train --resume` goes on from it", checkpoint.display())]
     Interrupted {

@@ -73,7 +73,7 @@ impl<'a> Trainer<'a> {
         Self::with_network(recipe, network, faces, identities, seed)
     }
 
-    /// Goes on where a checkpoint was written, with its recipe.
+    /// Goes on where a checkpoint was written, with its recipe. The same seed gives the steps of an uninterrupted run.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, Error> {
         let Checkpoint { description, parameters, statistics, training } = checkpoint;
         let TrainingState { step, recipe, buffers } = training.ok_or(Error::NothingToResume)?;
-        let recipe = Recipe::from_toml(&recipe)?;
+        let recipe = Recipe { network: description.clone(), ..Recipe::from_toml(&recipe)? };
         let network = Network::with_parameters(description, parameters, statistics)?;
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
         for (name, state) in trainer.optimizer.state_mut() {
@@ -103,13 +103,14 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    /// The recipe that a checkpoint was trained by.
+    /// The recipe that a checkpoint was trained by; its network is the checkpoint's.
     ///
     /// # Errors
     ///
     /// If the checkpoint holds no training state, or its recipe is not one.
     pub fn recipe_of(checkpoint: &Checkpoint) -> Result<Recipe, Error> {
-        Recipe::from_toml(&checkpoint.training.as_ref().ok_or(Error::NothingToResume)?.recipe)
+        let recipe = Recipe::from_toml(&checkpoint.training.as_ref().ok_or(Error::NothingToResume)?.recipe)?;
+        Ok(Recipe { network: checkpoint.description.clone(), ..recipe })
     }
 
     #[track_caller]
@@ -224,7 +225,8 @@ impl<'a> Trainer<'a> {
             self.offline_round = chosen.batches(shape.people * shape.faces + shape.negatives)?;
         }
         match self.offline_round.len() {
-            0 => Err(Error::NoOfflineTriplets { round, pictures }),
+            // All that the subset can teach is known: a step without descent, as where a batch gives no triplets online.
+            0 => Ok(OfflineBatch { pictures: self.sampler.batch(self.seed, self.step), triplets: Vec::new() }),
             batches => Ok(self.offline_round[position % batches].clone()),
         }
     }
