@@ -81,9 +81,9 @@ impl DatasetSource {
     ///
     /// `data` is the folder that holds the folders `orl` and `lfw`. `crop` applies to pictures from files. The seed
     /// chooses the synthetic people and the pairs: all pairs of the same person, and as many of different people (see
-    /// [`balanced_pairs`]), but for LFW's unseen people, where they are on a list. A fifth of the training people, at least 2
-    /// and at most 400, are the validation people, with 10 pictures each at most. `progress` is told how many faces are loaded, of how
-    /// many, from any thread.
+    /// [`balanced_pairs`]), but for LFW's unseen people, where they are on a list. Of people from files the last fifth of
+    /// those to learn from, at least 2 and at most 400, are the validation people, with 10 pictures each at most.
+    /// `progress` is told how many faces are loaded, of how many, from any thread.
     ///
     /// # Shapes
     /// `size` is `[height, width]` of the faces.
@@ -122,6 +122,15 @@ fn with_balanced_pairs(name: String, groups: [LabelledFaces; 3], seed: u64) -> R
 /// How many of the training people are left out of learning: a fifth, at least 2 and at most 400.
 fn validation_people(people: usize) -> usize {
     (people / 5).clamp(2, 400)
+}
+
+/// Someone in a group needs two pictures, else nobody can be recognised there. `source` is what the group comes from.
+fn check_second_picture(group: &'static str, set: &FaceSet, source: &Path) -> Result<(), Error> {
+    if (0..set.people.len()).any(|person| set.pictures_of(person).len() >= 2) {
+        return Ok(());
+    }
+    let [first, last] = [set.people.first(), set.people.last()].map(|name| name.cloned().unwrap_or_default());
+    Err(Error::NoSecondPicture { dataset: source.display().to_string(), group, first, last })
 }
 
 /// The most pictures of one validation person: some of LFW's have a hundred, and would outweigh everyone in the pairs.

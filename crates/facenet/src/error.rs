@@ -49,17 +49,27 @@ pub enum Error {
         expected: usize,
     },
     /// A data set has too few people to set some apart.
-    #[error("{dataset} has {people} people: at least 6 are needed, 2 to train on, 2 to validate on, 2 who stay unseen")]
+    #[error(
+        "{dataset} has {people} people, too few in one group: at least 6 are needed, 2 to train on, 2 to validate on, 2 who stay unseen"
+    )]
     TooFewPeople {
         /// The folder, or the name of the data set.
         dataset: String,
         /// How many people it has.
         people: usize,
     },
+    /// A list of people to learn from names too few to set some apart.
+    #[error("{} has {people} people, too few in one group: at least 4 are needed, 2 to train on, 2 to validate on", list.display())]
+    TooFewListed {
+        /// The list.
+        list: PathBuf,
+        /// How many people it names.
+        people: usize,
+    },
     /// Nobody in a group of people has two pictures, so that nobody can be recognised there.
     #[error("{dataset}: nobody among the {group} people, {first} to {last}, has two pictures")]
     NoSecondPicture {
-        /// The folder, or the name of the data set.
+        /// The folder, the list of people, or the name of the data set.
         dataset: String,
         /// Which group: training, validation, unseen.
         group: &'static str,
@@ -139,14 +149,6 @@ pub enum Error {
     Diverged {
         /// The step.
         step: u64,
-    },
-    /// An offline round found no triplets.
-    #[error("round {round} found no triplets among {pictures} pictures; a larger subset or another miner may help")]
-    NoOfflineTriplets {
-        /// The round.
-        round: u64,
-        /// Pictures in the subset.
-        pictures: usize,
     },
     /// Someone asked to stop before training was done.
     #[error("interrupted after {steps} steps; {} is written, and `train --resume` with the same --dataset goes on from it", checkpoint.display())]

@@ -47,7 +47,7 @@ pub struct AgglomerativeScores {
     pub report: ClusteringReport,
 }
 
-/// Embeds both groups of people and scores the unseen ones: see [`evaluate_embeddings`].
+/// Embeds validation and unseen people and scores the unseen ones: see [`evaluate_embeddings`].
 ///
 /// # Errors
 /// As [`Embed::embed`] and [`evaluate_embeddings`].
@@ -165,4 +165,18 @@ fn group_by_distance(
     let squared_distance = best_bcubed_cut(&Dendrogram::build(validation, Linkage::Average)?, validation_identities);
     let clusters = Dendrogram::build(unseen, Linkage::Average)?.cut(Cut::SquaredDistance(squared_distance))?;
     Ok(AgglomerativeScores { squared_distance, report: clustering_report(&clusters, identities)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::k_means_restarts;
+
+    #[test]
+    fn fewer_restarts_where_each_takes_long() {
+        assert_eq!(k_means_restarts(10, (100, 12_288)), 10);
+        assert_eq!(k_means_restarts(1_711, (3_708, 128)), 10);
+        assert_eq!(k_means_restarts(1_711, (3_708, 512)), 3);
+        assert_eq!(k_means_restarts(1_711, (3_708, 12_288)), 1);
+        assert_eq!((k_means_restarts(1, (1, 0)), k_means_restarts(usize::MAX, (usize::MAX, 2))), (10, 1));
+    }
 }

@@ -28,8 +28,8 @@ pub struct Trainer<'a> {
     sampler: IdentitySampler,
     miner: Box<dyn Miner>,
     loss: TripletLoss<f32>,
-    /// The mini-batches of the present offline round.
-    offline_round: Vec<OfflineBatch>,
+    /// The present offline round and its mini-batches.
+    offline_round: Option<(u64, Vec<OfflineBatch>)>,
     // Memory that steps reuse.
     workspace: Workspace<f32>,
     gradients: Parameters<f32>,
@@ -88,7 +88,7 @@ impl<'a> Trainer<'a> {
     pub fn resume(checkpoint: Checkpoint, faces: ArrayView4<'a, u8>, identities: &'a [usize]) -> Result<Self, Error> {
         let Checkpoint { description, parameters, statistics, training } = checkpoint;
         let TrainingState { seed, step, recipe, buffers } = training.ok_or(Error::NothingToResume)?;
-        let recipe = Recipe::from_toml(&recipe)?;
+        let recipe = Recipe { network: description.clone(), ..Recipe::from_toml(&recipe)? };
         let network = Network::with_parameters(description, parameters, statistics)?;
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
         for (name, state) in trainer.optimizer.state_mut() {
@@ -100,14 +100,15 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    /// The recipe and the seed that a checkpoint is trained by.
+    /// The recipe and the seed that a checkpoint is trained by; the recipe's network is the checkpoint's.
     ///
     /// # Errors
     ///
     /// If the checkpoint holds no training state, or its recipe is not one.
     pub fn recipe_and_seed(checkpoint: &Checkpoint) -> Result<(Recipe, u64), Error> {
         let training = checkpoint.training.as_ref().ok_or(Error::NothingToResume)?;
-        Ok((Recipe::from_toml(&training.recipe)?, training.seed))
+        let recipe = Recipe { network: checkpoint.description.clone(), ..Recipe::from_toml(&training.recipe)? };
+        Ok((recipe, training.seed))
     }
 
     #[track_caller]
@@ -131,7 +132,7 @@ impl<'a> Trainer<'a> {
             workspace: Workspace::new(network.plan()),
             gradients: Parameters::zeros(network.plan().parameters()),
             step: 0,
-            offline_round: Vec::new(),
+            offline_round: None,
             batch: Vec::new(),
             x: Vec::new(),
             squared_distances: Vec::new(),
@@ -214,18 +215,24 @@ impl<'a> Trainer<'a> {
             return Ok(OfflineBatch { pictures: self.sampler.batch(self.seed, self.step), triplets: Vec::new() });
         };
         let (round, position) = (self.step / every, (self.step % every) as usize);
-        if position == 0 || self.offline_round.is_empty() {
-            let subset = OfflineSubset::draw(self.identities, pictures, self.seed, round)?;
-            let embeddings = self.embedder().embed(self.faces.select(Axis(0), subset.pictures()).view())?;
-            let (miner, margin) = (self.miner.as_ref(), self.recipe.margin);
-            let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, margin, triplets);
-            let shape = self.recipe.batch;
-            self.offline_round = chosen.batches(shape.people * shape.faces + shape.negatives)?;
-        }
-        match self.offline_round.len() {
-            0 => Err(Error::NoOfflineTriplets { round, pictures }),
-            batches => Ok(self.offline_round[position % batches].clone()),
-        }
+        let batches = match self.offline_round.take() {
+            Some((present, batches)) if present == round => batches,
+            _ => {
+                let subset = OfflineSubset::draw(self.identities, pictures, self.seed, round)?;
+                let embeddings = self.embedder().embed(self.faces.select(Axis(0), subset.pictures()).view())?;
+                let (miner, margin) = (self.miner.as_ref(), self.recipe.margin);
+                let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, margin, triplets);
+                let shape = self.recipe.batch;
+                chosen.batches(shape.people * shape.faces + shape.negatives)?
+            }
+        };
+        let batch = match batches.len() {
+            // All that the subset can teach is known: a step without triplets, as happens online too.
+            0 => OfflineBatch { pictures: self.sampler.batch(self.seed, self.step), triplets: Vec::new() },
+            count => batches[position % count].clone(),
+        };
+        self.offline_round = Some((round, batches));
+        Ok(batch)
     }
 
     /// Varies the pictures and passes them through the network; the embeddings stay in the workspace.

@@ -10,7 +10,7 @@ use facenet_data::{Crop, SyntheticFaces};
 use ndarray::Axis;
 
 const SMALL: SyntheticSize =
-    SyntheticSize { training_people: 5, training_pictures: 3, unseen_people: 3, unseen_pictures: 2 };
+    SyntheticSize { training_people: 5, training_pictures: 3, validation_people: 2, unseen_people: 3, pictures: 2 };
 
 /// The folder of data sets; `None`, with a printed reason, if it does not hold this one.
 fn data(path: &str) -> Option<PathBuf> {
@@ -48,7 +48,12 @@ fn load_folder(folder: &Path) -> Result<Dataset, Error> {
 
 /// Everything fits together, whatever the source.
 fn assert_sound(dataset: &Dataset) {
-    for (group, pairs) in [(&dataset.training, &dataset.training_pairs), (&dataset.unseen, &dataset.unseen_pairs)] {
+    let nothing = Vec::new();
+    for (group, pairs) in [
+        (&dataset.training, &nothing),
+        (&dataset.validation, &dataset.validation_pairs),
+        (&dataset.unseen, &dataset.unseen_pairs),
+    ] {
         let LabelledFaces { faces, identities, people, pictures } = group;
         assert_eq!((faces.len_of(Axis(0)), identities.len()), (pictures.len(), pictures.len()));
         assert_eq!(identities.iter().copied().collect::<BTreeSet<_>>(), (0..people.len()).collect());
@@ -60,10 +65,14 @@ fn assert_sound(dataset: &Dataset) {
             assert_eq!(identities[pair.first] == identities[pair.second], pair.same);
             assert_ne!(pair.first, pair.second);
         }
-        assert!(pairs.iter().any(|pair| pair.same) && pairs.iter().any(|pair| !pair.same));
+        let kinds = [true, false].map(|same| pairs.iter().any(|pair| pair.same == same));
+        assert!(kinds == [true, true] || std::ptr::eq(pairs, &nothing), "pairs of both kinds");
     }
-    let training: BTreeSet<_> = dataset.training.people.iter().collect();
-    assert!(dataset.unseen.people.iter().all(|person| !training.contains(person)));
+    let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
+    let people: BTreeSet<_> = groups.iter().flat_map(|group| &group.people).collect();
+    let counts = groups.map(|group| group.people.len());
+    assert!(counts.iter().all(|&count| count >= 2), "{counts:?}");
+    assert_eq!(people.len(), counts.iter().sum::<usize>(), "someone is in two groups");
 }
 
 #[test]
@@ -75,18 +84,20 @@ fn synthetic_people() {
     assert_sound(&dataset);
     assert_eq!(dataset.name, "synthetic");
     assert_eq!(dataset.training.faces.dim(), (15, 16, 12, 3));
+    assert_eq!(dataset.validation.people, ["person-0005", "person-0006"]);
     assert_eq!(dataset.unseen.identities, [0, 0, 1, 1, 2, 2]);
-    assert_eq!(dataset.unseen.people, ["person-0005", "person-0006", "person-0007"]);
-    assert_eq!(dataset.unseen.pictures[3], "person-0006/1");
+    assert_eq!(dataset.unseen.people, ["person-0007", "person-0008", "person-0009"]);
+    assert_eq!(dataset.unseen.pictures[3], "person-0008/1");
     assert_eq!(dataset.training.pictures[14], "person-0004/2");
-    assert_eq!((dataset.training_pairs.len(), dataset.unseen_pairs.len()), (30, 6));
+    assert_eq!((dataset.validation_pairs.len(), dataset.unseen_pairs.len()), (4, 6));
 
     let world = SyntheticFaces::new(7);
     assert_eq!(dataset.training.faces, world.portraits(0..5, 3, [16, 12]).0);
-    assert_eq!(dataset.unseen.faces, world.portraits(5..8, 2, [16, 12]).0);
+    assert_eq!(dataset.validation.faces, world.portraits(5..7, 2, [16, 12]).0);
+    assert_eq!(dataset.unseen.faces, world.portraits(7..10, 2, [16, 12]).0);
     let mut told = told.into_inner().unwrap();
     told.sort_unstable();
-    assert_eq!(told, (1..=21).map(|loaded| (loaded, 21)).collect::<Vec<_>>());
+    assert_eq!(told, (1..=25).map(|loaded| (loaded, 25)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -104,28 +115,46 @@ fn the_seed_decides_and_threads_do_not() {
 #[test]
 fn synthetic_people_who_can_not_be_recognised() {
     let message = |size| load(&DatasetSource::Synthetic(size), Path::new("")).unwrap_err().to_string();
+    let needed = "at least 6 are needed, 2 to train on, 2 to validate on, 2 who stay unseen";
+    for (size, people) in [
+        (SyntheticSize { unseen_people: 1, ..SMALL }, 8),
+        (SyntheticSize { validation_people: 0, ..SMALL }, 8),
+        (SyntheticSize { training_people: 1, ..SMALL }, 6),
+        (SyntheticSize { training_people: usize::MAX, unseen_people: 1, ..SMALL }, usize::MAX),
+    ] {
+        let some = format!("the synthetic data set has {people} people, too few in one group: {needed}");
+        assert_eq!(message(size), some);
+    }
     assert_eq!(
-        message(SyntheticSize { unseen_people: 1, ..SMALL }),
-        "the synthetic data set needs at least 4 people, two to train on and two who stay unseen: it has 5 and 1"
+        message(SyntheticSize { pictures: 1, ..SMALL }),
+        "the synthetic data set: nobody among the validation people, person-0005 to person-0006, has two pictures"
     );
     assert_eq!(
-        message(SyntheticSize { unseen_pictures: 1, ..SMALL }),
-        "the synthetic data set needs an unseen person with at least two pictures: person-0005 to person-0007 have one each"
+        message(SyntheticSize { training_pictures: 1, ..SMALL }),
+        "the synthetic data set: nobody among the training people, person-0000 to person-0004, has two pictures"
     );
-    let huge = message(SyntheticSize { training_people: usize::MAX / 2, ..SMALL });
-    assert!(huge.contains("memory limit"), "{huge}");
+    for people in [usize::MAX, usize::MAX / 2] {
+        let huge = message(SyntheticSize { training_people: people, ..SMALL });
+        assert!(huge.contains("memory limit"), "{huge}");
+    }
 }
 
 #[test]
 fn the_last_quarter_of_a_folder_stays_unseen() {
-    let folder = people(&[2, 1, 2, 2, 1, 3, 1, 1, 1, 2, 1]);
+    let folder = people(&[2, 1, 2, 2, 1, 3, 1, 12, 1, 2, 1]);
     let told = Mutex::new(Vec::new());
     let progress = |loaded, all| told.lock().unwrap().push((loaded, all));
     let source = DatasetSource::Folder(folder.path().to_owned());
     let dataset = source.load(Path::new("nowhere"), &Crop::Whole, [1, 2], 1, Some(&progress)).unwrap();
     assert_sound(&dataset);
     assert_eq!(dataset.name, folder.path().file_name().unwrap().to_str().unwrap());
-    assert_eq!(dataset.training.people, ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"]);
+    assert_eq!(dataset.training.people, ["p0", "p1", "p2", "p3", "p4", "p5"]);
+    assert_eq!(dataset.training.identities, [0, 0, 1, 2, 2, 3, 3, 4, 5, 5, 5]);
+    assert_eq!(dataset.validation.people, ["p6", "p7"]);
+    // Of twelve pictures the first ten.
+    assert_eq!(dataset.validation.identities, [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(dataset.validation.faces.slice(ndarray::s![.., 0, 1, 2]).to_vec(), [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(dataset.validation_pairs.len(), 45 + 10);
     assert_eq!(dataset.unseen.people, ["p8", "p9", "p10"]);
     assert_eq!(dataset.unseen.pictures, ["p8/0.pgm", "p9/0.pgm", "p9/1.pgm", "p10/0.pgm"]);
     assert_eq!(dataset.unseen.identities, [0, 1, 1, 2]);
@@ -133,15 +162,26 @@ fn the_last_quarter_of_a_folder_stays_unseen() {
     assert_eq!(dataset.unseen.faces.slice(ndarray::s![.., 0, 1, 2]).to_vec(), [0, 0, 1, 0]);
     let mut told = told.into_inner().unwrap();
     told.sort_unstable();
-    assert_eq!(told, (1..=17).map(|loaded| (loaded, 17)).collect::<Vec<_>>());
+    assert_eq!(told, (1..=26).map(|loaded| (loaded, 26)).collect::<Vec<_>>());
     assert_eq!(load_folder(&folder.path().join("")).unwrap(), dataset);
 }
 
 #[test]
-fn four_people_are_enough() {
-    let dataset = load_folder(people(&[1, 2, 2, 1]).path()).unwrap();
+fn six_people_are_enough() {
+    let dataset = load_folder(people(&[1, 2, 2, 1, 1, 2]).path()).unwrap();
     assert_sound(&dataset);
-    assert_eq!((dataset.training.people.len(), dataset.unseen.people.len()), (2, 2));
+    assert_eq!(dataset.training.people, ["p0", "p1"]);
+    assert_eq!(dataset.validation.people, ["p2", "p3"]);
+    assert_eq!(dataset.unseen.people, ["p4", "p5"]);
+}
+
+#[test]
+fn a_fifth_of_the_people_to_learn_from_validates() {
+    for (people_in_all, expected) in [(13, [8, 2, 3]), (20, [12, 3, 5]), (28, [17, 4, 7])] {
+        let dataset = load_folder(people(&vec![2; people_in_all]).path()).unwrap();
+        let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
+        assert_eq!(groups.map(|group| group.people.len()), expected);
+    }
 }
 
 #[test]
@@ -151,13 +191,14 @@ fn folders_that_can_not_be_divided() {
         let message = load_folder(folder.path()).unwrap_err().to_string();
         message.strip_prefix(folder.path().to_str().unwrap()).expect("the folder's name").to_owned()
     };
-    let needs = " needs at least 4 people, two to train on and two who stay unseen: it has";
-    assert_eq!(message(&[2]), format!("{needs} 1 and 0"));
-    assert_eq!(message(&[2, 2]), format!("{needs} 0 and 2"));
-    assert_eq!(message(&[2, 2, 2]), format!("{needs} 1 and 2"));
-    let needs = |side| format!(" needs {side} person with at least two pictures: ");
-    assert_eq!(message(&[1, 1, 1, 2, 2]), needs("a training") + "p0 to p2 have one each");
-    assert_eq!(message(&[2, 1, 1, 1]), needs("an unseen") + "p2 to p3 have one each");
+    for people in 1..6 {
+        let needed = "at least 6 are needed, 2 to train on, 2 to validate on, 2 who stay unseen";
+        assert_eq!(message(&vec![2; people]), format!(" has {people} people, too few in one group: {needed}"));
+    }
+    let nobody = |group, who| format!(": nobody among the {group} people, {who}, has two pictures");
+    assert_eq!(message(&[1, 1, 2, 2, 2, 2]), nobody("training", "p0 to p1"));
+    assert_eq!(message(&[2, 2, 1, 1, 2, 2]), nobody("validation", "p2 to p3"));
+    assert_eq!(message(&[2, 2, 2, 2, 1, 1]), nobody("unseen", "p4 to p5"));
     assert_eq!(message(&[]), " holds no people: expected a folder of pictures for each person");
 }
 
@@ -187,10 +228,12 @@ fn orl_is_forty_people() {
     let dataset = load(&DatasetSource::Orl, &root).unwrap();
     assert_sound(&dataset);
     assert_eq!(dataset.name, "orl");
-    assert_eq!((dataset.training.faces.dim(), dataset.unseen.faces.dim()), ((300, 16, 12, 3), (100, 16, 12, 3)));
-    assert_eq!((dataset.training.people[29].as_str(), dataset.unseen.people[0].as_str()), ("s30", "s31"));
+    let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
+    assert_eq!(groups.map(|group| group.faces.dim()), [240, 60, 100].map(|pictures| (pictures, 16, 12, 3)));
+    assert_eq!(groups.map(|group| group.people[0].as_str()), ["s1", "s25", "s31"]);
+    assert_eq!(groups.map(|group| group.people[group.people.len() - 1].as_str()), ["s24", "s30", "s40"]);
     assert_eq!(dataset.unseen.pictures[3], "s31/4.pgm");
-    assert_eq!((dataset.training_pairs.len(), dataset.unseen_pairs.len()), (2 * 30 * 45, 2 * 10 * 45));
+    assert_eq!((dataset.validation_pairs.len(), dataset.unseen_pairs.len()), (2 * 6 * 45, 2 * 10 * 45));
 
     let incomplete = tempfile::tempdir().unwrap();
     let folder = incomplete.path().join("orl/data_faces");
@@ -208,44 +251,47 @@ fn view_1_of_lfw() {
     let Some(root) = data("lfw/images") else { return };
     let dataset = load(&DatasetSource::Lfw, &root).unwrap();
     assert_sound(&dataset);
-    assert_eq!((dataset.training.people.len(), dataset.training.pictures.len()), (4_038, 9_525));
-    assert_eq!((dataset.unseen.people.len(), dataset.unseen.pictures.len()), (1_711, 3_708));
-    assert_eq!((dataset.training_pairs.len(), dataset.unseen_pairs.len()), (2_200, 1_000));
-    for (group, pairs, list) in [
-        (&dataset.training, &dataset.training_pairs, "pairsDevTrain.txt"),
-        (&dataset.unseen, &dataset.unseen_pairs, "pairsDevTest.txt"),
-    ] {
-        let text = fs::read_to_string(root.join("lfw/protocol").join(list)).unwrap();
-        for (line, pair) in text.lines().skip(1).zip(pairs) {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let picture = |name: &str, number: &str| format!("{name}/{name}_{number:0>4}.jpg");
-            let named = match fields[..] {
-                [name, first, second] => [picture(name, first), picture(name, second)],
-                [name, first, other, second] => [picture(name, first), picture(other, second)],
-                _ => panic!("{line}"),
-            };
-            assert_eq!([&group.pictures[pair.first], &group.pictures[pair.second]], [&named[0], &named[1]]);
-            assert_eq!(pair.same, fields.len() == 3);
-        }
+    let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
+    // Of the 4,038 people the last fifth, at most 400, with at most ten pictures each.
+    assert_eq!(
+        groups.map(|group| (group.people.len(), group.pictures.len())),
+        [(3_638, 8_501), (400, 770), (1_711, 3_708)]
+    );
+    assert_eq!(
+        (dataset.training.people[3_637].as_str(), dataset.validation.people[0].as_str()),
+        ("Steve_Spurrier", "Steve_Stirling")
+    );
+    assert_eq!((dataset.validation_pairs.len(), dataset.unseen_pairs.len()), (2 * 1_205, 1_000));
+    let text = fs::read_to_string(root.join("lfw/protocol/pairsDevTest.txt")).unwrap();
+    for (line, pair) in text.lines().skip(1).zip(&dataset.unseen_pairs) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let picture = |name: &str, number: &str| format!("{name}/{name}_{number:0>4}.jpg");
+        let named = match fields[..] {
+            [name, first, second] => [picture(name, first), picture(name, second)],
+            [name, first, other, second] => [picture(name, first), picture(other, second)],
+            _ => panic!("{line}"),
+        };
+        let pictures = &dataset.unseen.pictures;
+        assert_eq!([&pictures[pair.first], &pictures[pair.second]], [&named[0], &named[1]]);
+        assert_eq!(pair.same, fields.len() == 3);
     }
 }
 
-/// A tiny copy of LFW's layout: two training people, two unseen ones.
+/// A tiny copy of LFW's layout: four people to train and validate on, two unseen ones.
 fn small_lfw() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let (images, lists) = (root.path().join("lfw/images"), root.path().join("lfw/protocol"));
     fs::create_dir_all(&lists).unwrap();
-    for (level, person) in ["Ann", "Bob", "Cid", "Dan"].into_iter().enumerate() {
+    for (level, person) in ["Ann", "Bob", "Cid", "Dan", "Eve", "Fay"].into_iter().enumerate() {
         fs::create_dir_all(images.join(person)).unwrap();
         for picture in 1..=2 {
             let pixels = pgm(level as u8, picture);
             fs::write(images.join(person).join(format!("{person}_000{picture}.png")), pixels).unwrap();
         }
     }
-    fs::write(lists.join("peopleDevTrain.txt"), "2\nAnn\t2\nBob\t2\n").unwrap();
-    fs::write(lists.join("peopleDevTest.txt"), "2\nCid\t2\nDan\t2\n").unwrap();
-    fs::write(lists.join("pairsDevTrain.txt"), "1\nBob\t2\t1\nBob\t1\tAnn\t2\n").unwrap();
-    fs::write(lists.join("pairsDevTest.txt"), "1\nCid\t1\t2\nDan\t2\tCid\t1\n").unwrap();
+    fs::write(lists.join("peopleDevTrain.txt"), "4\nAnn\t2\nBob\t2\nCid\t2\nDan\t1\n").unwrap();
+    fs::write(lists.join("peopleDevTest.txt"), "2\nEve\t2\nFay\t2\n").unwrap();
+    fs::write(lists.join("pairsDevTest.txt"), "1\nEve\t1\t2\nFay\t2\tEve\t1\n").unwrap();
     root
 }
 
@@ -263,18 +309,19 @@ fn listed_pairs_become_positions() {
         dataset.training.pictures,
         ["Ann/Ann_0001.png", "Ann/Ann_0002.png", "Bob/Bob_0001.png", "Bob/Bob_0002.png"]
     );
-    let positions = |pairs: &[facenet_metrics::Pair]| -> Vec<_> {
-        pairs.iter().map(|pair| (pair.first, pair.second, pair.same)).collect()
-    };
-    assert_eq!(positions(&dataset.training_pairs), [(3, 2, true), (2, 1, false)]);
-    assert_eq!(positions(&dataset.unseen_pairs), [(0, 1, true), (3, 0, false)]);
+    assert_eq!(dataset.validation.pictures, ["Cid/Cid_0001.png", "Cid/Cid_0002.png", "Dan/Dan_0001.png"]);
+    let positions: Vec<_> = dataset.unseen_pairs.iter().map(|pair| (pair.first, pair.second, pair.same)).collect();
+    assert_eq!(positions, [(0, 1, true), (3, 0, false)]);
+    // Of the validation people all pairs of one person, and as many others.
+    let same: Vec<bool> = dataset.validation_pairs.iter().map(|pair| pair.same).collect();
+    assert_eq!(same, [true, false]);
 }
 
 #[test]
 fn a_listed_pair_outside_its_set_is_an_error() {
     for (pairs, message) in [
-        ("1\nCid\t1\t2\nDan\t2\tAnn\t1\n", ":3: picture 1 of Ann is not among those of "),
-        ("1\nCid\t1\t3\nDan\t2\tCid\t1\n", ":2: picture 3 of Cid is not among those of "),
+        ("1\nEve\t1\t2\nFay\t2\tAnn\t1\n", ":3: picture 1 of Ann is not among those of "),
+        ("1\nEve\t1\t3\nFay\t2\tEve\t1\n", ":2: picture 3 of Eve is not among those of "),
     ] {
         let root = small_lfw();
         let lists = root.path().join("lfw/protocol");
@@ -283,5 +330,33 @@ fn a_listed_pair_outside_its_set_is_an_error() {
         let [list, people] =
             ["pairsDevTest.txt", "peopleDevTest.txt"].map(|list| lists.join(list).display().to_string());
         assert_eq!(error.to_string(), format!("{list}{message}{people}"));
+    }
+}
+
+#[test]
+fn lists_that_can_not_be_divided() {
+    for (list, people, message) in [
+        (
+            "peopleDevTrain.txt",
+            "3\nAnn\t2\nBob\t2\nCid\t2\n",
+            " has 3 people, too few in one group: at least 4 are needed, 2 to train on, 2 to validate on",
+        ),
+        (
+            "peopleDevTrain.txt",
+            "4\nAnn\t1\nBob\t1\nCid\t2\nDan\t1\n",
+            ": nobody among the training people, Ann to Bob, has two pictures",
+        ),
+        (
+            "peopleDevTrain.txt",
+            "4\nAnn\t1\nBob\t2\nCid\t1\nDan\t1\n",
+            ": nobody among the validation people, Cid to Dan, has two pictures",
+        ),
+        ("peopleDevTest.txt", "2\nEve\t1\nFay\t1\n", ": nobody among the unseen people, Eve to Fay, has two pictures"),
+    ] {
+        let root = small_lfw();
+        let list = root.path().join("lfw/protocol").join(list);
+        fs::write(&list, people).unwrap();
+        let error = load(&DatasetSource::Lfw, root.path()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}{message}", list.display()));
     }
 }

@@ -23,12 +23,14 @@ fn group(identities: Vec<usize>) -> LabelledFaces {
     }
 }
 
-fn dataset(training: Vec<usize>, unseen: Vec<usize>) -> Dataset {
+/// Nothing is scored on the training people: there are none.
+fn dataset(validation: Vec<usize>, unseen: Vec<usize>) -> Dataset {
     Dataset {
         name: "made up".to_owned(),
-        training_pairs: balanced_pairs(&training, 1).unwrap(),
+        validation_pairs: balanced_pairs(&validation, 1).unwrap(),
         unseen_pairs: balanced_pairs(&unseen, 1).unwrap(),
-        training: group(training),
+        training: group(Vec::new()),
+        validation: group(validation),
         unseen: group(unseen),
     }
 }
@@ -71,12 +73,12 @@ fn perfect_embeddings_score_one() {
 }
 
 #[test]
-fn what_is_tuned_is_tuned_on_the_training_people() {
+fn what_is_tuned_is_tuned_on_the_validation_people() {
     let dataset = dataset(vec![0, 0, 1, 1], vec![0, 0, 1, 1]);
-    let training = ndarray::array![[0.0_f32], [1.0], [4.0], [5.0]];
+    let validation = ndarray::array![[0.0_f32], [1.0], [4.0], [5.0]];
     // Ten times as far apart, so that nothing is accepted and nothing is joined.
-    let unseen = &training * 10.0;
-    let result = evaluate_embeddings(training.view(), unseen.view(), &dataset, 1).unwrap();
+    let unseen = &validation * 10.0;
+    let result = evaluate_embeddings(validation.view(), unseen.view(), &dataset, 1).unwrap();
     assert!((1.0..9.0).contains(&result.verification.threshold), "{result:?}");
     assert_eq!((result.verification.accuracy, result.verification.auc), (0.5, 1.0));
     assert_eq!((result.identification.rank1, result.identification.open_set.unknown_rate), (1.0, 1.0));
@@ -90,8 +92,8 @@ fn embeddings_that_are_not_finite_are_named() {
     let finite = Array2::from_shape_fn((4, 3), |(i, j)| (i * 3 + j) as f32);
     let mut broken = finite.clone();
     broken[[2, 1]] = f32::NAN;
-    for (training, unseen) in [(&finite, &broken), (&broken, &finite)] {
-        let error = evaluate_embeddings(training.view(), unseen.view(), &dataset, 1).unwrap_err();
+    for (validation, unseen) in [(&finite, &broken), (&broken, &finite)] {
+        let error = evaluate_embeddings(validation.view(), unseen.view(), &dataset, 1).unwrap_err();
         assert!(matches!(error, Error::NotFiniteEmbedding { row: 2 }), "{error}");
     }
 }
@@ -181,7 +183,13 @@ fn raw_pixels(source: &DatasetSource, data: &Path, size: [usize; 2]) -> Evaluati
 
 #[test]
 fn threads_make_no_difference() {
-    let small = SyntheticSize { training_people: 30, training_pictures: 5, unseen_people: 20, unseen_pictures: 6 };
+    let small = SyntheticSize {
+        training_people: 2,
+        training_pictures: 2,
+        validation_people: 20,
+        unseen_people: 20,
+        pictures: 6,
+    };
     let [one, two] = [1, 2].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| raw_pixels(&DatasetSource::Synthetic(small), Path::new(""), [24, 24]))
@@ -202,8 +210,8 @@ fn raw_pixels_know_a_little_of_orl() {
     let result = raw_pixels(&DatasetSource::Orl, &root, [64, 64]);
     println!("{result:#?}");
     // All pairs of the unseen people at 56 x 46 pixels, by plain loops: AUC 0.924, rank 1 0.778. The seed moves the
-    // accuracy from 0.766 to 0.797.
-    assert!((0.76..0.82).contains(&result.verification.accuracy));
+    // accuracy by some 0.03.
+    assert!((0.74..0.83).contains(&result.verification.accuracy));
     assert!((0.90..0.94).contains(&result.verification.auc));
     assert!((0.01..0.06).contains(&result.verification.standard_error));
     assert!((0.70..0.79).contains(&result.identification.rank1));

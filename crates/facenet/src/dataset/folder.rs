@@ -4,7 +4,7 @@ use std::path::Path;
 
 use facenet_data::{Crop, FaceSet};
 
-use super::{Dataset, Progress, load_sets, validation_people, with_balanced_pairs};
+use super::{Dataset, Progress, check_second_picture, load_sets, validation_people, with_balanced_pairs};
 use crate::Error;
 
 /// People in the ORL data set.
@@ -58,18 +58,11 @@ fn divide(set: &FaceSet, unseen: usize, folder: &Path) -> Result<[FaceSet; 3], E
     if training < 2 {
         return Err(too_few(folder, people));
     }
-    let groups = [("training", 0..training), ("validation", training..learned), ("unseen", learned..people)];
-    for (group, people) in &groups {
-        if people.clone().all(|person| set.pictures_of(person).len() < 2) {
-            return Err(Error::NoSecondPicture {
-                dataset: folder.display().to_string(),
-                group,
-                first: set.people[people.start].clone(),
-                last: set.people[people.end - 1].clone(),
-            });
-        }
+    let sets = [0..training, training..learned, learned..people].map(|people| set.subset(people));
+    for (group, set) in ["training", "validation", "unseen"].into_iter().zip(&sets) {
+        check_second_picture(group, set, folder)?;
     }
-    Ok(groups.map(|(_, people)| set.subset(people)))
+    Ok(sets)
 }
 
 fn too_few(folder: &Path, people: usize) -> Error {

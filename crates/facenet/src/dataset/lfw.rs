@@ -7,7 +7,7 @@ use std::path::Path;
 use facenet_data::{Crop, FaceSet, PairList, PeopleList};
 use facenet_metrics::Pair;
 
-use super::{Dataset, Progress, load_sets, validation_people, with_balanced_pairs};
+use super::{Dataset, Progress, check_second_picture, load_sets, validation_people, with_balanced_pairs};
 use crate::Error;
 
 pub(super) fn load(
@@ -23,15 +23,29 @@ pub(super) fn load(
             return Err(facenet_data::Error::MissingDirectory { path: path.clone() }.into());
         }
     }
-    let learned = FaceSet::from_people_list(&PeopleList::read(&lists.join("peopleDevTrain.txt"))?, &images)?;
-    let unseen_people = PeopleList::read(&lists.join("peopleDevTest.txt"))?;
-    let unseen = FaceSet::from_people_list(&unseen_people, &images)?;
-    let unseen_pairs = pairs_within(&unseen, &unseen_people.path, &PairList::read(&lists.join("pairsDevTest.txt"))?)?;
+    let people = PeopleList::read(&lists.join("peopleDevTrain.txt"))?;
+    let [training, validation] = divide(&FaceSet::from_people_list(&people, &images)?, &people.path)?;
+    let people = PeopleList::read(&lists.join("peopleDevTest.txt"))?;
+    let unseen = FaceSet::from_people_list(&people, &images)?;
+    check_second_picture("unseen", &unseen, &people.path)?;
+    let unseen_pairs = pairs_within(&unseen, &people.path, &PairList::read(&lists.join("pairsDevTest.txt"))?)?;
 
-    let training = learned.people.len() - validation_people(learned.people.len());
-    let sets = [learned.subset(0..training), learned.subset(training..learned.people.len()), unseen];
+    let sets = [training, validation, unseen];
     let dataset = with_balanced_pairs("lfw".to_owned(), load_sets(sets, &images, crop, size, progress)?, seed)?;
     Ok(Dataset { unseen_pairs, ..dataset })
+}
+
+/// The last people apart from the others, to validate on.
+fn divide(learned: &FaceSet, list: &Path) -> Result<[FaceSet; 2], Error> {
+    let people = learned.people.len();
+    let training = people.saturating_sub(validation_people(people));
+    if training < 2 {
+        return Err(Error::TooFewListed { list: list.to_owned(), people });
+    }
+    let sets = [learned.subset(0..training), learned.subset(training..people)];
+    check_second_picture("training", &sets[0], list)?;
+    check_second_picture("validation", &sets[1], list)?;
+    Ok(sets)
 }
 
 /// The listed pairs as positions in a set whose pictures are 1, 2, 3 of each person.

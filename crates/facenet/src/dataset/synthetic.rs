@@ -47,13 +47,14 @@ pub(super) fn load(
     let SyntheticSize { training_people, training_pictures, validation_people, unseen_people, pictures } = *counts;
     let dataset = || "the synthetic data set".to_owned();
     if [training_people, validation_people, unseen_people].into_iter().any(|people| people < 2) {
-        let people = training_people + validation_people + unseen_people;
+        let people = training_people.saturating_add(validation_people).saturating_add(unseen_people);
         return Err(Error::TooFewPeople { dataset: dataset(), people });
     }
-    let mut first = 0;
+    let mut next: usize = 0;
     let mut group = |name, people, per_person| {
-        first += people;
-        Group { name, first: first - people, people, per_person }
+        let first = next;
+        next = next.saturating_add(people);
+        Group { name, first, people, per_person }
     };
     let groups = [
         group("training", training_people, training_pictures),
