@@ -1,8 +1,12 @@
 //! K-means and agglomerative clustering against naive definitions.
 
-use facenet_cluster::{Agglomerative, Cluster, Cut, Dendrogram, Engine, Error, KMeans, Linkage};
+use facenet_cluster::{
+    Agglomerative, Cluster, Cut, Dendrogram, Engine, Error, KMeans, Linkage, number_by_first_appearance,
+};
 use ndarray::{Array2, ArrayView2, array};
+use ndarray_rand::rand::{Rng, SeedableRng};
 use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
 
 /// Embeddings around `clusters` corners, dealt out in turn.
 fn groups(clusters: usize, each: usize, spread: f32) -> Array2<f32> {
@@ -68,17 +72,98 @@ fn k_means_settles_where_every_embedding_is_nearest_to_its_own_mean() {
     }
 }
 
+/// Numbers between 0 and 1 from the seed.
+fn random(seed: u64, dim: (usize, usize)) -> Array2<f32> {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    Array2::from_shape_simple_fn(dim, || generator.gen_range(0.0..1.0))
+}
+
+/// Greedy k-means++ and Lloyd's iterations as they are written in books, in f64, with the draws of ours.
+fn naive_k_means(x: ArrayView2<'_, f32>, k_means: &KMeans) -> Vec<usize> {
+    let (n, dimension) = x.dim();
+    let apart = |row: usize, centre: &[f64]| -> f64 {
+        x.row(row).iter().zip(centre).map(|(&a, b)| (f64::from(a) - b).powi(2)).sum()
+    };
+    let point = |row: usize| -> Vec<f64> { x.row(row).iter().map(|&value| f64::from(value)).collect() };
+    let label = |row, centres: &[Vec<f64>]| {
+        (0..centres.len()).min_by(|&a, &b| apart(row, &centres[a]).total_cmp(&apart(row, &centres[b]))).expect("one")
+    };
+    let run = |run| {
+        let mut generator = ChaCha8Rng::seed_from_u64(k_means.seed);
+        generator.set_stream(run);
+        let mut centres = vec![point(generator.gen_range(0..n))];
+        let mut nearest: Vec<f64> = (0..n).map(|row| apart(row, &centres[0])).collect();
+        while centres.len() < k_means.clusters {
+            let mut best = (f64::INFINITY, Vec::new(), Vec::new());
+            for _ in 0..2 + (k_means.clusters as f64).ln() as usize {
+                let mut left = generator.gen_range(0.0..nearest.iter().sum());
+                let drawn = nearest.iter().position(|distance| {
+                    left -= distance;
+                    left < 0.0
+                });
+                let candidate = point(drawn.expect("one of them"));
+                let distances: Vec<f64> = (0..n).map(|row| nearest[row].min(apart(row, &candidate))).collect();
+                let inertia = distances.iter().sum();
+                if inertia < best.0 {
+                    best = (inertia, candidate, distances);
+                }
+            }
+            centres.push(best.1);
+            nearest = best.2;
+        }
+        for _ in 0..k_means.iterations {
+            let labels: Vec<usize> = (0..n).map(|row| label(row, &centres)).collect();
+            for (number, centre) in centres.iter_mut().enumerate() {
+                let members: Vec<usize> = (0..n).filter(|&row| labels[row] == number).collect();
+                assert!(!members.is_empty(), "nothing that moves to the farthest embedding here");
+                *centre = (0..dimension)
+                    .map(|column| {
+                        members.iter().map(|&row| f64::from(x[[row, column]])).sum::<f64>() / members.len() as f64
+                    })
+                    .collect();
+            }
+        }
+        let labels: Vec<usize> = (0..n).map(|row| label(row, &centres)).collect();
+        let inertia: f64 = (0..n).map(|row| apart(row, &centres[labels[row]])).sum();
+        (inertia, labels)
+    };
+    let runs = (0..k_means.restarts as u64).map(run);
+    let best = runs.reduce(|best, run| if run.0 < best.0 { run } else { best }).expect("a run");
+    number_by_first_appearance(&best.1)
+}
+
+/// Embeddings, dimension, clusters and runs for each of the ways that our k-means can take: all distances or some of
+/// them, centres by distances or by coordinates, more embeddings than all of whose distances are kept.
+const SHAPES: [(usize, usize, usize, usize); 6] =
+    [(90, 600, 7, 3), (600, 700, 31, 2), (300, 4, 6, 10), (2_000, 5, 2, 1), (200, 300, 2, 1), (8_300, 3, 4, 2)];
+
+#[test]
+fn k_means_is_that_of_the_books() {
+    for (seed, (n, dimension, clusters, restarts)) in SHAPES.into_iter().enumerate() {
+        // In three dimensions of them: without groups, so that much moves before it settles.
+        let x = random(seed as u64, (n, 3)).dot(&random(seed as u64, (3, dimension)));
+        for iterations in [1, 2, 8] {
+            let k_means = KMeans { clusters, restarts, iterations, seed: 5, engine: Engine::Fast };
+            let labels = k_means.cluster(x.view()).expect("clusters");
+            assert_eq!(labels, naive_k_means(x.view(), &k_means), "{k_means:?} of {n} x {dimension}");
+        }
+    }
+}
+
 #[test]
 fn threads_do_not_change_clusters() {
-    let x = Array2::from_shape_fn((700, 9), |(i, j)| ((i * 7919 + j * 104_729) % 997) as f32 / 997.0);
-    let [one, two] = [1, 2].map(|threads| {
+    let of = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
-            let k_means = KMeans { clusters: 20, restarts: 3, ..KMeans::default() };
-            (k_means.cluster(x.view()), Dendrogram::build(x.view(), Linkage::Average))
+            let k_means = SHAPES.map(|(n, dimension, clusters, restarts)| {
+                KMeans { clusters, restarts, ..KMeans::default() }.cluster(random(0, (n, dimension)).view())
+            });
+            (k_means, Dendrogram::build(random(0, (700, 9)).view(), Linkage::Average))
         })
-    });
-    assert_eq!(one, two);
+    };
+    let one = of(1);
+    assert_eq!(one, of(2));
+    assert_eq!(one, of(3));
 }
 
 #[test]
@@ -86,6 +171,13 @@ fn equal_embeddings_give_fewer_clusters_and_end() {
     let x = Array2::from_elem((10, 4), 0.5);
     let labels = KMeans { clusters: 3, ..KMeans::default() }.cluster(x.view()).expect("clusters");
     assert_eq!(labels, [0; 10]);
+    // Five different embeddings, again and again, at few and at many dimensions.
+    for dimension in [3, 2_000] {
+        let different = random(1, (5, dimension));
+        let x = Array2::from_shape_fn((300, dimension), |(row, column)| different[[row % 5, column]]);
+        let labels = KMeans { clusters: 9, ..KMeans::default() }.cluster(x.view()).expect("clusters");
+        assert!((0..300).all(|row| labels[row] == row % 5), "{labels:?}");
+    }
 }
 
 #[test]

@@ -77,6 +77,14 @@ fn lines_of_pairs() {
 }
 
 #[test]
+fn a_picture_and_itself_are_no_pair() {
+    for itself in ["A\t1\t1", "A 1 1", "A\t1\t01"] {
+        assert_fails!(pairs(&format!("1\n{itself}\nA\t1\tB\t1\n")), 2, ListLine);
+        assert_fails!(pairs(&format!("2\nB\t1\t2\n{itself}\nA\t1\tB\t1\nA\t2\tB\t2\n")), 3, ListLine);
+    }
+}
+
+#[test]
 fn people_in_one_fold_or_several() {
     let list = people("2\nA\t3\nB_C\t1\n").unwrap();
     assert_eq!(list.folds, [Range { start: 0, end: 2 }]);
@@ -159,7 +167,10 @@ proptest! {
         for _ in 0..folds {
             for same in [true, false] {
                 for _ in 0..of_a_kind {
-                    let (left, right) = (numbers.next().unwrap(), numbers.next().unwrap());
+                    let (left, mut right) = (numbers.next().unwrap(), numbers.next().unwrap());
+                    if same && left == right {
+                        right += 1;
+                    }
                     text += &if same { format!("P\t{left}\t{right}\n") } else { format!("P\t{left}\tQ\t{right}\n") };
                     expected.push((left, right, same));
                 }

@@ -61,7 +61,7 @@ impl PairList {
     ///
     /// # Errors
     /// If the header is not one or two numbers, the lines below are not as many as it says, or a line is not a pair of
-    /// the kind that belongs there.
+    /// the kind that belongs there; a picture and itself are no pair.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         const HEADER: &str = "one or two numbers";
         let lines = Line::split(text, path);
@@ -126,9 +126,10 @@ impl<'a> Pictures<'a> {
             _ => None,
         };
         let pair = named.and_then(|[left, right]| Some((self.picture(left, line)?, self.picture(right, line)?)));
-        let (left, right) = pair.ok_or_else(|| {
+        let apart = pair.filter(|(left, right)| left != right);
+        let (left, right) = apart.ok_or_else(|| {
             line.error(match same {
-                true => "a name and the numbers of two of its pictures",
+                true => "a name and the numbers of two different pictures",
                 false => "a name and a number, another name and a number",
             })
         })?;

@@ -56,8 +56,10 @@ pub(super) fn paint_brows(canvas: &mut Canvas, who: &Identity, how: &Picture) {
     let (brows, soft) = (who.brows, canvas.pixel());
     for side in [-1.0, 1.0] {
         let height = who.eyes.y - brows.height - how.brow_raise;
-        let at = how.place(&who.head, side * who.eyes.spacing * 1.04, height, 0.0);
-        let reach = brows.length;
+        let middle = who.eyes.spacing * 1.04;
+        let at = how.place(&who.head, side * middle, height, 0.0);
+        // Long brows end before they meet.
+        let (reach, inner) = (brows.length, brows.length.min(middle - 0.035));
         let area = Area { centre: at.centre, radii: [reach + 0.04, 0.16] };
         canvas.paint(area, brows.colour, |u, v| {
             let x = side * (u - at.centre[0]) / at.scale[0];
@@ -65,7 +67,7 @@ pub(super) fn paint_brows(canvas: &mut Canvas, who: &Identity, how: &Picture) {
             let y = (v - at.centre[1]) / at.scale[1] + brows.tilt * x + brows.arch * (1.0 - along * along);
             // Thick near the nose, thin outside.
             let thickness = brows.thickness * (0.85 - 0.35 * along);
-            edge(y.abs() - thickness, 1.2 * soft) * edge(x.abs() - reach, 2.0 * soft) * 0.95
+            edge(y.abs() - thickness, 1.2 * soft) * edge((x - reach).max(-x - inner), 2.0 * soft) * 0.95
         });
     }
 }

@@ -47,22 +47,22 @@ impl Outline {
     }
 }
 
-/// Neck and shoulders.
+/// Neck and shoulders, and a collar around the opening of the shirt.
 pub(super) fn paint_body(canvas: &mut Canvas, who: &Identity, how: &Picture) {
     let soft = canvas.pixel();
     let (jaw, neck) = (who.head.jaw, who.head.width * 0.62);
     let shadow = [who.skin[0] * 0.72, who.skin[1] * 0.66, who.skin[2] * 0.66];
     let shoulders = jaw + 0.16;
-    canvas.paint(Area { centre: [0.0, jaw + 0.6], radii: [1.3, 0.7] }, how.shirt[0], |x, y| {
-        edge(squircle(x, y - shoulders - 0.9, [1.02, 0.92], 0.55), soft)
-    });
+    let shirt = |x: f32, y: f32| squircle(x, y - shoulders - 0.9, [1.02, 0.92], 0.55);
+    // Open upwards: only the lower half of the ellipse lies on the shirt.
+    let opening = |x: f32, y: f32| ellipse(x, (y - shoulders + 0.12).max(0.0), [neck + 0.10, how.collar + 0.10]);
+    canvas.paint(Area { centre: [0.0, jaw + 0.6], radii: [1.3, 0.7] }, how.shirt[0], |x, y| edge(shirt(x, y), soft));
     canvas.paint(Area { centre: [0.0, jaw], radii: [neck + 0.1, 0.5] }, shadow, |x, y| {
-        edge(squircle(x, y - jaw + 0.02, [neck, 0.34 + how.collar * 0.4], 0.7), soft)
+        let skin = squircle(x, y - jaw + 0.02, [neck, 0.34 + how.collar * 0.4], 0.7);
+        edge(skin.max(opening(x, y)), soft)
     });
-    let stripe = how.collar;
     canvas.paint(Area { centre: [0.0, jaw + 0.5], radii: [0.9, 0.5] }, how.shirt[1], |x, y| {
-        let band = (ellipse(x, y - shoulders + 0.12, [neck + 0.10, stripe + 0.10])).abs() - 0.03;
-        edge(band, soft) * ramp(y, shoulders - 0.12, shoulders)
+        edge(opening(x, y).abs() - 0.03, soft) * edge(shirt(x, y), soft)
     });
 }
 
@@ -127,7 +127,8 @@ fn paint_spot(canvas: &mut Canvas, who: &Identity, how: &Picture, [x, y]: [f32; 
 pub(super) fn paint_beard(canvas: &mut Canvas, who: &Identity, how: &Picture) {
     let (beard, head, mouth) = (who.beard, who.head, who.mouth);
     let (soft, outline) = (canvas.pixel(), Outline::new(who, how));
-    let at = how.place(&head, 0.0, mouth.y, 0.0);
+    // Where the mouth is.
+    let at = how.place(&head, 0.0, mouth.y, 0.04);
     let [cx, cy] = at.centre;
     let texture = |x: f32, y: f32| tint(beard.colour, 1.0 + 0.12 * wave(x * 14.0 + 0.4 * wave(y * 3.0)));
     match beard.style {
@@ -142,30 +143,41 @@ pub(super) fn paint_beard(canvas: &mut Canvas, who: &Identity, how: &Picture) {
                 let across = (x - cx) / head.width;
                 // Up to the ears at the sides, under the nose in the middle.
                 let line = top + 0.10 - 0.42 * across * across;
-                let lip = edge(ellipse(x - cx, y - top, [mouth.width * 0.9, 0.055]), 2.0 * soft);
+                // Down to the beard around the corners of the mouth.
+                let lip = edge(moustache(x - cx, y - top, [mouth.width * 1.2, 0.055]), 2.0 * soft);
                 let inside = edge(outline.distance(x, y - grow * ramp(y, cy - 0.2, cy + 0.2)), soft);
                 (strength * inside * lip.max(ramp(y, line - 0.02, line + 0.03)), texture(x, y))
             });
         }
         BeardStyle::Moustache => {
-            let (radii, y) =
-                ([mouth.width * (0.9 + 0.4 * beard.size), 0.045 + 0.02 * beard.size], cy - mouth.upper - 0.04);
-            canvas.paint_with(Area { centre: [cx, y], radii: [radii[0] + 0.05, 0.2] }, |u, v| {
-                let x = (u - cx) / at.scale[0];
-                let droop = 0.09 * (x / radii[0]) * (x / radii[0]);
-                (edge(ellipse(x, v - y - droop, radii), soft), texture(u, v))
+            // Between the mouth and the nose, which stands out further.
+            let at = how.place(&head, 0.0, mouth.y - mouth.upper - 0.04, 0.08);
+            let ([cx, cy], radii) = (at.centre, [mouth.width * (0.9 + 0.4 * beard.size), 0.045 + 0.02 * beard.size]);
+            canvas.paint_with(Area { centre: [cx, cy], radii: [radii[0] + 0.05, 0.2] }, |u, v| {
+                (edge(moustache((u - cx) / at.scale[0], v - cy, radii), soft), texture(u, v))
             });
         }
         BeardStyle::Goatee => {
-            let bottom = how.place(&head, 0.0, head.jaw * 0.97, 0.02);
-            let middle = 0.5 * (cy - mouth.upper - 0.07 + bottom.centre[1]);
-            let radii = [mouth.width * (0.75 + 0.35 * beard.size), bottom.centre[1] - middle + 0.02];
-            let hollow = [radii[0] - 0.055, mouth.upper + mouth.lower + 0.025];
+            // A ring around the lips, filled below them.
+            let gap = 0.085 * how.mouth_open;
+            let (top, bottom) = (cy - mouth.upper - 0.07, how.place(&head, 0.0, head.jaw * 0.97, 0.02).centre[1] + gap);
+            let (middle, half) = (0.5 * (top + bottom), mouth.width * (0.95 + 0.2 * beard.size) + 0.05);
+            let radii = [half, 0.5 * (bottom - top) + 0.02];
+            let (bare, lips) =
+                (cy + 0.5 * (mouth.lower + gap - mouth.upper) + 0.01, 0.5 * (mouth.upper + mouth.lower + gap));
+            let hollow = [half - 0.055, lips + 0.015];
             canvas.paint_with(Area { centre: [cx, middle], radii: [radii[0] + 0.02, radii[1] + 0.02] }, |u, v| {
                 let x = (u - cx) / at.scale[0];
-                let outside = 1.0 - edge(squircle(x, v - cy, hollow, 0.5), soft);
+                let outside = 1.0 - edge(squircle(x, v - bare, hollow, 0.5), soft);
                 (edge(squircle(x, v - middle, radii, 0.6), soft) * outside, texture(u, v))
             });
         }
     }
+}
+
+/// The signed distance to a moustache: an ellipse whose ends droop.
+#[inline(always)]
+fn moustache(x: f32, y: f32, radii: [f32; 2]) -> f32 {
+    let droop = 0.09 * (x / radii[0]) * (x / radii[0]);
+    ellipse(x, y - droop, radii)
 }
