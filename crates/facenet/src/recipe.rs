@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use facenet_data::{Augmentation, Crop};
-use facenet_network::{Description, Initializer, OptimizerKind, compact_inception};
+use facenet_network::{Description, Initializer, OptimizerKind, Plan, compact_inception};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +127,7 @@ impl Recipe {
         toml::to_string(self).expect("a recipe holds nothing that TOML can't express")
     }
 
-    /// Checks that every number is one that training can use.
+    /// Checks that every number is one that training can use, and that the network can be built.
     ///
     /// # Errors
     ///
@@ -161,6 +161,7 @@ impl Recipe {
         }
         self.augmentation.validate()?;
         self.optimizer.validate()?;
+        Plan::new(&self.network)?;
         Ok(())
     }
 
