@@ -1,6 +1,7 @@
 use facenet_network::{Checkpoint, Description, Mode, Network, Workspace};
 use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 
+use crate::embed::{assert_input_size, check_finite};
 use crate::{Embed, Error};
 
 /// Faces that pass through the network together.
@@ -52,9 +53,8 @@ impl Embed for Embedder {
     }
 
     fn embed(&self, faces: ArrayView4<'_, u8>) -> Result<Array2<f32>, Error> {
-        let (count, height, width, colours) = faces.dim();
-        let [network_height, network_width] = self.input_size();
-        assert_eq!([height, width, colours], [network_height, network_width, 3], "faces {:?}", faces.shape());
+        assert_input_size(faces, self.input_size());
+        let (count, height, width, _) = faces.dim();
         let mut embeddings = Array2::zeros((count, self.dimension()));
         let mut workspace = Workspace::new(self.network.plan());
         let mut x = Array4::zeros((count.min(BATCH), height, width, 3));
@@ -65,9 +65,7 @@ impl Embed for Embedder {
             self.network.description().preprocessing.apply(faces, x.view_mut());
             embeddings.assign(&self.network.forward(x.view(), Mode::Eval, &mut workspace));
         }
-        match embeddings.outer_iter().position(|row| row.iter().any(|value| !value.is_finite())) {
-            None => Ok(embeddings),
-            Some(row) => Err(Error::NotFiniteEmbedding { row }),
-        }
+        check_finite(embeddings.view())?;
+        Ok(embeddings)
     }
 }
