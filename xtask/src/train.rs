@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use facenet::{Progress, StoppedBy, Trainer, TrainingSummary, read_checkpoint, train, weights_sha256};
+use anyhow::{Context, Result, bail};
+use facenet::{Error, Progress, StoppedBy, Trainer, TrainingSummary, read_checkpoint, train, weights_sha256};
 use serde::Serialize;
 
 use crate::arguments::{TrainingArguments, print};
@@ -37,9 +37,11 @@ pub fn command(Arguments { training, resume }: &Arguments) -> Result<()> {
     training.set_threads()?;
     let stop = interrupt::flag()?;
     let resumed = resume.as_deref().map(read_checkpoint).transpose()?;
-    let recipe = match &resumed {
-        Some(checkpoint) => Trainer::recipe_of(checkpoint)?,
-        None => training.recipe()?,
+    let recipe = match (resume, &resumed) {
+        (Some(path), Some(checkpoint)) => {
+            Trainer::recipe_of(checkpoint).with_context(|| format!("in {}", path.display()))?
+        }
+        _ => training.recipe()?,
     };
     let checkpoint = training.out()?.join("checkpoint.safetensors");
 
@@ -56,6 +58,9 @@ pub fn command(Arguments { training, resume }: &Arguments) -> Result<()> {
     let summary = train(&mut trainer, &checkpoint, training.minutes, &stop, &|progress| bar.show(progress));
     bar.clear();
     let summary = summary?;
+    if summary.stopped_by == StoppedBy::Interrupt {
+        bail!(Error::Interrupted { steps: summary.steps, checkpoint });
+    }
 
     let embedder = trainer.embedder();
     let report = Report {
