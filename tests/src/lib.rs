@@ -1,1 +1,10 @@
-//! Tests that cross crates; each file beside `src` is one subject.
+//! What the tests that cross crates share; each file beside `src` is one subject.
+//!
+//! `pipeline` and `golden` belong to this package; `determinism`, `faults` and `command_line` run the program `xtask`
+//! and belong to its package.
+
+mod people;
+mod program;
+
+pub use people::{TINY_RECIPE, data, write_people, write_picture};
+pub use program::{Finished, Program};

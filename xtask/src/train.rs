@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use facenet::{Progress, StoppedBy, Trainer, TrainingSummary, read_checkpoint, train, weights_sha256};
+use anyhow::{Context, Result, bail};
+use facenet::{Error, Progress, StoppedBy, Trainer, TrainingSummary, read_checkpoint, train, weights_sha256};
 use serde::Serialize;
 
 use crate::arguments::{TrainingArguments, print};
@@ -37,9 +37,11 @@ pub fn command(Arguments { training, resume }: &Arguments) -> Result<()> {
     training.set_threads()?;
     let stop = interrupt::flag()?;
     let resumed = resume.as_deref().map(read_checkpoint).transpose()?;
-    let (recipe, seed) = match &resumed {
-        Some(checkpoint) => Trainer::recipe_and_seed(checkpoint)?,
-        None => (training.recipe()?, training.seed),
+    let (recipe, seed) = match (resume, &resumed) {
+        (Some(path), Some(checkpoint)) => {
+            Trainer::recipe_and_seed(checkpoint).with_context(|| format!("in {}", path.display()))?
+        }
+        _ => (training.recipe()?, training.seed),
     };
     let checkpoint = training.out()?.join("checkpoint.safetensors");
 
@@ -57,7 +59,7 @@ pub fn command(Arguments { training, resume }: &Arguments) -> Result<()> {
     bar.clear();
     let summary = summary?;
     if summary.stopped_by == StoppedBy::Interrupt {
-        return Err(facenet::Error::Interrupted { steps: summary.steps, checkpoint }.into());
+        bail!(Error::Interrupted { steps: summary.steps, checkpoint });
     }
 
     let embedder = trainer.embedder();

@@ -127,7 +127,7 @@ impl Recipe {
         toml::to_string(self).expect("a recipe holds nothing that TOML can't express")
     }
 
-    /// Checks that every number is one that training can use.
+    /// Checks that every number is one that training can use, and that the network can be built.
     ///
     /// # Errors
     ///

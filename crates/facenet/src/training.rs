@@ -51,7 +51,7 @@ pub struct TrainingSummary {
     pub stopped_by: StoppedBy,
 }
 
-/// Trains until all steps are done, the minutes are up, or `stop` is set; at least one step.
+/// Trains until all steps are done, the minutes are up, or `stop` is set; at least one step, if any is left.
 ///
 /// Writes the checkpoint every 100 steps and at the end, whatever the reason.
 ///
@@ -80,7 +80,7 @@ pub fn train(
             stopped_by = StoppedBy::Minutes;
             break;
         }
-        if trainer.steps_done() % CHECKPOINT_EVERY == 0 && trainer.steps_done() < steps {
+        if trainer.steps_done().is_multiple_of(CHECKPOINT_EVERY) && trainer.steps_done() < steps {
             write_checkpoint(checkpoint, &trainer.checkpoint())?;
         }
     }

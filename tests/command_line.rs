@@ -1,0 +1,224 @@
+//! The program as its users see it: what it prints where, how it ends, which files it leaves.
+
+use std::fs;
+use std::path::Path;
+
+use facenet_tests::{Finished, Program, TINY_RECIPE, data, write_people};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with `people`, eight with three pictures each, and `tiny.toml`.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_people(&folder.path().join("people"), 8, 3);
+    fs::write(folder.path().join("tiny.toml"), TINY_RECIPE).unwrap();
+    folder
+}
+
+fn xtask(folder: &Path, arguments: &[&str]) -> Finished {
+    Program::new(env!("CARGO_BIN_EXE_xtask"), folder).run(arguments)
+}
+
+/// A command that succeeds and says nothing beside its result.
+fn done(folder: &Path, arguments: &[&str]) -> String {
+    let finished = xtask(folder, arguments);
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}: {finished:?}");
+    finished.stdout
+}
+
+/// The result of a command that prints one line, a JSON document.
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let text = done(folder, &[arguments, &["--json"]].concat());
+    assert_eq!((text.lines().count(), text.ends_with('\n')), (1, true), "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+const TINY: [&str; 4] = ["--dataset", "people", "--recipe", "tiny.toml"];
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let overview = done(folder.path(), &["--help"]);
+    for (command, options) in [
+        (
+            "run",
+            &["--dataset", "--data", "--steps", "--minutes", "--seed", "--threads", "--out", "--quick", "--json"][..],
+        ),
+        ("train", &["--dataset", "--recipe", "--resume", "--out", "--json"]),
+        ("gradcheck", &["--json"]),
+    ] {
+        assert!(overview.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{overview}");
+        let help = done(folder.path(), &[command, "--help"]);
+        assert!(help.contains(&format!("Usage: cargo xtask {command}")), "{help}");
+        for option in options {
+            assert!(help.contains(option), "{option} in {help}");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "help leaves no files");
+}
+
+#[test]
+fn wrong_use_ends_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &[][..],
+        &["walk"],
+        &["run", "--fast"],
+        &["run", "orl"],
+        &["run", "--dataset"],
+        &["run", "--steps", "0"],
+        &["run", "--steps", "-3"],
+        &["run", "--steps", "many"],
+        &["run", "--minutes", "0"],
+        &["run", "--minutes", "nan"],
+        &["run", "--minutes", "inf"],
+        &["run", "--threads", "0"],
+        &["run", "--threads", "100000"],
+        &["run", "--seed", "-1"],
+        &["run", "--seed", "18446744073709551616"],
+        &["run", "--resume", "checkpoint.safetensors"],
+        &["train", "--resume", "checkpoint.safetensors", "--steps", "3"],
+        &["train", "--resume", "checkpoint.safetensors", "--recipe", "tiny.toml"],
+        &["train", "--resume", "checkpoint.safetensors", "--quick"],
+        &["gradcheck", "--seed", "1"],
+    ] {
+        let Finished { code, stdout, stderr } = xtask(folder.path(), arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
+        let explains = stderr.contains("Usage: cargo xtask") || stderr.contains("try '--help'");
+        assert!(explains && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "wrong use leaves no files");
+}
+
+#[test]
+fn gradients_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = json(folder.path(), &["gradcheck"]);
+    assert_eq!(result["passed"], true);
+    let bound = result["bound"].as_f64().unwrap();
+    assert!(bound > 0.0 && bound <= 1e-6, "{bound}");
+    let gradients = result["gradients"].as_array().unwrap();
+    for (operation, gradient) in [
+        ("convolution", "dweight"),
+        ("depthwise", "dx"),
+        ("batch_norm", "dx"),
+        ("l2_normalize", "dx"),
+        ("triplet_loss", "dembeddings"),
+    ] {
+        let found = gradients.iter().find(|row| row["operation"] == operation && row["gradient"] == gradient);
+        let row = found.unwrap_or_else(|| panic!("{operation}, {gradient}: {result}"));
+        assert!(row["relative_error"].as_f64().unwrap() < 1e-6, "{row}");
+    }
+    let text = done(folder.path(), &["gradcheck"]);
+    assert!(text.lines().count() > gradients.len() && !text.contains("FAILED"), "{text}");
+}
+
+/// Every field that the scores of a method have.
+fn assert_scores(scores: &Value) {
+    for (group, field) in [
+        ("/verification", "pairs"),
+        ("/verification", "accuracy"),
+        ("/verification", "standard_error"),
+        ("/verification", "auc"),
+        ("/verification", "eer"),
+        ("/verification", "threshold"),
+        ("/identification", "rank1"),
+        ("/clustering/kmeans", "pairwise_f"),
+        ("/clustering/kmeans", "bcubed_f"),
+        ("/clustering/kmeans", "nmi"),
+        ("/clustering/agglomerative", "pairwise_f"),
+        ("/clustering/agglomerative", "bcubed_f"),
+        ("/clustering/agglomerative", "nmi"),
+    ] {
+        let value = scores.pointer(&format!("{group}/{field}")).and_then(Value::as_f64);
+        assert!(value.is_some_and(|value| value >= 0.0), "{group}/{field} in {scores}");
+    }
+}
+
+#[test]
+fn a_run_prints_one_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = json(folder.path(), &["run", "--quick", "--steps", "2", "--seed", "3", "--threads", "2"]);
+    assert_eq!((&result["dataset"], &result["network"]), (&"synthetic".into(), &"compact_inception".into()));
+    assert_eq!((&result["seed"], &result["threads"], &result["stopped_by"]), (&3.into(), &2.into(), &"steps".into()));
+    assert!(result["seconds_total"].as_f64().unwrap() >= result["train"]["seconds"].as_f64().unwrap());
+    assert_eq!(result["weights_sha256"].as_str().unwrap().len(), 64);
+    let train = &result["train"];
+    assert_eq!((&train["people"], &train["images"], &train["steps"]), (&30.into(), &180.into(), &2.into()));
+    assert_scores(&result);
+    assert_scores(&result["pixels"]);
+
+    // Without --out: runs/<dataset>.
+    let out = folder.path().join("runs/synthetic");
+    let kept: Value = serde_json::from_slice(&fs::read(out.join("result.json")).unwrap()).unwrap();
+    assert_eq!(kept, result);
+    let checkpoint = facenet::read_checkpoint(&out.join("checkpoint.safetensors")).unwrap();
+    assert_eq!((checkpoint.description.name.as_str(), checkpoint.training.unwrap().step), ("compact_inception", 2));
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+}
+
+#[test]
+fn a_run_prints_a_table() {
+    let folder = folder();
+    let text = done(folder.path(), &[&["run", "--out", "out/here"][..], &TINY].concat());
+    assert!(text.starts_with("people: tiny trained on "), "{text}");
+    for row in [
+        "people never seen",
+        "verification: accuracy",
+        "identification: rank 1",
+        "k-means",
+        "agglomerative: B-cubed F",
+        "raw pixels",
+        "embeddings",
+        "6 steps",
+        "all steps done",
+        "out/here/result.json",
+    ] {
+        assert!(text.contains(row), "{row} in {text}");
+    }
+    assert!(folder.path().join("out/here/checkpoint.safetensors").is_file());
+    assert!(!text.contains('\u{1b}'), "no colours outside a terminal");
+}
+
+#[test]
+fn minutes_stop_early_and_training_goes_on() {
+    let folder = folder();
+    let train = |arguments: &[&str]| json(folder.path(), &[&["train", "--dataset", "people"], arguments].concat());
+    let whole = train(&["--recipe", "tiny.toml", "--out", "whole"]);
+    assert_eq!((&whole["stopped_by"], &whole["train"]["steps"]), (&"steps".into(), &6.into()));
+    assert_eq!(whole["checkpoint"], "whole/checkpoint.safetensors");
+
+    let cut = train(&["--recipe", "tiny.toml", "--out", "cut", "--minutes", "0.0000001"]);
+    assert_eq!((&cut["stopped_by"], &cut["train"]["steps"]), (&"minutes".into(), &1.into()));
+    assert_ne!(cut["weights_sha256"], whole["weights_sha256"]);
+    let resumed = train(&["--resume", "cut/checkpoint.safetensors", "--out", "cut"]);
+    assert_eq!((&resumed["stopped_by"], &resumed["train"]["steps"]), (&"steps".into(), &6.into()));
+    assert_eq!(resumed["weights_sha256"], whole["weights_sha256"]);
+    let [whole, cut] = ["whole", "cut"].map(|out| fs::read(folder.path().join(out).join("checkpoint.safetensors")));
+    assert!(whole.unwrap() == cut.unwrap(), "one checkpoint, byte by byte");
+
+    // Once all is done there is nothing to go on with, and nothing changes.
+    let again = train(&["--resume", "cut/checkpoint.safetensors", "--out", "again"]);
+    assert_eq!(again["weights_sha256"], resumed["weights_sha256"]);
+
+    let text = done(folder.path(), &[&["train", "--out", "text", "--steps", "2"][..], &TINY].concat());
+    assert!(text.contains("2 steps") && text.contains("text/checkpoint.safetensors written"), "{text}");
+}
+
+#[test]
+fn data_sets_are_found_by_option_and_by_environment() {
+    let Some(orl) = data("orl") else { return };
+    let root = orl.parent().unwrap();
+    let folder = folder();
+    let xtask = Program::new(env!("CARGO_BIN_EXE_xtask"), folder.path());
+    let arguments = ["train", "--dataset", "orl", "--recipe", "tiny.toml", "--json"];
+    let by_environment = xtask.command(arguments).env("FACENET_DATA", root).output().unwrap();
+    let by_option = xtask.command(arguments).env("FACENET_DATA", "nowhere").arg("--data").arg(root).output().unwrap();
+    let [by_environment, by_option] = [by_environment, by_option].map(|output| {
+        let finished = Finished::from(output);
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        serde_json::from_str::<Value>(&finished.stdout).unwrap()
+    });
+    assert_eq!((&by_option["train"]["people"], &by_option["train"]["images"]), (&24.into(), &240.into()));
+    assert_eq!(by_environment["weights_sha256"], by_option["weights_sha256"]);
+}

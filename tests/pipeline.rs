@@ -1,0 +1,245 @@
+//! The whole chain from faces to scores: by the crate `facenet`, and put together by hand from the single crates.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use facenet::{
+    DatasetSource, Embed, Embedder, LearningRate, Progress, RawPixels, Recipe, RunOptions, StoppedBy, SyntheticSize,
+    Trainer, TripletSource, evaluate, run, weights_sha256,
+};
+use facenet_cluster::{Cluster, Engine, KMeans};
+use facenet_data::{Augmentation, Crop, FaceSet, LoadOptions, SyntheticFaces, load_faces};
+use facenet_metrics::{
+    LabelledEmbeddings, PairScores, ThresholdSearch, balanced_pairs, clustering_report, search, squared_distances,
+};
+use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace};
+use facenet_tests::{TINY_RECIPE, write_people};
+use facenet_triplet::{BatchShape, IdentitySampler, MinedBatch, MinerKind, Reduction, TripletLoss};
+use ndarray::{Array2, Array4, ArrayView2, Axis};
+
+/// Faces of 28 x 28, three convolutions: learns within seconds.
+fn small() -> Recipe {
+    let recipe = Recipe::from_toml(TINY_RECIPE).unwrap();
+    let network = Description::from_toml(
+        r#"
+        name = "small"
+        input = [28, 28]
+        embedding = 32
+        layers = [
+            { layer = "convolution", name = "conv1", kernel = 5, stride = 2, padding = 2, channels = 16 },
+            { layer = "convolution", name = "conv2", kernel = 3, stride = 2, padding = 1, channels = 32 },
+            { layer = "convolution", name = "conv3", kernel = 3, stride = 2, padding = 1, channels = 48 },
+        ]
+        "#,
+    );
+    Recipe {
+        steps: 120,
+        batch: BatchShape { people: 16, faces: 4, negatives: 0 },
+        clip_norm: Some(5.0),
+        triplets: TripletSource::Online { miner: MinerKind::SemiHard },
+        learning_rate: LearningRate { base: 0.01, warmup: 3, last: 0.1 },
+        network: network.unwrap(),
+        ..recipe
+    }
+}
+
+const PEOPLE: SyntheticSize =
+    SyntheticSize { training_people: 120, training_pictures: 8, validation_people: 20, unseen_people: 30, pictures: 6 };
+
+#[test]
+fn from_faces_to_scores() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = RunOptions {
+        dataset: DatasetSource::Synthetic(PEOPLE),
+        data: folder.path().to_owned(),
+        recipe: Recipe { augmentation: Augmentation { flip: 0.5, ..Augmentation::default() }, ..small() },
+        seed: 1,
+        minutes: None,
+        checkpoint: folder.path().join("checkpoint.safetensors"),
+    };
+    let stages = Mutex::new(Vec::new());
+    let report = run(&options, &AtomicBool::new(false), &|progress| {
+        stages.lock().unwrap().push(match progress {
+            Progress::Loading { done: _, of } => ("loading", of as u64),
+            Progress::Training { step, of } => {
+                assert!(step.loss.loss.is_finite());
+                ("training", of)
+            }
+            Progress::Evaluating => ("evaluating", 0),
+        });
+    })
+    .unwrap();
+    let mut stages = stages.into_inner().unwrap();
+    stages.dedup();
+    // 120 x 8, 20 x 6 and 30 x 6 pictures.
+    assert_eq!(stages, [("loading", 1_260), ("training", 120), ("evaluating", 0)]);
+
+    assert_eq!((report.dataset.as_str(), report.network.as_str(), report.seed), ("synthetic", "small", 1));
+    assert_eq!((report.train.people, report.train.images, report.train.steps), (120, 960, 120));
+    assert_eq!((report.stopped_by, report.threads), (StoppedBy::Steps, rayon::current_num_threads()));
+    assert!(report.seconds_total >= report.train.seconds && report.train.seconds > 0.0);
+    let (learned, pixels) = (&report.embeddings, &report.pixels);
+    println!("{learned:#?}\n{pixels:#?}");
+    // All pairs of one person, 30 x 15, and as many others.
+    assert_eq!((learned.verification.pairs, pixels.verification.pairs), (900, 900));
+    assert!(learned.verification.auc > pixels.verification.auc + 0.1);
+    assert!(learned.verification.accuracy > pixels.verification.accuracy + 0.1);
+    assert!(learned.identification.rank1 > pixels.identification.rank1 + 0.2);
+    assert!(learned.clustering.kmeans.bcubed_f > pixels.clustering.kmeans.bcubed_f + 0.1);
+    let [of_learned, of_pixels] = [learned, pixels].map(|scores| scores.clustering.agglomerative.report.bcubed_f);
+    assert!(of_learned > of_pixels + 0.1);
+
+    // The checkpoint is the network that was scored.
+    let embedder = Embedder::from_checkpoint(&std::fs::read(&options.checkpoint).unwrap()).unwrap();
+    assert_eq!(weights_sha256(embedder.network()), report.weights_sha256);
+    let dataset = options.dataset.load(folder.path(), &Crop::Whole, embedder.input_size(), 1, None).unwrap();
+    assert_eq!(evaluate(&embedder, &dataset, 1).unwrap(), report.embeddings);
+    assert_eq!(evaluate(&RawPixels { size: [28, 28] }, &dataset, 1).unwrap(), report.pixels);
+}
+
+/// What the trainer does in a step, by the crates that it is made of.
+struct ByHand<'a> {
+    recipe: &'a Recipe,
+    faces: &'a Array4<u8>,
+    identities: &'a [usize],
+    network: Network<f32>,
+    /// The loss of each step.
+    losses: Vec<f64>,
+}
+
+impl ByHand<'_> {
+    fn train(&mut self, steps: u64, seed: u64) {
+        let Recipe { batch, margin, reduction, optimizer, learning_rate, .. } = *self.recipe;
+        let sampler = IdentitySampler::new(self.identities, batch).unwrap();
+        let miner = self.recipe.triplets.miner().miner();
+        let mut loss = TripletLoss::new(margin, reduction);
+        let mut optimizer = optimizer.optimizer(self.network.plan().parameters());
+        let mut workspace = Workspace::new(self.network.plan());
+        let mut gradients = Parameters::zeros(self.network.plan().parameters());
+        for step in 0..steps {
+            let pictures = sampler.batch(seed, step);
+            let identities: Vec<usize> = pictures.iter().map(|&picture| self.identities[picture]).collect();
+            let x = self.preprocess(self.faces.select(Axis(0), &pictures));
+            let embeddings = self.network.forward(x.view(), Mode::Train { seed, step }, &mut workspace).to_owned();
+
+            let distances = facenet_triplet::squared_distances(embeddings.view());
+            let mut batch = loss.begin(distances.view());
+            let mined = MinedBatch::new(distances.view(), &identities, margin, seed.wrapping_add(step));
+            miner.mine(&mined, &mut |triplet| batch.add(triplet));
+            let mut dembeddings = Array2::zeros(embeddings.raw_dim());
+            self.losses.push(batch.backward(embeddings.view(), dembeddings.view_mut()).loss);
+
+            gradients.clear();
+            self.network.backward(dembeddings.view(), &mut workspace, &mut gradients);
+            if let Some(limit) = self.recipe.clip_norm {
+                gradients.clip_norm(limit);
+            }
+            let rate = learning_rate.at(step, self.recipe.steps);
+            optimizer.update(&mut self.network.parameters, &gradients, rate, step);
+            self.network.update_statistics(&workspace);
+        }
+    }
+
+    fn preprocess(&self, faces: Array4<u8>) -> Array4<f32> {
+        let mut x = Array4::zeros(faces.raw_dim());
+        self.network.description().preprocessing.apply(faces.view(), x.view_mut());
+        x
+    }
+
+    fn embed(&self, faces: Array4<u8>) -> Array2<f32> {
+        let mut workspace = Workspace::new(self.network.plan());
+        self.network.forward(self.preprocess(faces).view(), Mode::Eval, &mut workspace).to_owned()
+    }
+}
+
+/// Area under the ROC curve, accuracy at the best threshold, rank 1 and B-cubed F of k-means.
+fn scores(embeddings: ArrayView2<'_, f32>, identities: &[usize]) -> [f64; 4] {
+    let pairs = balanced_pairs(identities, 1).unwrap();
+    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
+    let verification = PairScores::new(&squared_distances(embeddings, &pairs), &same).unwrap();
+
+    // Of the six pictures of each person the first is enrolled.
+    let (enrolled, probes): (Vec<usize>, Vec<usize>) = (0..identities.len()).partition(|picture| picture % 6 == 0);
+    let [enrolled, probes] = [enrolled, probes].map(|pictures| {
+        let labels: Vec<usize> = pictures.iter().map(|&picture| identities[picture]).collect();
+        (embeddings.select(Axis(0), &pictures), labels)
+    });
+    let [enrolled, probes] = [&enrolled, &probes]
+        .map(|(embeddings, identities)| LabelledEmbeddings { embeddings: embeddings.view(), identities });
+
+    let k_means = KMeans { clusters: 30, engine: Engine::Fast, ..KMeans::default() };
+    let clusters = k_means.cluster(embeddings).unwrap();
+    [
+        verification.roc().auc(),
+        verification.best_threshold(ThresholdSearch::Exact).accuracy,
+        search(enrolled, probes).unwrap().rank_rate(1),
+        clustering_report(&clusters, identities).unwrap().bcubed_f,
+    ]
+}
+
+#[test]
+fn single_crates_compose() {
+    let world = SyntheticFaces::new(1);
+    let (faces, identities) = world.portraits(0..120, 8, [28, 28]);
+    let (unseen, unseen_identities) = world.portraits(140..170, 6, [28, 28]);
+    let recipe = small();
+    let network = Network::new(recipe.network.clone(), Initializer::HeNormal, 4).unwrap();
+    let mut by_hand = ByHand { recipe: &recipe, faces: &faces, identities: &identities, network, losses: Vec::new() };
+    let before = scores(by_hand.embed(unseen.clone()).view(), &unseen_identities);
+    by_hand.train(recipe.steps, 4);
+    let after = scores(by_hand.embed(unseen).view(), &unseen_identities);
+    println!("{before:?} {after:?}");
+    for (before, after) in before.into_iter().zip(after) {
+        assert!(after > before + 0.1, "{before} to {after}");
+    }
+
+    // The trainer is these crates, and nothing else: the same bits.
+    let mut trainer = Trainer::new(recipe.clone(), faces.view(), &identities, 4).unwrap();
+    let losses: Vec<f64> = (0..recipe.steps).map(|_| trainer.step().unwrap().loss.loss).collect();
+    assert_eq!(losses, by_hand.losses);
+    assert_eq!(weights_sha256(trainer.embedder().network()), weights_sha256(&by_hand.network));
+}
+
+#[test]
+fn every_kind_of_loss_and_miner_composes() {
+    let (faces, identities) = SyntheticFaces::new(2).portraits(0..8, 4, [16, 16]);
+    for miner in [MinerKind::SemiHard, MinerKind::SemiHardRandom, MinerKind::BatchHard, MinerKind::BatchAll] {
+        for reduction in [Reduction::Sum, Reduction::Mean, Reduction::MeanActive] {
+            let recipe = Recipe {
+                reduction,
+                triplets: TripletSource::Online { miner },
+                batch: BatchShape { people: 4, faces: 3, negatives: 2 },
+                ..Recipe::from_toml(TINY_RECIPE).unwrap()
+            };
+            let network = Network::new(recipe.network.clone(), recipe.initializer, 4).unwrap();
+            let mut by_hand =
+                ByHand { recipe: &recipe, faces: &faces, identities: &identities, network, losses: Vec::new() };
+            by_hand.train(3, 4);
+            let mut trainer = Trainer::new(recipe.clone(), faces.view(), &identities, 4).unwrap();
+            let losses: Vec<f64> = (0..3).map(|_| trainer.step().unwrap().loss.loss).collect();
+            assert_eq!(losses, by_hand.losses, "{miner:?}, {reduction:?}");
+            assert!(losses[0] > 0.0, "{miner:?}, {reduction:?}");
+        }
+    }
+}
+
+#[test]
+fn from_files_to_embeddings() {
+    let folder = tempfile::tempdir().unwrap();
+    write_people(folder.path(), 7, 3);
+    let recipe = Recipe::from_toml(TINY_RECIPE).unwrap();
+    let source = DatasetSource::Folder(folder.path().to_owned());
+    let dataset = source.load(folder.path(), &recipe.crop, recipe.network.input, 1, None).unwrap();
+    let mut trainer =
+        Trainer::new(recipe.clone(), dataset.training.faces.view(), &dataset.training.identities, 1).unwrap();
+    trainer.step().unwrap();
+    let embedder = trainer.embedder();
+    let expected = embedder.embed(dataset.unseen.faces.view()).unwrap();
+
+    // The same pictures by facenet-data alone.
+    let set = FaceSet::from_folders(folder.path()).unwrap();
+    let unseen = set.subset(5..7);
+    assert_eq!(unseen.people, dataset.unseen.people);
+    let faces = load_faces(&unseen.pictures, &Crop::Whole, [16, 16], &LoadOptions::default()).unwrap();
+    assert_eq!(embedder.embed(faces.view()).unwrap(), expected);
+}

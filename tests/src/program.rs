@@ -1,0 +1,80 @@
+//! Running a program, and what it leaves.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A program to be tested, in an environment of its own: no data sets, no workspace, no terminal.
+pub struct Program {
+    path: PathBuf,
+    folder: PathBuf,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// All that it wrote to standard output.
+    pub stdout: String,
+    /// All that it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Program {
+    /// The program at `path`, run in `folder`.
+    pub fn new(path: impl Into<PathBuf>, folder: &Path) -> Self {
+        Self { path: path.into(), folder: folder.to_owned() }
+    }
+
+    /// The command with these arguments, not run yet.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env_remove("FACENET_DATA")
+            .env_remove("CARGO_MANIFEST_DIR")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be started, or writes something else than text.
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Finished {
+        Finished::from(self.command(arguments).output().expect("the program starts"))
+    }
+}
+
+impl Finished {
+    /// Waits for a program that runs already.
+    ///
+    /// # Panics
+    ///
+    /// If it is still running after `limit`: it is killed then.
+    pub fn wait(mut child: Child, limit: Duration) -> Self {
+        let start = Instant::now();
+        while child.try_wait().expect("the state of a child").is_none() {
+            if start.elapsed() > limit {
+                let _ = child.kill();
+                panic!("still running after {limit:?}");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Self::from(child.wait_with_output().expect("the output of a child"))
+    }
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("programs write text");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
