@@ -256,8 +256,6 @@ fn recipes_that_are_none() {
     }
     bench.refuses(&["--dataset", "people", "--recipe", "absent.toml"], "absent.toml");
     // Recipes that are right, but not for these people.
-    fs::write(bench.path("bad.toml"), TINY_RECIPE.replace("people = 2", "people = 9")).unwrap();
-    bench.refuses(&["--dataset", "people", "--recipe", "bad.toml"], "a batch of 9 people");
     let crop = format!("crop = {{ rectangle = {{ left = 9, top = 0, width = 10, height = 10 }} }}\n{TINY_RECIPE}");
     fs::write(bench.path("bad.toml"), crop).unwrap();
     bench.refuses(&["--dataset", "people", "--recipe", "bad.toml"], "people/p1/1.png");
@@ -285,14 +283,14 @@ fn interruptions() {
         let Finished { code, stdout, stderr } = Finished::wait(child, Duration::from_secs(60));
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
         let named = format!("{command}/checkpoint.safetensors is written");
-        assert!(stderr.contains("error: interrupted after step ") && stderr.contains(&named), "{stderr}");
+        assert!(stderr.contains("error: interrupted after ") && stderr.contains(&named), "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
         assert_eq!(files(&bench.path(command)), ["checkpoint.safetensors"], "no result, nothing half written");
 
         let bytes = fs::read(&checkpoint).unwrap();
         facenet::Embedder::from_checkpoint(&bytes).unwrap();
         let step = facenet::read_checkpoint(&checkpoint).unwrap().training.unwrap().step;
-        assert!(stderr.contains(&format!("interrupted after step {step};")), "{step}: {stderr}");
+        assert!(stderr.contains(&format!("interrupted after {step} steps;")), "{step}: {stderr}");
 
         let arguments = ["train", "--out", command, "--dataset", "people", "--minutes", "0.0001", "--json"];
         let resume = checkpoint.to_str().unwrap();

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use facenet::{
-    DatasetSource, Embed, Embedder, LearningRate, Progress, RawPixels, Recipe, RunOptions, StoppedBy, SyntheticSize,
-    Trainer, TripletSource, evaluate, run, weights_sha256,
+    CHECKPOINT_FILE, DatasetSource, Embed, Embedder, LearningRate, Progress, RawPixels, Recipe, RunOptions, StoppedBy,
+    SyntheticSize, Trainer, TripletSource, evaluate, run, weights_sha256,
 };
 use facenet_cluster::{Cluster, Engine, KMeans};
 use facenet_data::{Augmentation, Crop, FaceSet, LoadOptions, SyntheticFaces, load_faces};
@@ -55,7 +55,8 @@ fn from_faces_to_scores() {
         recipe: Recipe { augmentation: Augmentation { flip: 0.5, ..Augmentation::default() }, ..small() },
         seed: 1,
         minutes: None,
-        checkpoint: folder.path().join("checkpoint.safetensors"),
+        out: folder.path().to_owned(),
+        resume: None,
     };
     let stages = Mutex::new(Vec::new());
     let report = run(&options, &AtomicBool::new(false), &|progress| {
@@ -90,7 +91,7 @@ fn from_faces_to_scores() {
     assert!(of_learned > of_pixels + 0.1);
 
     // The checkpoint is the network that was scored.
-    let embedder = Embedder::from_checkpoint(&std::fs::read(&options.checkpoint).unwrap()).unwrap();
+    let embedder = Embedder::from_checkpoint(&std::fs::read(options.out.join(CHECKPOINT_FILE)).unwrap()).unwrap();
     assert_eq!(weights_sha256(embedder.network()), report.weights_sha256);
     let dataset = options.dataset.load(folder.path(), &Crop::Whole, embedder.input_size(), 1, None).unwrap();
     assert_eq!(evaluate(&embedder, &dataset, 1).unwrap(), report.embeddings);
@@ -124,7 +125,7 @@ impl ByHand<'_> {
 
             let distances = facenet_triplet::squared_distances(embeddings.view());
             let mut batch = loss.begin(distances.view());
-            let mined = MinedBatch::new(distances.view(), &identities, margin, seed.wrapping_add(step));
+            let mined = MinedBatch::new(distances.view(), &identities, margin, facenet_triplet::miner_seed(seed, step));
             miner.mine(&mined, &mut |triplet| batch.add(triplet));
             let mut dembeddings = Array2::zeros(embeddings.raw_dim());
             self.losses.push(batch.backward(embeddings.view(), dembeddings.view_mut()).loss);

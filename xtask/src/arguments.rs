@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use facenet::{DatasetSource, Recipe, SyntheticSize};
+use facenet::{Checkpoint, DatasetSource, Recipe, SyntheticSize, Trainer, read_checkpoint};
 use serde::Serialize;
 
 /// Which people, where they lie, and how a network is trained on them.
@@ -30,7 +30,10 @@ pub struct TrainingArguments {
     pub minutes: Option<f64>,
     /// Decides every random draw
     #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    seed: u64,
+    /// Go on where this checkpoint was written, with its recipe and its seed, on the same --dataset
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "steps", "seed"])]
+    resume: Option<PathBuf>,
     /// Threads to work on [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -73,8 +76,15 @@ impl TrainingArguments {
         given.unwrap_or_else(|| workspace().join("data"))
     }
 
-    /// How the network is trained.
-    pub fn recipe(&self) -> Result<Recipe> {
+    /// How the network is trained, by which seed, and where training stands already.
+    pub fn training(&self) -> Result<(Recipe, u64, Option<Checkpoint>)> {
+        let Some(path) = &self.resume else { return Ok((self.recipe()?, self.seed, None)) };
+        let checkpoint = read_checkpoint(path)?;
+        let (recipe, seed) = Trainer::recipe_and_seed(&checkpoint).with_context(|| format!("in {}", path.display()))?;
+        Ok((recipe, seed, Some(checkpoint)))
+    }
+
+    fn recipe(&self) -> Result<Recipe> {
         let mut recipe = match &self.recipe {
             None => Recipe::for_dataset(&self.dataset()),
             Some(path) => {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-/// A flag that Ctrl-C, or a request to terminate, sets; the second one ends the program at once.
+/// A flag that Ctrl-C sets; the second one ends the program at once.
 pub fn flag() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
@@ -14,7 +14,7 @@ pub fn flag() -> Result<Arc<AtomicBool>> {
         if seen.swap(true, Ordering::Relaxed) {
             process::exit(1);
         }
-        eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+        eprintln!("\nstopping as soon as the work at hand is done; press Ctrl-C again to stop at once");
     })
     .context("can't listen for Ctrl-C")?;
     Ok(flag)

@@ -1,11 +1,9 @@
 //! `cargo xtask run`: the whole chain, from pictures to scores.
 
 use std::fmt::Write;
-use std::path::Path;
-use std::{fs, io};
 
-use anyhow::{Context, Result};
-use facenet::{Evaluation, RunOptions, RunReport, run, write_atomically};
+use anyhow::Result;
+use facenet::{CHECKPOINT_FILE, Evaluation, RESULT_FILE, RunOptions, RunReport, run, write_atomically};
 
 use crate::arguments::{TrainingArguments, print};
 use crate::interrupt;
@@ -18,42 +16,33 @@ pub struct Arguments {
     training: TrainingArguments,
 }
 
-/// Runs, writes `result.json`, prints the result.
+/// Runs, writes the result to a file, prints it.
 pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     training.set_threads()?;
-    let recipe = training.recipe()?;
+    let stop = interrupt::flag()?;
+    let (recipe, seed, resume) = training.training()?;
     let out = training.out()?;
     let options = RunOptions {
         dataset: training.dataset(),
         data: training.data(),
         recipe,
-        seed: training.seed,
+        seed,
         minutes: training.minutes,
-        checkpoint: out.join("checkpoint.safetensors"),
+        out: out.clone(),
+        resume,
     };
-    let result = out.join("result.json");
-    forget(&result)?;
     let bar = Bar::new();
-    let report = run(&options, &*interrupt::flag()?, &|progress| bar.show(progress));
+    let report = run(&options, &stop, &|progress| bar.show(progress));
     bar.clear();
     let report = report.map_err(|error| training.explain(error))?;
+    let result = out.join(RESULT_FILE);
     write_atomically(&result, |file| {
         serde_json::to_writer_pretty(&mut *file, &report)?;
         file.write_all(b"\n")
     })?;
     let mut text = table(&report);
-    writeln!(text, "\n{} and {} written", options.checkpoint.display(), result.display())?;
+    writeln!(text, "\n{} and {} written", out.join(CHECKPOINT_FILE).display(), result.display())?;
     print(training.json, &report, &text)
-}
-
-/// Takes away the result of an earlier run, so that it never stands beside a checkpoint that it does not belong to.
-fn forget(result: &Path) -> Result<()> {
-    match fs::remove_file(result) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("can't remove {}", result.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The result to read.

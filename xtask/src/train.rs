@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use facenet::{Error, Progress, StoppedBy, Trainer, TrainingSummary, read_checkpoint, train, weights_sha256};
+use anyhow::Result;
+use facenet::{CHECKPOINT_FILE, Progress, StoppedBy, Trainer, TrainingSummary, train, weights_sha256};
 use serde::Serialize;
 
 use crate::arguments::{TrainingArguments, print};
@@ -15,9 +15,6 @@ use crate::progress_bar::Bar;
 pub struct Arguments {
     #[command(flatten)]
     training: TrainingArguments,
-    /// Go on where this checkpoint was written, with its recipe and seed, on the same --dataset
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "steps"])]
-    resume: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -33,17 +30,11 @@ struct Report {
 }
 
 /// Trains and prints where the checkpoint is.
-pub fn command(Arguments { training, resume }: &Arguments) -> Result<()> {
+pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     training.set_threads()?;
     let stop = interrupt::flag()?;
-    let resumed = resume.as_deref().map(read_checkpoint).transpose()?;
-    let (recipe, seed) = match (resume, &resumed) {
-        (Some(path), Some(checkpoint)) => {
-            Trainer::recipe_and_seed(checkpoint).with_context(|| format!("in {}", path.display()))?
-        }
-        _ => (training.recipe()?, training.seed),
-    };
-    let checkpoint = training.out()?.join("checkpoint.safetensors");
+    let (recipe, seed, resumed) = training.training()?;
+    let out = training.out()?;
 
     let bar = Bar::new();
     let loading = |done, of| bar.show(Progress::Loading { done, of });
@@ -55,23 +46,19 @@ pub fn command(Arguments { training, resume }: &Arguments) -> Result<()> {
         Some(checkpoint) => Trainer::resume(checkpoint, faces, identities)?,
         None => Trainer::new(recipe, faces, identities, seed)?,
     };
-    let summary = train(&mut trainer, &checkpoint, training.minutes, &stop, &|progress| bar.show(progress));
+    let summary = train(&mut trainer, &out, training.minutes, &stop, &|progress| bar.show(progress));
     bar.clear();
     let summary = summary?;
-    if summary.stopped_by == StoppedBy::Interrupt {
-        bail!(Error::Interrupted { steps: summary.steps, checkpoint });
-    }
 
-    let embedder = trainer.embedder();
     let report = Report {
         dataset: dataset.name,
-        network: embedder.description().name.clone(),
+        network: trainer.network().description().name.clone(),
         seed,
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
         train: summary,
-        weights_sha256: weights_sha256(embedder.network()),
-        checkpoint,
+        weights_sha256: weights_sha256(trainer.network()),
+        checkpoint: out.join(CHECKPOINT_FILE),
     };
     let text = format!(
         "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s ({})\n{} written",

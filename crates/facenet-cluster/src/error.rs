@@ -2,8 +2,8 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An embedding holds a number that is infinite or not a number.
-    #[error("embedding {row} is not finite")]
+    /// An embedding, or its squared norm, is infinite or not a number.
+    #[error("embedding {row} or its squared norm is not finite")]
     NotFinite {
         /// The first such embedding.
         row: usize,

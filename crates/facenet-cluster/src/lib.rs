@@ -26,9 +26,9 @@ pub trait Cluster {
     fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error>;
 }
 
-/// Every number is finite, or the first row where one is not.
+/// Every squared norm is finite, so that every distance is; or the first row where it is not.
 fn check_finite(embeddings: ArrayView2<'_, f32>) -> Result<(), Error> {
-    match embeddings.outer_iter().position(|row| row.iter().any(|value| !value.is_finite())) {
+    match embeddings.outer_iter().position(|row| !row.dot(&row).is_finite()) {
         None => Ok(()),
         Some(row) => Err(Error::NotFinite { row }),
     }

@@ -20,13 +20,13 @@ const PREFIX: &str = "optimizer.";
 /// gigabyte of memory: JSON takes some 20 times its length once read, TOML with dotted keys some 500 times.
 mod limit {
     pub(super) const HEADER: usize = 16 << 20;
-    pub(super) const DESCRIPTION: usize = 1 << 18;
+    pub(super) const TOML: usize = 1 << 18;
 }
 
 /// A network with its numbers and, where it is still in training, what that needs to go on: a safetensors file.
 ///
 /// ```text
-/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: seed, step, recipe
+/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: seed, step, recipe, pictures
 /// tensors:  conv1.weight ...                             parameters and statistics, named as in their tables, F32
 ///           optimizer.first_moment/conv1.weight ...      the optimiser's buffers
 /// ```
@@ -53,6 +53,8 @@ pub struct TrainingState {
     pub step: u64,
     /// The recipe as text, for whoever resumes.
     pub recipe: String,
+    /// What it learns from, as text: whoever resumes compares it with what is there.
+    pub pictures: String,
     /// The optimiser's buffers by name, each over the network's parameters.
     pub buffers: Vec<(String, Parameters<f32>)>,
 }
@@ -100,9 +102,7 @@ impl Checkpoint {
                 return Err(Error::CheckpointMetadata { field });
             }
         }
-        let description = file.field("description")?;
-        at_most("bytes of description", description.len(), limit::DESCRIPTION)?;
-        let description = Description::from_toml(description)?;
+        let description = Description::from_toml(short("bytes of description", file.field("description")?)?)?;
         let plan = Plan::new(&description)?;
         let parameters = file.tensors("", plan.parameters())?;
         let statistics = file.tensors("", plan.statistics())?;
@@ -114,9 +114,10 @@ impl Checkpoint {
         let training = if file.in_training() {
             let number = |field| file.field(field)?.parse().map_err(|_| Error::CheckpointMetadata { field });
             let (seed, step) = (number("seed")?, number("step")?);
-            let recipe = file.field("recipe")?.to_owned();
+            let recipe = short("bytes of recipe", file.field("recipe")?)?.to_owned();
+            let pictures = short("bytes about pictures", file.field("pictures")?)?.to_owned();
             let buffers = buffers.into_iter().map(|(name, tensors)| (name, decode(&tensors, plan.parameters())));
-            Some(TrainingState { seed, step, recipe, buffers: buffers.collect() })
+            Some(TrainingState { seed, step, recipe, pictures, buffers: buffers.collect() })
         } else {
             None
         };
@@ -177,7 +178,7 @@ impl Checkpoint {
         }
 
         let description = self.description.to_toml();
-        at_most("bytes of description", description.len(), limit::DESCRIPTION)?;
+        short("bytes of description", &description)?;
         let mut metadata = BTreeMap::from([
             ("format", FORMAT.to_owned()),
             ("version", VERSION.to_owned()),
@@ -186,7 +187,8 @@ impl Checkpoint {
         if let Some(training) = &self.training {
             metadata.insert("seed", training.seed.to_string());
             metadata.insert("step", training.step.to_string());
-            metadata.insert("recipe", training.recipe.clone());
+            metadata.insert("recipe", short("bytes of recipe", &training.recipe)?.to_owned());
+            metadata.insert("pictures", short("bytes about pictures", &training.pictures)?.to_owned());
         }
         let mut tensors = BTreeMap::new();
         let mut start = 0;
@@ -240,7 +242,7 @@ impl<'a> File<'a> {
     }
 
     fn in_training(&self) -> bool {
-        ["seed", "step", "recipe"].into_iter().any(|field| self.field(field).is_ok())
+        ["seed", "step", "recipe", "pictures"].into_iter().any(|field| self.field(field).is_ok())
     }
 
     /// The bytes of every entry's tensor, each of the right type and shape.
@@ -298,6 +300,12 @@ fn decode(tensors: &[&[u8]], table: &Arc<ParameterTable>) -> Parameters<f32> {
         }
     }
     numbers
+}
+
+/// A text that is not too long to be read.
+fn short<'a>(what: &'static str, text: &'a str) -> Result<&'a str, Error> {
+    at_most(what, text.len(), limit::TOML)?;
+    Ok(text)
 }
 
 fn syntax(reason: impl ToString) -> Error {

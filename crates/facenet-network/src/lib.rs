@@ -23,7 +23,7 @@ pub use error::Error;
 pub use gradient_check::network_gradient_checks;
 pub use initializer::Initializer;
 pub use network::{Mode, Network};
-pub use networks::{NETWORK_NAMES, built_in, compact_inception};
+pub use networks::compact_inception;
 pub use optimizer::{AdaGrad, Adam, Optimizer, OptimizerKind, Sgd};
 pub use parameters::{Entry, ParameterTable, Parameters, Role};
 pub use plan::{Plan, Row};

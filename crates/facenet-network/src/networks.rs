@@ -6,18 +6,6 @@ use crate::description::{
     PoolBranch, PoolKind,
 };
 
-/// The built-in networks by name.
-#[must_use]
-pub fn built_in(name: &str) -> Option<Description> {
-    match name {
-        "compact_inception" => Some(compact_inception()),
-        _ => None,
-    }
-}
-
-/// The names that [`built_in`] knows.
-pub const NETWORK_NAMES: [&str; 1] = ["compact_inception"];
-
 /// A small inception network for faces of 64 x 64, which trains on two cores in minutes.
 ///
 /// The plan is that of the paper's NN2 (table 2) with fewer and narrower rows: a stem, inception rows at three

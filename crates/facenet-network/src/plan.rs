@@ -157,6 +157,12 @@ impl Plan {
         self.rows.iter().map(|row| row.multiply_adds).sum()
     }
 
+    /// Numbers between the layers, per face.
+    #[must_use]
+    pub fn activations(&self) -> usize {
+        self.slots.iter().map(|shape| shape.iter().product::<usize>()).sum()
+    }
+
     pub(crate) fn output_slot(&self) -> usize {
         self.slots.len() - 1
     }

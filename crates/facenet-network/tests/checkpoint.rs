@@ -50,7 +50,13 @@ fn checkpoint(training: bool) -> Checkpoint {
             (name.to_owned(), buffer)
         });
         let recipe = "rate = 0.05\nname = \"Müller's \\ recipe\"\u{1}\n".to_owned();
-        TrainingState { seed: u64::MAX - 1, step: u64::MAX, recipe, buffers: buffers.collect() }
+        TrainingState {
+            seed: u64::MAX - 1,
+            step: u64::MAX,
+            recipe,
+            pictures: "some".to_owned(),
+            buffers: buffers.collect(),
+        }
     });
     Checkpoint { description, parameters, statistics, training }
 }
@@ -264,15 +270,20 @@ fn hostile_headers_are_refused() {
 #[test]
 fn metadata_is_checked_field_by_field() {
     let base = checkpoint(true);
-    for field in ["format", "version", "description", "step", "recipe"] {
+    for field in ["format", "version", "description", "seed", "step", "recipe", "pictures"] {
         let mut parts = Parts::of(&base);
         parts.metadata.remove(field);
         let result = parts.read();
         assert!(matches!(&result, Err(Error::CheckpointMetadata { field: named }) if *named == field), "{result:?}");
     }
-    for (field, value) in
-        [("format", "pt"), ("version", "2"), ("step", "-1"), ("step", ""), ("step", "18446744073709551616")]
-    {
+    for (field, value) in [
+        ("format", "pt"),
+        ("version", "2"),
+        ("seed", "1.5"),
+        ("step", "-1"),
+        ("step", ""),
+        ("step", "18446744073709551616"),
+    ] {
         let mut parts = Parts::of(&base);
         parts.metadata.insert(field.to_owned(), value.to_owned());
         let result = parts.read();
@@ -308,6 +319,9 @@ fn descriptions_are_not_trusted() {
     assert!(matches!(read(huge.to_owned()), Error::MissingTensor { name } if name == "huge.weight"));
     let long = DESCRIPTION.replace("tiny", &"x".repeat(1 << 20));
     assert!(matches!(read(long), Error::TooLarge { what: "bytes of description", .. }));
+    let mut parts = Parts::of(&checkpoint(true));
+    parts.metadata.insert("recipe".to_owned(), "x".repeat(1 << 20));
+    assert!(matches!(parts.read(), Err(Error::TooLarge { what: "bytes of recipe", .. })));
 }
 
 #[test]
@@ -340,7 +354,7 @@ fn nothing_else_may_be_there() {
         assert!(matches!(&result, Err(Error::UnknownTensor { name }) if name == added), "{added}: {result:?}");
     }
     let mut parts = Parts::of(&checkpoint(true));
-    parts.metadata.retain(|field, _| field != "step" && field != "recipe");
+    parts.metadata.retain(|field, _| !["seed", "step", "recipe", "pictures"].contains(&field.as_str()));
     assert!(matches!(parts.read(), Err(Error::UnknownTensor { name }) if name.starts_with("optimizer.")));
 }
 
@@ -416,8 +430,12 @@ fn what_could_not_be_read_is_not_written() {
     assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of description", .. }));
 
     let mut wrong = checkpoint(true);
-    wrong.training.as_mut().unwrap().recipe = "x".repeat(16 << 20);
-    assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of checkpoint header", .. }));
+    wrong.training.as_mut().unwrap().recipe = "x".repeat((1 << 18) + 1);
+    assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of recipe", .. }));
+
+    let mut wrong = checkpoint(true);
+    wrong.training.as_mut().unwrap().pictures = "x".repeat((1 << 18) + 1);
+    assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes about pictures", .. }));
 
     let mut wrong = checkpoint(false);
     wrong.description.embedding = 0;
@@ -458,7 +476,7 @@ fn a_checkpoint_continues_training_bit_by_bit() {
     (0..3).for_each(|step| optimizer.update(&mut whole, &gradients, 0.1, step));
 
     let buffers = optimizer.state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone())).collect();
-    let training = Some(TrainingState { seed: 2, step: 3, recipe: String::new(), buffers });
+    let training = Some(TrainingState { seed: 2, step: 3, recipe: String::new(), pictures: String::new(), buffers });
     let bytes = written(&Checkpoint { parameters: whole.clone(), training, ..base.clone() });
     (3..6).for_each(|step| optimizer.update(&mut whole, &gradients, 0.1, step));
 

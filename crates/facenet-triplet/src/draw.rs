@@ -21,6 +21,8 @@ pub(crate) enum Draw {
     Kept { round: u64 },
     /// The order of the triplets of an offline round.
     TripletOrder { round: u64 },
+    /// The seed of the miner in a step.
+    StepSeed { step: u64 },
 }
 
 impl Draw {
@@ -34,6 +36,7 @@ impl Draw {
             Draw::MinerSeed { round } => (5, round),
             Draw::Kept { round } => (6, round),
             Draw::TripletOrder { round } => (7, round),
+            Draw::StepSeed { step } => (8, step),
         };
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream((kind << 56) | (key & ((1 << 56) - 1)));

@@ -14,7 +14,7 @@ mod triplet;
 
 pub use error::Error;
 pub use loss::{BatchLoss, LossStatistics, Reduction, TripletLoss, triplet_loss};
-pub use mined_batch::MinedBatch;
+pub use mined_batch::{MinedBatch, miner_seed};
 pub use miner::{BatchAll, BatchHard, Miner, MinerKind, NegativeChoice, SemiHard};
 pub use offline::{OfflineBatch, OfflineSubset, OfflineTriplets};
 pub use sampler::{BatchShape, IdentitySampler};

@@ -1,4 +1,13 @@
 use ndarray::ArrayView2;
+use ndarray_rand::rand::RngCore;
+
+use crate::draw::Draw;
+
+/// The seed of the miner's random draws in a step of a run.
+#[must_use]
+pub fn miner_seed(seed: u64, step: u64) -> u64 {
+    Draw::StepSeed { step }.generator(seed).next_u64()
+}
 
 /// What a miner sees of a batch: the squared distances of its embeddings, who they show, the margin and a seed.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +22,7 @@ impl<'a> MinedBatch<'a> {
     /// A batch of `n` embeddings.
     ///
     /// `squared_distances` is symmetric with a zero diagonal, as [`squared_distances`](crate::squared_distances) computes
-    /// it. `seed` is that of the miner's random draws: take another one for each step.
+    /// it. `seed` is that of the miner's random draws: [`miner_seed`] gives one for each step.
     ///
     /// # Shapes
     ///

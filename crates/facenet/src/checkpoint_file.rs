@@ -1,15 +1,17 @@
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use facenet_network::{Checkpoint, Network, Parameters};
+use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::atomic_file::write_atomically;
 
-/// The largest checkpoint that is read, in bytes.
-const LIMIT: u64 = 8 << 30;
+/// The largest checkpoint that is read, in bytes: more than the largest network takes with an optimiser's buffers.
+const LIMIT: u64 = 16 << 30;
 
 /// Writes a checkpoint: whole under its name, or not at all.
 ///
@@ -27,11 +29,17 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<(), Erro
 /// If the file can't be read, or is no checkpoint: the error names it.
 pub fn read_checkpoint(path: &Path) -> Result<Checkpoint, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > LIMIT {
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    // A device or a pipe has no end that could be trusted.
+    if !metadata.is_file() {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+    }
+    if metadata.len() > LIMIT {
         return Err(Error::CheckpointTooLong { path: path.to_owned(), limit: LIMIT });
     }
-    let bytes = fs::read(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
     Checkpoint::from_bytes(&bytes).map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
 }
 
@@ -48,6 +56,20 @@ pub fn weights_sha256(network: &Network<f32>) -> String {
     };
     add(&network.parameters);
     add(&network.statistics);
+    hexadecimal(hash)
+}
+
+/// The hash of what a network learns from: faces and who they show.
+pub(crate) fn pictures_sha256(faces: ArrayView4<'_, u8>, identities: &[usize]) -> String {
+    let mut hash = Sha256::new();
+    for face in faces.outer_iter() {
+        hash.update(face.as_standard_layout().as_slice().expect("made in standard layout"));
+    }
+    identities.iter().for_each(|&identity| hash.update((identity as u64).to_le_bytes()));
+    hexadecimal(hash)
+}
+
+fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -6,7 +6,8 @@ mod synthetic;
 
 use std::path::{Path, PathBuf};
 
-use facenet_data::{Crop, FaceSet, LoadOptions, load_faces};
+use facenet_cluster::Dendrogram;
+use facenet_data::{Crop, DEFAULT_MEMORY_LIMIT, FaceSet, LoadOptions, load_faces};
 use facenet_metrics::{Pair, balanced_pairs};
 use ndarray::Array4;
 
@@ -73,7 +74,10 @@ impl DatasetSource {
             Self::Synthetic(_) => "synthetic".to_owned(),
             Self::Orl => "orl".to_owned(),
             Self::Lfw => "lfw".to_owned(),
-            Self::Folder(folder) => folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
+            // `..` and `/` have no name of their own.
+            Self::Folder(folder) => {
+                folder.file_name().map_or_else(|| "folder".to_owned(), |name| name.to_string_lossy().into_owned())
+            }
         }
     }
 
@@ -106,7 +110,7 @@ impl DatasetSource {
             Self::Synthetic(counts) => synthetic::load(counts, size, seed, progress),
             Self::Orl => folder::load_orl(&data.join("orl").join("data_faces"), crop, size, seed, progress),
             Self::Lfw => lfw::load(&data.join("lfw"), crop, size, seed, progress),
-            Self::Folder(folder) => folder::load(folder, crop, size, seed, progress),
+            Self::Folder(folder) => folder::load(&self.name(), folder, crop, size, seed, progress),
         }
     }
 }
@@ -131,6 +135,24 @@ fn check_second_picture(group: &'static str, set: &FaceSet, source: &Path) -> Re
     }
     let [first, last] = [set.people.first(), set.people.last()].map(|name| name.cloned().unwrap_or_default());
     Err(Error::NoSecondPicture { dataset: source.display().to_string(), group, first, last })
+}
+
+/// The most pairs of the same person that are scored.
+const UNSEEN_PAIRS: usize = 10_000_000;
+
+/// That the unseen people can be scored at all: found out before the network is trained.
+fn check_unseen(set: &FaceSet, dataset: &Path) -> Result<(), Error> {
+    let pictures = |person| set.pictures_of(person).len();
+    let pairs = (0..set.people.len()).map(|person| pictures(person) * (pictures(person) - 1) / 2).sum();
+    for (what, found, limit) in [
+        ("pictures", set.pictures.len(), Dendrogram::MAXIMUM_EMBEDDINGS),
+        ("pairs of pictures of the same person", pairs, UNSEEN_PAIRS),
+    ] {
+        if found > limit {
+            return Err(Error::TooManyUnseen { dataset: dataset.display().to_string(), what, found, limit });
+        }
+    }
+    Ok(())
 }
 
 /// The most pictures of one validation person: some of LFW's have a hundred, and would outweigh everyone in the pairs.
@@ -158,6 +180,7 @@ fn load_sets(
 ) -> Result<[LabelledFaces; 3], Error> {
     let validation = first_pictures(&validation, VALIDATION_PICTURES);
     let all = training.pictures.len() + validation.pictures.len() + unseen.pictures.len();
+    check_memory(all, size)?;
     let mut before = 0;
     let mut load = |set: FaceSet| {
         let pictures = set.pictures.len();
@@ -167,6 +190,17 @@ fn load_sets(
         faces
     };
     Ok([load(training)?, load(validation)?, load(unseen)?])
+}
+
+/// That the faces of all groups fit in memory together.
+fn check_memory(pictures: usize, [height, width]: [usize; 2]) -> Result<(), Error> {
+    let bytes =
+        [pictures, height, width, 3].iter().try_fold(1_u64, |product, &count| product.checked_mul(count as u64));
+    let limit = DEFAULT_MEMORY_LIMIT;
+    if bytes.is_none_or(|bytes| bytes > limit) {
+        return Err(facenet_data::Error::FacesOverMemory { pictures, height, width, limit }.into());
+    }
+    Ok(())
 }
 
 fn load_set(

@@ -4,8 +4,10 @@ use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 use crate::embed::{assert_input_size, check_finite};
 use crate::{Embed, Error};
 
-/// Faces that pass through the network together.
+/// The most faces that pass through the network together.
 const BATCH: usize = 32;
+/// The most numbers between its layers then, about: 1 GiB.
+const ACTIVATIONS: usize = 1 << 28;
 
 /// A trained network that embeds faces.
 #[derive(Clone, Debug)]
@@ -58,9 +60,10 @@ impl Embed for Embedder {
         let (count, height, width, _) = faces.dim();
         let mut embeddings = Array2::zeros((count, self.dimension()));
         let mut workspace = Workspace::new(self.network.plan());
-        let mut x = Array4::zeros((count.min(BATCH), height, width, 3));
+        let batch = (ACTIVATIONS / self.network.plan().activations()).clamp(1, BATCH);
+        let mut x = Array4::zeros((count.min(batch), height, width, 3));
         for (faces, mut embeddings) in
-            faces.axis_chunks_iter(Axis(0), BATCH).zip(embeddings.axis_chunks_iter_mut(Axis(0), BATCH))
+            faces.axis_chunks_iter(Axis(0), batch).zip(embeddings.axis_chunks_iter_mut(Axis(0), batch))
         {
             let mut x = x.slice_mut(s![..faces.len_of(Axis(0)), .., .., ..]);
             self.network.description().preprocessing.apply(faces, x.view_mut());

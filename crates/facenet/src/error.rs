@@ -150,12 +150,40 @@ pub enum Error {
         /// The step.
         step: u64,
     },
-    /// Someone asked to stop before training was done.
-    #[error("interrupted after {steps} steps; {} is written, and `train --resume` with the same --dataset goes on from it", checkpoint.display())]
+    /// A checkpoint was trained on other pictures.
+    #[error("the checkpoint was trained on other pictures: give the same --dataset")]
+    OtherPictures,
+    /// Someone asked to stop before all was done; the checkpoint is written.
+    #[error("interrupted after {steps} steps; {} is written, and --resume with the same --dataset goes on from it", checkpoint.display())]
     Interrupted {
         /// Steps done.
         steps: u64,
         /// The checkpoint.
         checkpoint: PathBuf,
+    },
+    /// Someone asked to stop before the first step; no file was touched.
+    #[error("interrupted before the first step; nothing is written")]
+    InterruptedEarly,
+    /// A person is among those to learn from and among those who stay unseen.
+    #[error("{person} stands in {} and in {}: nobody may be in both", training.display(), unseen.display())]
+    SeenAndUnseen {
+        /// Who.
+        person: String,
+        /// The list of people to learn from.
+        training: PathBuf,
+        /// The list of people who stay unseen.
+        unseen: PathBuf,
+    },
+    /// The unseen people have too many pictures to be scored.
+    #[error("{dataset}: the unseen people have {found} {what}, more than the {limit} that are scored")]
+    TooManyUnseen {
+        /// The folder, or the name of the data set.
+        dataset: String,
+        /// What there is too much of.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// The limit.
+        limit: usize,
     },
 }

@@ -65,7 +65,8 @@ pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<Ev
 ///
 /// - **Verification** of the unseen pairs at the threshold that is best on the validation pairs (exact, the lowest of
 ///   equals), with the standard error by a bootstrap over identities.
-/// - **Identification** at that threshold: the first picture of each unseen person is enrolled, all others are probes.
+/// - **Identification** at that threshold: the first picture of each unseen person is enrolled, all others are probes, and
+///   those of the validation people, whom nobody enrolled, are strangers.
 /// - **Clustering** of all unseen pictures: by k-means with the true number of people (the best of ten runs; of more than
 ///   8,192 pictures, one run), and by average linkage cut at the
 ///   squared distance that is best on the validation pictures by B-cubed F ([`best_bcubed_cut`]).
@@ -101,7 +102,7 @@ pub fn evaluate_embeddings(
     let errors = bootstrap.standard_errors(&scores, &dataset.unseen_pairs, identities, threshold);
     Ok(Evaluation {
         verification: VerificationReport::at_threshold(&scores, threshold, errors.accuracy),
-        identification: identify(unseen, identities, threshold)?,
+        identification: identify(unseen, identities, validation, threshold)?,
         clustering: ClusteringScores {
             kmeans: group_by_k_means(unseen, identities, seed)?,
             agglomerative: group_by_distance(validation, &dataset.validation.identities, unseen, identities)?,
@@ -114,22 +115,25 @@ fn pair_scores(embeddings: ArrayView2<'_, f32>, pairs: &[Pair]) -> Result<PairSc
     Ok(PairScores::new(&squared_distances(embeddings, pairs), &same)?)
 }
 
-/// Enrols the first picture of each identity and searches for all others.
+/// Enrols the first picture of each identity, and searches for all others and for strangers.
 fn identify(
     embeddings: ArrayView2<'_, f32>,
     identities: &[usize],
+    strangers: ArrayView2<'_, f32>,
     threshold: f64,
 ) -> Result<IdentificationReport, Error> {
     let mut known = BTreeSet::new();
     let (enrolled, probes): (Vec<usize>, Vec<usize>) =
         (0..identities.len()).partition(|&picture| known.insert(identities[picture]));
-    let [enrolled, probes] = [enrolled, probes].map(|pictures| {
-        let labels: Vec<usize> = pictures.iter().map(|&picture| identities[picture]).collect();
-        (embeddings.select(Axis(0), &pictures), labels)
-    });
-    let [enrolled, probes] = [&enrolled, &probes]
-        .map(|(embeddings, identities)| LabelledEmbeddings { embeddings: embeddings.view(), identities });
-    Ok(search(enrolled, probes)?.report(threshold))
+    let labels = |pictures: &[usize]| -> Vec<usize> { pictures.iter().map(|&picture| identities[picture]).collect() };
+    let gallery = embeddings.select(Axis(0), &enrolled);
+    let mut searched = embeddings.select(Axis(0), &probes);
+    searched.append(Axis(0), strangers).expect("embeddings of one dimension");
+    let stranger = known.last().map_or(0, |last| last + 1);
+    let labelled = [labels(&probes), vec![stranger; strangers.nrows()]].concat();
+    let gallery = LabelledEmbeddings { embeddings: gallery.view(), identities: &labels(&enrolled) };
+    let probes = LabelledEmbeddings { embeddings: searched.view(), identities: &labelled };
+    Ok(search(gallery, probes)?.report(threshold))
 }
 
 fn group_by_k_means(

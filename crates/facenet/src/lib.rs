@@ -24,13 +24,14 @@ pub use error::Error;
 pub use evaluation::{
     AgglomerativeScores, ClusteringScores, Evaluation, best_bcubed_cut, evaluate, evaluate_embeddings,
 };
+pub use facenet_network::Checkpoint;
 pub use gradient_check::gradient_checks;
 pub use progress::{Observer, Progress};
 pub use raw_pixels::RawPixels;
 pub use recipe::{LearningRate, Recipe, TripletSource};
-pub use run::{RunOptions, RunReport, run};
+pub use run::{GroupSize, RunOptions, RunReport, run};
 pub use trainer::{StepReport, Trainer};
-pub use training::{StoppedBy, TrainingSummary, train};
+pub use training::{CHECKPOINT_FILE, RESULT_FILE, StoppedBy, TrainingSummary, train};
 
 /// The example of the workspace's README, compiled and run with the other examples.
 #[cfg(doctest)]

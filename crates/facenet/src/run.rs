@@ -1,14 +1,15 @@
 //! The whole chain of the paper, from pictures of people to embeddings that are scored on people never seen.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use facenet_network::Checkpoint;
 use serde::Serialize;
 
 use crate::{
-    DatasetSource, Embed, Error, Evaluation, Observer, Progress, RawPixels, Recipe, StoppedBy, Trainer,
-    TrainingSummary, evaluate, train, weights_sha256,
+    CHECKPOINT_FILE, DatasetSource, Embed, Error, Evaluation, LabelledFaces, Observer, Progress, RawPixels, Recipe,
+    StoppedBy, Trainer, TrainingSummary, evaluate, train, weights_sha256,
 };
 
 /// What to run.
@@ -24,8 +25,10 @@ pub struct RunOptions {
     pub seed: u64,
     /// Training stops after so many minutes, if it has steps left then.
     pub minutes: Option<f64>,
-    /// Where the checkpoint goes.
-    pub checkpoint: PathBuf,
+    /// Where the checkpoint goes: a folder that exists.
+    pub out: PathBuf,
+    /// Where training stands already; its recipe and its seed are those above.
+    pub resume: Option<Checkpoint>,
 }
 
 /// The result of a run.
@@ -47,6 +50,10 @@ pub struct RunReport {
     pub weights_sha256: String,
     /// What training took.
     pub train: TrainingSummary,
+    /// Who thresholds were chosen on.
+    pub validation: GroupSize,
+    /// Who was scored.
+    pub unseen: GroupSize,
     /// Scores of the embeddings on people never seen.
     #[serde(flatten)]
     pub embeddings: Evaluation,
@@ -54,12 +61,21 @@ pub struct RunReport {
     pub pixels: Evaluation,
 }
 
+/// How many people and pictures a group has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupSize {
+    /// People.
+    pub people: usize,
+    /// Pictures of them.
+    pub images: usize,
+}
+
 /// Trains on some people and scores the embeddings on others.
 ///
 /// # Errors
 ///
 /// If the data can't be read, the recipe does not fit it, training diverges or the checkpoint can't be written.
-/// [`Error::Interrupted`] once `stop` is set: the checkpoint is written then, too.
+/// [`Error::Interrupted`] or [`Error::InterruptedEarly`] once `stop` is set.
 pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> Result<RunReport, Error> {
     let start = Instant::now();
     let RunOptions { recipe, seed, .. } = options;
@@ -70,17 +86,25 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
 
     // The embedding, learned by the triplet loss.
     let people = &dataset.training;
-    let mut trainer = Trainer::new(recipe.clone(), people.faces.view(), &people.identities, *seed)?;
-    let summary = train(&mut trainer, &options.checkpoint, options.minutes, stop, progress)?;
-    if summary.stopped_by == StoppedBy::Interrupt {
-        return Err(Error::Interrupted { steps: summary.steps, checkpoint: options.checkpoint.clone() });
-    }
+    let mut trainer = match &options.resume {
+        Some(checkpoint) => Trainer::resume(checkpoint.clone(), people.faces.view(), &people.identities)?,
+        None => Trainer::new(recipe.clone(), people.faces.view(), &people.identities, *seed)?,
+    };
+    let summary = train(&mut trainer, &options.out, options.minutes, stop, progress)?;
 
     // Verification, identification and clustering of the others, beside what the pixels alone give.
     progress(Progress::Evaluating);
+    let go_on = || match stop.load(Ordering::Relaxed) {
+        true => Err(Error::Interrupted { steps: summary.steps, checkpoint: options.out.join(CHECKPOINT_FILE) }),
+        false => Ok(()),
+    };
     let embedder = trainer.embedder();
+    go_on()?;
     let embeddings = evaluate(&embedder, &dataset, *seed)?;
+    go_on()?;
     let pixels = evaluate(&RawPixels { size: embedder.input_size() }, &dataset, *seed)?;
+    go_on()?;
+    let size = |group: &LabelledFaces| GroupSize { people: group.people.len(), images: group.pictures.len() };
     Ok(RunReport {
         network: embedder.description().name.clone(),
         seed: *seed,
@@ -88,6 +112,8 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
         stopped_by: summary.stopped_by,
         weights_sha256: weights_sha256(embedder.network()),
         train: summary,
+        validation: size(&dataset.validation),
+        unseen: size(&dataset.unseen),
         embeddings,
         pixels,
         seconds_total: start.elapsed().as_secs_f64(),

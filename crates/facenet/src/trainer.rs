@@ -3,13 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use facenet_network::{Checkpoint, Mode, Network, Optimizer, Parameters, TrainingState, Workspace};
 use facenet_triplet::{
     BatchShape, IdentitySampler, LossStatistics, MinedBatch, Miner, OfflineBatch, OfflineSubset, OfflineTriplets,
-    TripletLoss, squared_distances_into,
+    TripletLoss, miner_seed, squared_distances_into,
 };
 use ndarray::{ArrayView4, ArrayViewMut, Axis, Dimension, ShapeBuilder};
-use ndarray_rand::rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+use crate::checkpoint_file::pictures_sha256;
 use crate::recipe::{Recipe, TripletSource};
 use crate::{Embed, Embedder, Error};
 
@@ -24,6 +23,8 @@ pub struct Trainer<'a> {
     identities: &'a [usize],
     network: Network<f32>,
     optimizer: Box<dyn Optimizer<f32>>,
+    /// The hash of faces and identities.
+    pictures: String,
     step: u64,
     sampler: IdentitySampler,
     miner: Box<dyn Miner>,
@@ -79,18 +80,21 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     ///
-    /// If the checkpoint holds no training state, or as [`Trainer::new`].
+    /// If the checkpoint holds no training state or was trained on other pictures, or as [`Trainer::new`].
     ///
     /// # Panics
     ///
     /// If the shapes disagree.
     #[track_caller]
     pub fn resume(checkpoint: Checkpoint, faces: ArrayView4<'a, u8>, identities: &'a [usize]) -> Result<Self, Error> {
+        let (recipe, seed) = Self::recipe_and_seed(&checkpoint)?;
         let Checkpoint { description, parameters, statistics, training } = checkpoint;
-        let TrainingState { seed, step, recipe, buffers } = training.ok_or(Error::NothingToResume)?;
-        let recipe = Recipe { network: description.clone(), ..Recipe::from_toml(&recipe)? };
+        let TrainingState { step, pictures, buffers, .. } = training.ok_or(Error::NothingToResume)?;
         let network = Network::with_parameters(description, parameters, statistics)?;
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
+        if trainer.pictures != pictures {
+            return Err(Error::OtherPictures);
+        }
         for (name, state) in trainer.optimizer.state_mut() {
             let buffer = buffers.iter().find(|(buffer, _)| buffer == name);
             let (_, buffer) = buffer.ok_or(Error::MissingBuffer { name })?;
@@ -131,6 +135,7 @@ impl<'a> Trainer<'a> {
             optimizer: recipe.optimizer.optimizer(network.plan().parameters()),
             workspace: Workspace::new(network.plan()),
             gradients: Parameters::zeros(network.plan().parameters()),
+            pictures: pictures_sha256(faces, identities),
             step: 0,
             offline_round: None,
             batch: Vec::new(),
@@ -249,6 +254,12 @@ impl<'a> Trainer<'a> {
 
     /// The network as it is now.
     #[must_use]
+    pub fn network(&self) -> &Network<f32> {
+        &self.network
+    }
+
+    /// An embedder of the network as it is now.
+    #[must_use]
     pub fn embedder(&self) -> Embedder {
         Embedder::new(self.network.clone())
     }
@@ -265,26 +276,18 @@ impl<'a> Trainer<'a> {
                 seed: self.seed,
                 step: self.step,
                 recipe: self.recipe.to_toml(),
+                pictures: self.pictures.clone(),
                 buffers: buffers.collect(),
             }),
         }
     }
 }
 
-/// How many people have two pictures at least; 1 where nobody has, of which the sampler then complains.
+/// How many people have two pictures at least; 2 where there are fewer, of which the sampler then complains.
 fn people_with_positives(identities: &[usize]) -> usize {
     let mut pictures = BTreeMap::<usize, usize>::new();
     identities.iter().for_each(|&identity| *pictures.entry(identity).or_default() += 1);
-    pictures.values().filter(|&&pictures| pictures >= 2).count().max(1)
-}
-
-/// The seed of the miner's draws in a step.
-fn miner_seed(seed: u64, step: u64) -> u64 {
-    /// Keeps these draws apart from all others under one seed.
-    const PURPOSE: u64 = u64::from_be_bytes(*b"mine\0\0\0\0");
-    let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    generator.set_stream(PURPOSE ^ step);
-    generator.next_u64()
+    pictures.values().filter(|&&pictures| pictures >= 2).count().max(2)
 }
 
 /// Memory as an array of a shape, whatever it holds; grows where needed.

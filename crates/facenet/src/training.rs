@@ -1,6 +1,8 @@
 //! The loop around [`Trainer::step`]: until when, and what is kept.
 
 use std::fmt;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,8 +23,6 @@ pub enum StoppedBy {
     Steps,
     /// The time was up.
     Minutes,
-    /// Someone asked for it.
-    Interrupt,
 }
 
 impl fmt::Display for StoppedBy {
@@ -30,7 +30,6 @@ impl fmt::Display for StoppedBy {
         formatter.write_str(match self {
             Self::Steps => "all steps done",
             Self::Minutes => "time was up",
-            Self::Interrupt => "interrupted",
         })
     }
 }
@@ -51,41 +50,67 @@ pub struct TrainingSummary {
     pub stopped_by: StoppedBy,
 }
 
-/// Trains until all steps are done, the minutes are up, or `stop` is set; at least one step, if any is left.
+/// The name of the checkpoint in a folder for outputs.
+pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+/// The name of a run's result in a folder for outputs.
+pub const RESULT_FILE: &str = "result.json";
+
+/// Trains until all steps are done or the minutes are up; at least one step, if any is left.
 ///
-/// Writes the checkpoint every 100 steps and at the end, whatever the reason.
+/// Writes [`CHECKPOINT_FILE`] to the folder `out` every 100 steps and at the end, and takes away the [`RESULT_FILE`] of an
+/// earlier run, which would not belong to it.
 ///
 /// # Errors
 ///
-/// If training diverges or the checkpoint can't be written.
+/// If the folder can't be written to, before the first step; if training diverges; once `stop` is set:
+/// [`Error::Interrupted`], after the checkpoint is written, or [`Error::InterruptedEarly`] before the first step.
 pub fn train(
     trainer: &mut Trainer<'_>,
-    checkpoint: &Path,
+    out: &Path,
     minutes: Option<f64>,
     stop: &AtomicBool,
     progress: Observer<'_>,
 ) -> Result<TrainingSummary, Error> {
+    let checkpoint = out.join(CHECKPOINT_FILE);
     let start = Instant::now();
     let limit = minutes.and_then(|minutes| Duration::try_from_secs_f64(60.0 * minutes).ok());
     let steps = trainer.recipe().steps;
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::InterruptedEarly);
+    }
+    prepare(out)?;
     let mut stopped_by = StoppedBy::Steps;
     while trainer.steps_done() < steps {
         let step = trainer.step()?;
         progress(Progress::Training { step: &step, of: steps });
-        if stop.load(Ordering::Relaxed) {
-            stopped_by = StoppedBy::Interrupt;
+        if trainer.steps_done() == steps {
             break;
         }
-        if limit.is_some_and(|limit| start.elapsed() >= limit) && trainer.steps_done() < steps {
+        if stop.load(Ordering::Relaxed) {
+            write_checkpoint(&checkpoint, &trainer.checkpoint())?;
+            return Err(Error::Interrupted { steps: trainer.steps_done(), checkpoint });
+        }
+        if limit.is_some_and(|limit| start.elapsed() >= limit) {
             stopped_by = StoppedBy::Minutes;
             break;
         }
-        if trainer.steps_done().is_multiple_of(CHECKPOINT_EVERY) && trainer.steps_done() < steps {
-            write_checkpoint(checkpoint, &trainer.checkpoint())?;
+        if trainer.steps_done().is_multiple_of(CHECKPOINT_EVERY) {
+            write_checkpoint(&checkpoint, &trainer.checkpoint())?;
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    write_checkpoint(checkpoint, &trainer.checkpoint())?;
+    write_checkpoint(&checkpoint, &trainer.checkpoint())?;
     let (people, images) = trainer.people_and_images();
     Ok(TrainingSummary { people, images, steps: trainer.steps_done(), seconds, stopped_by })
+}
+
+/// Tries whether files can be made in the folder, and takes away the result of an earlier run.
+fn prepare(out: &Path) -> Result<(), Error> {
+    let failed = |path: &Path, source| Error::Write { path: path.to_owned(), source };
+    tempfile::tempfile_in(out).map_err(|source| failed(out, source))?;
+    let result = out.join(RESULT_FILE);
+    match fs::remove_file(&result) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed(&result, source)),
+        _ => Ok(()),
+    }
 }

@@ -155,6 +155,6 @@ fn a_file_longer_than_any_checkpoint_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge");
     // Sparse: it takes no room.
-    fs::File::create(&path).unwrap().set_len((8 << 30) + 1).unwrap();
-    assert!(matches!(refused(&path), Error::CheckpointTooLong { limit, .. } if limit == 8 << 30));
+    fs::File::create(&path).unwrap().set_len((16 << 30) + 1).unwrap();
+    assert!(matches!(refused(&path), Error::CheckpointTooLong { limit, .. } if limit == 16 << 30));
 }

@@ -62,7 +62,9 @@ fn perfect_embeddings_score_one() {
     assert_eq!((verification.accuracy, verification.auc, verification.eer), (1.0, 1.0, 0.0));
     assert_eq!((verification.standard_error, verification.threshold, verification.pairs), (0.0, 1.0, 12));
     assert_eq!((identification.rank1, identification.rank5), (1.0, 1.0));
-    assert_eq!((identification.probes, identification.enrolled_identities), (5, 5));
+    // The 7 pictures of the validation people are strangers, and to the oracle the image of those with their numbers.
+    assert_eq!((identification.probes, identification.enrolled_identities), (12, 5));
+    assert_eq!(identification.open_set.false_positive_identification_rate, Some(1.0));
     assert_eq!(identification.open_set.detection_and_identification_rate, 1.0);
     assert_eq!(identification.open_set.threshold, verification.threshold);
     assert_eq!(clustering.agglomerative.squared_distance, 1.0);

@@ -115,9 +115,9 @@ fn numbers_out_of_range_are_named() {
         ("base = 0.01", "base = nan", "learning_rate.base is NaN, which is not between 0 and 1000000"),
         ("base = 0.01", "base = -0.01", "learning_rate.base is -0.01, which is not between 0 and 1000000"),
         ("base = 0.01", "base = 1.0\nlast = 1.5", "learning_rate.last is 1.5, which is not between 0 and 1"),
-        ("people = 4", "people = 0", "batch.people is 0, which is not between 1 and 100000"),
-        ("faces = 3", "faces = 1", "batch.faces is 1, which is not between 2 and 100000"),
-        ("faces = 3", "faces = 3\nnegatives = 100001", "batch.negatives is 100001, which is not between 0 and 100000"),
+        ("people = 4", "people = 0", "batch.people is 0, which is not between 2 and 20000"),
+        ("faces = 3", "faces = 1", "batch.faces is 1, which is not between 2 and 20000"),
+        ("faces = 3", "faces = 3\nnegatives = 100001", "batch.negatives is 100001, which is not between 0 and 20000"),
         (
             "[network]",
             "[augmentation]\nflip = 1.5\n[network]",

@@ -1,15 +1,14 @@
 //! Training: the same bits wherever and however often it is interrupted, and a network that knows more than before.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use facenet::{
-    Dataset, DatasetSource, Embed, Embedder, Error, Progress, RawPixels, Recipe, StepReport, StoppedBy, SyntheticSize,
-    Trainer, TripletSource, evaluate, read_checkpoint, train, weights_sha256, write_checkpoint,
+    Embed, Embedder, Error, Progress, Recipe, StepReport, StoppedBy, Trainer, TripletSource, read_checkpoint, train,
+    weights_sha256, write_checkpoint,
 };
-use facenet_data::{Augmentation, Crop, SyntheticFaces};
+use facenet_data::{Augmentation, SyntheticFaces};
 use facenet_network::{AdaGrad, Adam, Description, OptimizerKind, Sgd};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 use ndarray::{Array4, Axis, s};
@@ -205,8 +204,10 @@ fn pictures_that_give_no_batch_are_refused() {
         "margin is NaN, which is not between 0 and 4"
     );
     let few = TripletSource::Offline { miner: MinerKind::SemiHard, every: 2, pictures: 2, triplets: 9 };
-    let mut trainer = Trainer::new(Recipe { triplets: few, ..tiny() }, faces.view(), &identities, 7).unwrap();
-    assert_eq!(trainer.step().unwrap_err().to_string(), "2 pictures can't hold a triplet, which needs 3");
+    assert_eq!(
+        message(Recipe { triplets: few, ..tiny() }, &identities),
+        "triplets.pictures is 2, which is not between 3 and 20000"
+    );
 }
 
 #[test]
@@ -267,58 +268,6 @@ fn without_triplets_a_step_moves_nothing() {
     assert_eq!(trainer.checkpoint().parameters, before);
 }
 
-/// Many people to learn from, and thirty who stay unseen.
-fn small_world() -> (Dataset, Recipe) {
-    let size = SyntheticSize {
-        training_people: 120,
-        training_pictures: 8,
-        validation_people: 10,
-        unseen_people: 30,
-        pictures: 6,
-    };
-    let recipe = Recipe {
-        steps: 120,
-        batch: BatchShape { people: 16, faces: 4, negatives: 0 },
-        triplets: TripletSource::Online { miner: MinerKind::SemiHard },
-        network: Description::from_toml(
-            r#"
-            name = "small"
-            input = [28, 28]
-            embedding = 32
-            layers = [
-                { layer = "convolution", name = "conv1", kernel = 5, stride = 2, padding = 2, channels = 16 },
-                { layer = "convolution", name = "conv2", kernel = 3, stride = 2, padding = 1, channels = 32 },
-                { layer = "convolution", name = "conv3", kernel = 3, stride = 2, padding = 1, channels = 48 },
-            ]
-            "#,
-        )
-        .unwrap(),
-        ..tiny()
-    };
-    let dataset = DatasetSource::Synthetic(size).load(Path::new(""), &Crop::Whole, recipe.network.input, 1, None);
-    (dataset.unwrap(), recipe)
-}
-
-#[test]
-fn strangers_are_told_apart_after_training() {
-    let (dataset, recipe) = small_world();
-    let mut trainer =
-        Trainer::new(recipe.clone(), dataset.training.faces.view(), &dataset.training.identities, 1).unwrap();
-    assert_eq!(trainer.people_and_images(), (120, 960));
-    let before = evaluate(&trainer.embedder(), &dataset, 1).unwrap();
-    steps(&mut trainer, recipe.steps);
-    let after = evaluate(&trainer.embedder(), &dataset, 1).unwrap();
-    let pixels = evaluate(&RawPixels { size: recipe.network.input }, &dataset, 1).unwrap();
-    let figures = [&before, &pixels, &after].map(|evaluation| {
-        let (verification, identification) = (&evaluation.verification, &evaluation.identification);
-        (verification.auc, verification.accuracy, identification.rank1)
-    });
-    println!("before, pixels, after: {figures:?}");
-    let [before, pixels, after] = figures;
-    assert!(after.0 > before.0 + 0.1 && after.0 > pixels.0 + 0.1, "{figures:?}");
-    assert!(after.2 > before.2 + 0.1 && after.2 > pixels.2 + 0.1, "{figures:?}");
-}
-
 #[test]
 fn a_diverging_run_says_so_and_leaves_finite_numbers() {
     let layer = |name| {
@@ -339,8 +288,9 @@ fn a_diverging_run_says_so_and_leaves_finite_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     std::fs::write(&path, "what was there before").unwrap();
+    let out = folder.path();
     let mut trainer = Trainer::new(recipe, faces.view(), &identities, 7).unwrap();
-    let error = train(&mut trainer, &path, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
+    let error = train(&mut trainer, out, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
     let Error::Diverged { step } = error else { panic!("{error}") };
     assert_eq!(step, trainer.steps_done());
     assert!(error.to_string().starts_with(&format!("training diverged at step {step}: ")), "{error}");
@@ -354,13 +304,17 @@ fn a_diverging_run_says_so_and_leaves_finite_numbers() {
 fn whatever_ends_training_leaves_a_checkpoint() {
     let (faces, identities) = faces();
     for (minutes, interrupt, stopped_by, expected) in [
-        (None, None, StoppedBy::Steps, 12),
-        (Some(60.0), None, StoppedBy::Steps, 12),
-        (Some(1e-9), None, StoppedBy::Minutes, 1),
-        (None, Some(4), StoppedBy::Interrupt, 5),
+        (None, None, Some(StoppedBy::Steps), 12),
+        (Some(60.0), None, Some(StoppedBy::Steps), 12),
+        (Some(1e-9), None, Some(StoppedBy::Minutes), 1),
+        (None, Some(4), None, 5),
+        // All is done then.
+        (None, Some(11), Some(StoppedBy::Steps), 12),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
+        let result = folder.path().join("result.json");
+        std::fs::write(&result, "an earlier run's").unwrap();
         let mut trainer = Trainer::new(tiny(), faces.view(), &identities, 7).unwrap();
         let stop = AtomicBool::new(false);
         let seen = Mutex::new(Vec::new());
@@ -369,9 +323,17 @@ fn whatever_ends_training_leaves_a_checkpoint() {
             seen.lock().unwrap().push(step.step);
             stop.store(interrupt == Some(step.step), Ordering::Relaxed);
         };
-        let summary = train(&mut trainer, &path, minutes, &stop, &observer).unwrap();
-        assert_eq!((summary.stopped_by, summary.steps), (stopped_by, expected));
-        assert_eq!((summary.people, summary.images, summary.seconds > 0.0), (12, 48, true));
+        match (stopped_by, train(&mut trainer, folder.path(), minutes, &stop, &observer)) {
+            (Some(stopped_by), Ok(summary)) => {
+                assert_eq!((summary.stopped_by, summary.steps), (stopped_by, expected));
+                assert_eq!((summary.people, summary.images, summary.seconds > 0.0), (12, 48, true));
+            }
+            (None, Err(Error::Interrupted { steps, checkpoint })) => {
+                assert_eq!((steps, checkpoint), (expected, path.clone()));
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+        assert!(!result.exists());
         assert_eq!(seen.into_inner().unwrap(), (0..expected).collect::<Vec<_>>());
 
         let checkpoint = read_checkpoint(&path).unwrap();
@@ -382,26 +344,49 @@ fn whatever_ends_training_leaves_a_checkpoint() {
 
         // Whoever goes on from it arrives where an uninterrupted run does.
         let mut resumed = Trainer::resume(checkpoint, faces.view(), &identities).unwrap();
-        let summary = train(&mut resumed, &path, None, &AtomicBool::new(false), &|_| ()).unwrap();
+        let summary = train(&mut resumed, folder.path(), None, &AtomicBool::new(false), &|_| ()).unwrap();
         assert_eq!((summary.stopped_by, summary.steps), (StoppedBy::Steps, 12));
         assert_eq!(hash(&resumed), trained(&tiny(), 7, 12).1);
     }
 }
 
 #[test]
-fn a_checkpoint_that_can_not_be_written_is_named() {
+fn an_interruption_before_the_first_step_touches_nothing() {
     let (faces, identities) = faces();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("missing").join("checkpoint.safetensors");
-    let mut trainer = Trainer::new(Recipe { steps: 1, ..tiny() }, faces.view(), &identities, 7).unwrap();
-    let error = train(&mut trainer, &path, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Write { path: named, .. } if *named == path), "{error}");
+    let files = ["checkpoint.safetensors", "result.json"].map(|name| folder.path().join(name));
+    files.iter().for_each(|file| std::fs::write(file, "an earlier run's").unwrap());
+    let mut trainer = Trainer::new(tiny(), faces.view(), &identities, 7).unwrap();
+    let error = train(&mut trainer, folder.path(), None, &AtomicBool::new(true), &|_| ()).unwrap_err();
+    assert!(matches!(error, Error::InterruptedEarly), "{error}");
+    assert!(files.iter().all(|file| std::fs::read(file).unwrap() == b"an earlier run's"));
 }
 
 #[test]
-fn the_summary_in_json() {
-    assert_eq!(
-        serde_json::to_string(&[StoppedBy::Steps, StoppedBy::Minutes, StoppedBy::Interrupt]).unwrap(),
-        r#"["steps","minutes","interrupt"]"#
-    );
+fn other_pictures_are_not_gone_on_with() {
+    let (faces, identities) = faces();
+    let checkpoint = Trainer::new(tiny(), faces.view(), &identities, 7).unwrap().checkpoint();
+    let (others, _) = SyntheticFaces::new(4).portraits(0..12, 4, [16, 16]);
+    let mut mixed = identities.clone();
+    mixed.swap(0, 47);
+    for (faces, identities) in [(&others, &identities), (&faces, &mixed)] {
+        let error = Trainer::resume(checkpoint.clone(), faces.view(), identities).err();
+        assert!(matches!(error, Some(Error::OtherPictures)), "{error:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_can_not_be_written_to_is_named_before_the_first_step() {
+    let (faces, identities) = faces();
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let mut trainer = Trainer::new(Recipe { steps: 1, ..tiny() }, faces.view(), &identities, 7).unwrap();
+    let error = train(&mut trainer, &missing, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::Write { path: named, .. } if *named == missing), "{error}");
+    assert_eq!(trainer.steps_done(), 0);
+}
+
+#[test]
+fn the_reasons_in_json() {
+    assert_eq!(serde_json::to_string(&[StoppedBy::Steps, StoppedBy::Minutes]).unwrap(), r#"["steps","minutes"]"#);
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use facenet_data::{Crop, FaceSet};
 
-use super::{Dataset, Progress, check_second_picture, load_sets, validation_people, with_balanced_pairs};
+use super::{Dataset, Progress, check_second_picture, check_unseen, load_sets, validation_people, with_balanced_pairs};
 use crate::Error;
 
 /// People in the ORL data set.
@@ -29,6 +29,7 @@ pub(super) fn load_orl(
 }
 
 pub(super) fn load(
+    name: &str,
     folder: &Path,
     crop: &Crop,
     size: [usize; 2],
@@ -41,8 +42,7 @@ pub(super) fn load(
         set => set?,
     };
     let sets = divide(&set, unseen_people(set.people.len()), folder)?;
-    let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
-    with_balanced_pairs(name, load_sets(sets, folder, crop, size, progress)?, seed)
+    with_balanced_pairs(name.to_owned(), load_sets(sets, folder, crop, size, progress)?, seed)
 }
 
 /// A quarter, rounded, and at least 2.
@@ -62,6 +62,7 @@ fn divide(set: &FaceSet, unseen: usize, folder: &Path) -> Result<[FaceSet; 3], E
     for (group, set) in ["training", "validation", "unseen"].into_iter().zip(&sets) {
         check_second_picture(group, set, folder)?;
     }
+    check_unseen(&sets[2], folder)?;
     Ok(sets)
 }
 

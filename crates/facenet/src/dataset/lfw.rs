@@ -1,6 +1,6 @@
 //! View 1 of Labeled Faces in the Wild.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -23,9 +23,10 @@ pub(super) fn load(
             return Err(facenet_data::Error::MissingDirectory { path: path.clone() }.into());
         }
     }
-    let people = PeopleList::read(&lists.join("peopleDevTrain.txt"))?;
-    let [training, validation] = divide(&FaceSet::from_people_list(&people, &images)?, &people.path)?;
+    let learned = PeopleList::read(&lists.join("peopleDevTrain.txt"))?;
     let people = PeopleList::read(&lists.join("peopleDevTest.txt"))?;
+    check_disjoint(&learned, &people)?;
+    let [training, validation] = divide(&FaceSet::from_people_list(&learned, &images)?, &learned.path)?;
     let unseen = FaceSet::from_people_list(&people, &images)?;
     check_second_picture("unseen", &unseen, &people.path)?;
     let unseen_pairs = pairs_within(&unseen, &people.path, &PairList::read(&lists.join("pairsDevTest.txt"))?)?;
@@ -33,6 +34,19 @@ pub(super) fn load(
     let sets = [training, validation, unseen];
     let dataset = with_balanced_pairs("lfw".to_owned(), load_sets(sets, &images, crop, size, progress)?, seed)?;
     Ok(Dataset { unseen_pairs, ..dataset })
+}
+
+/// That nobody to learn from is among those who stay unseen.
+fn check_disjoint(learned: &PeopleList, unseen: &PeopleList) -> Result<(), Error> {
+    let names: BTreeSet<&str> = learned.people.iter().map(|person| person.name.as_str()).collect();
+    match unseen.people.iter().find(|person| names.contains(person.name.as_str())) {
+        None => Ok(()),
+        Some(person) => Err(Error::SeenAndUnseen {
+            person: person.name.clone(),
+            training: learned.path.clone(),
+            unseen: unseen.path.clone(),
+        }),
+    }
 }
 
 /// The last people apart from the others, to validate on.

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use facenet_data::{DEFAULT_MEMORY_LIMIT, SyntheticFaces};
+use facenet_data::SyntheticFaces;
 use ndarray::Array4;
 use rayon::prelude::*;
 
-use super::{Dataset, LabelledFaces, Progress, with_balanced_pairs};
+use super::{Dataset, LabelledFaces, Progress, check_memory, with_balanced_pairs};
 use crate::Error;
 
 /// How many synthetic people there are, and how many pictures of each.
@@ -62,10 +62,11 @@ pub(super) fn load(
         group("unseen", unseen_people, pictures),
     ];
     for group in &groups {
-        group.check(size, dataset)?;
+        group.check(dataset)?;
     }
 
-    let all = groups.iter().map(Group::pictures).sum();
+    let all = groups.iter().map(Group::pictures).fold(0, usize::saturating_add);
+    check_memory(all, size)?;
     let painted = AtomicUsize::new(0);
     let told = || {
         let count = painted.fetch_add(1, Ordering::Relaxed) + 1;
@@ -84,8 +85,8 @@ struct Group {
 }
 
 impl Group {
-    /// Two pictures of each that fit in memory.
-    fn check(&self, [height, width]: [usize; 2], dataset: impl Fn() -> String) -> Result<(), Error> {
+    /// Two pictures of each.
+    fn check(&self, dataset: impl Fn() -> String) -> Result<(), Error> {
         if self.per_person < 2 {
             return Err(Error::NoSecondPicture {
                 dataset: dataset(),
@@ -94,19 +95,11 @@ impl Group {
                 last: name(self.first + self.people - 1),
             });
         }
-        let bytes = [self.people, self.per_person, height, width, 3]
-            .iter()
-            .try_fold(1_u64, |product, &count| product.checked_mul(count as u64));
-        if bytes.is_none_or(|bytes| bytes > DEFAULT_MEMORY_LIMIT) {
-            let pictures = self.people.saturating_mul(self.per_person);
-            let limit = DEFAULT_MEMORY_LIMIT;
-            return Err(facenet_data::Error::FacesOverMemory { pictures, height, width, limit }.into());
-        }
         Ok(())
     }
 
     fn pictures(&self) -> usize {
-        self.people * self.per_person
+        self.people.saturating_mul(self.per_person)
     }
 
     fn paint(&self, world: &SyntheticFaces, size: [usize; 2], told: &(dyn Fn() + Sync)) -> LabelledFaces {
