@@ -85,7 +85,7 @@ impl DatasetSource {
     ///
     /// `data` is the folder that holds the folders `orl` and `lfw`. `crop` applies to pictures from files. The seed
     /// chooses the synthetic people and the pairs: all pairs of the same person, and as many of different people (see
-    /// [`balanced_pairs`]), but for LFW's unseen people, where they are on a list. Of people from files the last fifth of
+    /// [`balanced_pairs`]), but for LFW's unseen people, where they are on a list. Of people from files the last tenth of
     /// those to learn from, at least 2 and at most 400, are the validation people, with 10 pictures each at most.
     /// `progress` is told how many faces are loaded, of how many, from any thread.
     ///
@@ -123,9 +123,11 @@ fn with_balanced_pairs(name: String, groups: [LabelledFaces; 3], seed: u64) -> R
     Ok(Dataset { name, training, validation, unseen, validation_pairs, unseen_pairs })
 }
 
-/// How many of the training people are left out of learning: a fifth, at least 2 and at most 400.
+/// How many of the training people are left out of learning: a tenth, but at least 4 and at most 400; of fewer than twelve
+/// people a third, but at least 2. Four people with ten pictures each make 180 pairs of the same person, enough to place
+/// a threshold; everyone more is one less to learn from.
 fn validation_people(people: usize) -> usize {
-    (people / 5).clamp(2, 400)
+    (people / 10).clamp(4, 400).min(people / 3).max(2)
 }
 
 /// Someone in a group needs two pictures, else nobody can be recognised there. `source` is what the group comes from.

@@ -8,6 +8,7 @@ mod embedder;
 mod error;
 mod evaluation;
 mod gradient_check;
+mod mirror_average;
 mod progress;
 mod raw_pixels;
 mod recipe;
@@ -26,6 +27,7 @@ pub use evaluation::{
 };
 pub use facenet_network::Checkpoint;
 pub use gradient_check::gradient_checks;
+pub use mirror_average::MirrorAverage;
 pub use progress::{Observer, Progress};
 pub use raw_pixels::RawPixels;
 pub use recipe::{LearningRate, Recipe, TripletSource};

@@ -8,8 +8,8 @@ use facenet_network::Checkpoint;
 use serde::Serialize;
 
 use crate::{
-    CHECKPOINT_FILE, DatasetSource, Embed, Error, Evaluation, LabelledFaces, Observer, Progress, RawPixels, Recipe,
-    StoppedBy, Trainer, TrainingSummary, evaluate, train, weights_sha256,
+    CHECKPOINT_FILE, DatasetSource, Embed, Error, Evaluation, LabelledFaces, MirrorAverage, Observer, Progress,
+    RawPixels, Recipe, StoppedBy, Trainer, TrainingSummary, evaluate, train, weights_sha256,
 };
 
 /// What to run.
@@ -54,7 +54,7 @@ pub struct RunReport {
     pub validation: GroupSize,
     /// Who was scored.
     pub unseen: GroupSize,
-    /// Scores of the embeddings on people never seen.
+    /// Scores of the embeddings, each averaged with that of the mirrored face, on people never seen.
     #[serde(flatten)]
     pub embeddings: Evaluation,
     /// The same scores of the raw pixels.
@@ -98,7 +98,7 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
         true => Err(Error::Interrupted { steps: summary.steps, checkpoint: options.out.join(CHECKPOINT_FILE) }),
         false => Ok(()),
     };
-    let embedder = trainer.embedder();
+    let embedder = MirrorAverage(trainer.embedder());
     go_on()?;
     let embeddings = evaluate(&embedder, &dataset, *seed)?;
     go_on()?;
@@ -106,11 +106,11 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
     go_on()?;
     let size = |group: &LabelledFaces| GroupSize { people: group.people.len(), images: group.pictures.len() };
     Ok(RunReport {
-        network: embedder.description().name.clone(),
+        network: trainer.network().description().name.clone(),
         seed: *seed,
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
-        weights_sha256: weights_sha256(embedder.network()),
+        weights_sha256: weights_sha256(trainer.network()),
         train: summary,
         validation: size(&dataset.validation),
         unseen: size(&dataset.unseen),

@@ -176,8 +176,8 @@ fn six_people_are_enough() {
 }
 
 #[test]
-fn a_fifth_of_the_people_to_learn_from_validates() {
-    for (people_in_all, expected) in [(13, [8, 2, 3]), (20, [12, 3, 5]), (28, [17, 4, 7])] {
+fn a_tenth_of_the_people_to_learn_from_validates() {
+    for (people_in_all, expected) in [(9, [5, 2, 2]), (13, [7, 3, 3]), (20, [11, 4, 5]), (80, [54, 6, 20])] {
         let dataset = load_folder(people(&vec![2; people_in_all]).path()).unwrap();
         let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
         assert_eq!(groups.map(|group| group.people.len()), expected);
@@ -229,11 +229,11 @@ fn orl_is_forty_people() {
     assert_sound(&dataset);
     assert_eq!(dataset.name, "orl");
     let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
-    assert_eq!(groups.map(|group| group.faces.dim()), [240, 60, 100].map(|pictures| (pictures, 16, 12, 3)));
-    assert_eq!(groups.map(|group| group.people[0].as_str()), ["s1", "s25", "s31"]);
-    assert_eq!(groups.map(|group| group.people[group.people.len() - 1].as_str()), ["s24", "s30", "s40"]);
+    assert_eq!(groups.map(|group| group.faces.dim()), [260, 40, 100].map(|pictures| (pictures, 16, 12, 3)));
+    assert_eq!(groups.map(|group| group.people[0].as_str()), ["s1", "s27", "s31"]);
+    assert_eq!(groups.map(|group| group.people[group.people.len() - 1].as_str()), ["s26", "s30", "s40"]);
     assert_eq!(dataset.unseen.pictures[3], "s31/4.pgm");
-    assert_eq!((dataset.validation_pairs.len(), dataset.unseen_pairs.len()), (2 * 6 * 45, 2 * 10 * 45));
+    assert_eq!((dataset.validation_pairs.len(), dataset.unseen_pairs.len()), (2 * 4 * 45, 2 * 10 * 45));
 
     let incomplete = tempfile::tempdir().unwrap();
     let folder = incomplete.path().join("orl/data_faces");
@@ -252,7 +252,7 @@ fn view_1_of_lfw() {
     let dataset = load(&DatasetSource::Lfw, &root).unwrap();
     assert_sound(&dataset);
     let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
-    // Of the 4,038 people the last fifth, at most 400, with at most ten pictures each.
+    // Of the 4,038 people the last tenth, at most 400, with at most ten pictures each.
     assert_eq!(
         groups.map(|group| (group.people.len(), group.pictures.len())),
         [(3_638, 8_501), (400, 770), (1_711, 3_708)]
@@ -293,6 +293,28 @@ fn small_lfw() -> tempfile::TempDir {
     fs::write(lists.join("peopleDevTest.txt"), "2\nEve\t2\nFay\t2\n").unwrap();
     fs::write(lists.join("pairsDevTest.txt"), "1\nEve\t1\t2\nFay\t2\tEve\t1\n").unwrap();
     root
+}
+
+#[test]
+fn nobody_is_seen_and_unseen() {
+    let root = small_lfw();
+    let lists = root.path().join("lfw/protocol");
+    fs::write(lists.join("peopleDevTest.txt"), "2\nEve\t2\nBob\t2\n").unwrap();
+    let error = load(&DatasetSource::Lfw, root.path()).unwrap_err();
+    assert!(matches!(&error, Error::SeenAndUnseen { person, .. } if person == "Bob"), "{error}");
+    assert!(error.to_string().contains("peopleDevTrain.txt") && error.to_string().contains("peopleDevTest.txt"));
+}
+
+#[test]
+fn more_than_can_be_scored_is_found_out_before_training() {
+    // One unseen person with so many pictures that the pairs of them are too many; none of them is ever read.
+    let folder = people(&[2, 2, 2, 2, 2, 2]);
+    let unseen = folder.path().join("p5");
+    for picture in 0..4_600 {
+        fs::write(unseen.join(format!("x{picture}.pgm")), "").unwrap();
+    }
+    let error = load_folder(folder.path()).unwrap_err();
+    assert!(matches!(error, Error::TooManyUnseen { limit: 10_000_000, .. }), "{error}");
 }
 
 /// Told by content, a PGM may be called `.png`.

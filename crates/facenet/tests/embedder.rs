@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use facenet::{Embed, Embedder, Error, read_checkpoint, weights_sha256, write_checkpoint};
+use facenet::{Embed, Embedder, Error, MirrorAverage, read_checkpoint, weights_sha256, write_checkpoint};
 use facenet_data::SyntheticFaces;
 use facenet_network::{Checkpoint, Description, Initializer, Network};
 use ndarray::{Array4, Axis, concatenate, s};
@@ -157,4 +157,23 @@ fn a_file_longer_than_any_checkpoint_is_not_read() {
     // Sparse: it takes no room.
     fs::File::create(&path).unwrap().set_len((16 << 30) + 1).unwrap();
     assert!(matches!(refused(&path), Error::CheckpointTooLong { limit, .. } if limit == 16 << 30));
+}
+
+#[test]
+fn a_mirror_average_takes_both_sides_alike() {
+    let embedder = Embedder::new(network());
+    let average = MirrorAverage(embedder.clone());
+    let faces = faces(5);
+    let mut mirrored = faces.view();
+    mirrored.invert_axis(Axis(2));
+    let [plain, other, both] =
+        [embedder.embed(faces.view()), embedder.embed(mirrored), average.embed(faces.view())].map(Result::unwrap);
+    let swapped = average.embed(mirrored).unwrap();
+    assert!((&swapped - &both).iter().all(|difference| difference.abs() < 1e-6));
+    for row in 0..5 {
+        let middle = &plain.row(row) + &other.row(row);
+        let middle = &middle / middle.dot(&middle).sqrt();
+        assert!((&middle - &both.row(row)).iter().all(|difference| difference.abs() < 1e-5));
+    }
+    assert_eq!((average.input_size(), average.dimension()), (embedder.input_size(), embedder.dimension()));
 }

@@ -213,7 +213,7 @@ fn raw_pixels_know_a_little_of_orl() {
     println!("{result:#?}");
     // All pairs of the unseen people at 56 x 46 pixels, by plain loops: AUC 0.924, rank 1 0.778. The seed moves the
     // accuracy by some 0.03.
-    assert!((0.74..0.83).contains(&result.verification.accuracy));
+    assert!((0.74..0.86).contains(&result.verification.accuracy));
     assert!((0.90..0.94).contains(&result.verification.auc));
     assert!((0.01..0.06).contains(&result.verification.standard_error));
     assert!((0.70..0.79).contains(&result.identification.rank1));

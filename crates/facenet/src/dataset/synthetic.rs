@@ -31,9 +31,9 @@ impl SyntheticSize {
 }
 
 impl Default for SyntheticSize {
-    /// 800 people with 8 pictures each to train on, 60 with 10 each to validate on, 60 with 10 each unseen.
+    /// 2,000 people with 6 pictures each to train on, 60 with 10 each to validate on, 60 with 10 each unseen.
     fn default() -> Self {
-        Self { training_people: 800, training_pictures: 8, validation_people: 60, unseen_people: 60, pictures: 10 }
+        Self { training_people: 2000, training_pictures: 6, validation_people: 60, unseen_people: 60, pictures: 10 }
     }
 }
 
