@@ -37,7 +37,7 @@ pub struct TrainingArguments {
     /// Threads to work on [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Where the outputs go [default: runs/<dataset>]
+    /// Where the outputs go [default: runs/ and the name of the data set]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Few people and few steps: shows that everything works, not how well
