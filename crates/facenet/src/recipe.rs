@@ -198,8 +198,8 @@ impl Recipe {
     }
 
     /// For a small set of real faces, such as ORL's: pictures vary much, so that few people teach more, and training ends
-    /// before it learns them by heart. (Chosen by training on two thirds of ORL's people `s1` to `s30` and scoring the
-    /// others.)
+    /// before it learns them by heart. (Chosen by training on some of ORL's people `s1` to `s30` and scoring others of
+    /// them.)
     #[must_use]
     pub fn orl() -> Self {
         Self {
