@@ -126,7 +126,7 @@ fn published_embeddings_as_those_of_a_data_set() {
         unseen_pairs: balanced_pairs(&groups[1], 1).unwrap(),
     };
     let [validation, unseen] = [validation, unseen].map(|pictures| embeddings.select(Axis(0), &pictures));
-    let scores = evaluate_embeddings(validation.view(), unseen.view(), &dataset, 1).unwrap();
+    let scores = evaluate_embeddings(validation.view(), unseen.view(), &dataset, 1).unwrap().evaluation;
     println!("{scores:#?}");
     let (verification, clustering) = (&scores.verification, &scores.clustering);
     assert_abs_diff_eq!(verification.accuracy, 0.921_1, epsilon = 1e-3);

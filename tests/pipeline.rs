@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use facenet::{
-    CHECKPOINT_FILE, DatasetSource, Embed, Embedder, LearningRate, MirrorAverage, Progress, RawPixels, Recipe,
-    RunOptions, StoppedBy, SyntheticSize, Trainer, TripletSource, evaluate, run, weights_sha256,
+    CHECKPOINT_FILE, DatasetSource, Embed, Embedder, LearningRate, MirrorAverage, Progress, Provenance, RawPixels,
+    Recipe, Run, RunOptions, StoppedBy, SyntheticSize, Trainer, TripletSource, evaluate, run, weights_sha256,
 };
 use facenet_cluster::{Cluster, Engine, KMeans};
 use facenet_data::{Augmentation, Crop, FaceSet, LoadOptions, SyntheticFaces, load_faces};
@@ -57,9 +57,10 @@ fn from_faces_to_scores() {
         minutes: None,
         out: folder.path().to_owned(),
         resume: None,
+        provenance: Provenance::now("from faces to scores", "a test"),
     };
     let stages = Mutex::new(Vec::new());
-    let report = run(&options, &AtomicBool::new(false), &|progress| {
+    let Run { report, page } = run(&options, &AtomicBool::new(false), &|progress| {
         stages.lock().unwrap().push(match progress {
             Progress::Loading { done: _, of } => ("loading", of as u64),
             Progress::Training { step, of } => {
@@ -78,6 +79,8 @@ fn from_faces_to_scores() {
     assert_eq!((report.dataset.as_str(), report.network.as_str(), report.seed), ("synthetic", "small", 1));
     assert_eq!((report.train.people, report.train.images, report.train.steps), (120, 960, 120));
     assert_eq!((report.stopped_by, report.threads), (StoppedBy::Steps, rayon::current_num_threads()));
+    let hashes = [&report.network_sha256, &report.data_sha256, &report.weights_sha256];
+    assert!(hashes.iter().all(|hash| hash.len() == 64 && page.contains(*hash)), "{hashes:?}");
     assert!(report.seconds_total >= report.train.seconds && report.train.seconds > 0.0);
     let (learned, pixels) = (&report.embeddings, &report.pixels);
     println!("{learned:#?}\n{pixels:#?}");
@@ -94,8 +97,8 @@ fn from_faces_to_scores() {
     let embedder = Embedder::from_checkpoint(&std::fs::read(options.out.join(CHECKPOINT_FILE)).unwrap()).unwrap();
     assert_eq!(weights_sha256(embedder.network()), report.weights_sha256);
     let dataset = options.dataset.load(folder.path(), &Crop::Whole, embedder.input_size(), 1, None).unwrap();
-    assert_eq!(evaluate(&MirrorAverage(embedder), &dataset, 1).unwrap(), report.embeddings);
-    assert_eq!(evaluate(&RawPixels { size: [28, 28] }, &dataset, 1).unwrap(), report.pixels);
+    assert_eq!(evaluate(&MirrorAverage(embedder), &dataset, 1).unwrap().evaluation, report.embeddings);
+    assert_eq!(evaluate(&RawPixels { size: [28, 28] }, &dataset, 1).unwrap().evaluation, report.pixels);
 }
 
 /// What the trainer does in a step, by the crates that it is made of.

@@ -1,9 +1,13 @@
 //! `cargo xtask run`: the whole chain, from pictures to scores.
 
+use std::env;
 use std::fmt::Write;
 
 use anyhow::Result;
-use facenet::{CHECKPOINT_FILE, Evaluation, RESULT_FILE, RunOptions, RunReport, run, write_atomically};
+use facenet::{
+    CHECKPOINT_FILE, Evaluation, Provenance, REPORT_FILE, RESULT_FILE, Run, RunOptions, RunReport, run,
+    write_atomically,
+};
 
 use crate::arguments::{TrainingArguments, print};
 use crate::interrupt;
@@ -16,7 +20,7 @@ pub struct Arguments {
     training: TrainingArguments,
 }
 
-/// Runs, writes the result to a file, prints it.
+/// Runs, writes the result and the page to look at, prints the result.
 pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     training.set_threads()?;
     let stop = interrupt::flag()?;
@@ -30,19 +34,37 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         minutes: training.minutes,
         out: out.clone(),
         resume,
+        provenance: Provenance::now(command_line(), env!("FACENET_PROGRAM")),
     };
     let bar = Bar::new();
-    let report = run(&options, &stop, &|progress| bar.show(progress));
+    let finished = run(&options, &stop, &|progress| bar.show(progress));
     bar.clear();
-    let report = report.map_err(|error| training.explain(error))?;
-    let result = out.join(RESULT_FILE);
+    let Run { report, page } = finished.map_err(|error| training.explain(error))?;
+    let [checkpoint, result, page_file] = [CHECKPOINT_FILE, RESULT_FILE, REPORT_FILE].map(|file| out.join(file));
     write_atomically(&result, |file| {
         serde_json::to_writer_pretty(&mut *file, &report)?;
         file.write_all(b"\n")
     })?;
+    write_atomically(&page_file, |file| file.write_all(page.as_bytes()))?;
     let mut text = table(&report);
-    writeln!(text, "\n{} and {} written", out.join(CHECKPOINT_FILE).display(), result.display())?;
+    writeln!(text, "\n{} and {} written", checkpoint.display(), result.display())?;
+    writeln!(text, "{} shows it in a browser", page_file.display())?;
     print(training.json, &report, &text)
+}
+
+/// The command as it could be typed again.
+fn command_line() -> String {
+    let arguments = env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// An argument, in quotes where a shell would take it apart.
+fn quoted(argument: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "-_./=:,+".contains(character);
+    match !argument.is_empty() && argument.chars().all(plain) {
+        true => argument.to_owned(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    }
 }
 
 /// The result to read.

@@ -3,6 +3,7 @@
 mod augmentation;
 mod crop;
 mod decode;
+mod encode;
 mod error;
 mod face_set;
 mod lfw;
@@ -13,6 +14,7 @@ mod synthetic;
 pub use augmentation::{Augmentation, AugmentationKey};
 pub use crop::Crop;
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, decode_picture, read_picture};
+pub use encode::encode_jpeg;
 pub use error::Error;
 pub use face_set::{FaceSet, PICTURE_EXTENSIONS};
 pub use lfw::{ListedPerson, ListedPicture, Pair, PairList, PeopleList};

@@ -26,7 +26,8 @@ mod limit {
 /// A network with its numbers and, where it is still in training, what that needs to go on: a safetensors file.
 ///
 /// ```text
-/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: seed, step, recipe, pictures
+/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: seed, step, recipe, pictures,
+///           history
 /// tensors:  conv1.weight ...                             parameters and statistics, named as in their tables, F32
 ///           optimizer.first_moment/conv1.weight ...      the optimiser's buffers
 /// ```
@@ -55,6 +56,8 @@ pub struct TrainingState {
     pub recipe: String,
     /// What it learns from, as text: whoever resumes compares it with what is there.
     pub pictures: String,
+    /// How training went, as text, for whoever resumes.
+    pub history: String,
     /// The optimiser's buffers by name, each over the network's parameters.
     pub buffers: Vec<(String, Parameters<f32>)>,
 }
@@ -116,8 +119,9 @@ impl Checkpoint {
             let (seed, step) = (number("seed")?, number("step")?);
             let recipe = short("bytes of recipe", file.field("recipe")?)?.to_owned();
             let pictures = short("bytes about pictures", file.field("pictures")?)?.to_owned();
+            let history = short("bytes of history", file.field("history")?)?.to_owned();
             let buffers = buffers.into_iter().map(|(name, tensors)| (name, decode(&tensors, plan.parameters())));
-            Some(TrainingState { seed, step, recipe, pictures, buffers: buffers.collect() })
+            Some(TrainingState { seed, step, recipe, pictures, history, buffers: buffers.collect() })
         } else {
             None
         };
@@ -189,6 +193,7 @@ impl Checkpoint {
             metadata.insert("step", training.step.to_string());
             metadata.insert("recipe", short("bytes of recipe", &training.recipe)?.to_owned());
             metadata.insert("pictures", short("bytes about pictures", &training.pictures)?.to_owned());
+            metadata.insert("history", short("bytes of history", &training.history)?.to_owned());
         }
         let mut tensors = BTreeMap::new();
         let mut start = 0;
@@ -242,7 +247,7 @@ impl<'a> File<'a> {
     }
 
     fn in_training(&self) -> bool {
-        ["seed", "step", "recipe", "pictures"].into_iter().any(|field| self.field(field).is_ok())
+        ["seed", "step", "recipe", "pictures", "history"].into_iter().any(|field| self.field(field).is_ok())
     }
 
     /// The bytes of every entry's tensor, each of the right type and shape.

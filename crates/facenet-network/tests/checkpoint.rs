@@ -55,6 +55,7 @@ fn checkpoint(training: bool) -> Checkpoint {
             step: u64::MAX,
             recipe,
             pictures: "some".to_owned(),
+            history: "long".to_owned(),
             buffers: buffers.collect(),
         }
     });
@@ -270,7 +271,7 @@ fn hostile_headers_are_refused() {
 #[test]
 fn metadata_is_checked_field_by_field() {
     let base = checkpoint(true);
-    for field in ["format", "version", "description", "seed", "step", "recipe", "pictures"] {
+    for field in ["format", "version", "description", "seed", "step", "recipe", "pictures", "history"] {
         let mut parts = Parts::of(&base);
         parts.metadata.remove(field);
         let result = parts.read();
@@ -354,7 +355,7 @@ fn nothing_else_may_be_there() {
         assert!(matches!(&result, Err(Error::UnknownTensor { name }) if name == added), "{added}: {result:?}");
     }
     let mut parts = Parts::of(&checkpoint(true));
-    parts.metadata.retain(|field, _| !["seed", "step", "recipe", "pictures"].contains(&field.as_str()));
+    parts.metadata.retain(|field, _| !["seed", "step", "recipe", "pictures", "history"].contains(&field.as_str()));
     assert!(matches!(parts.read(), Err(Error::UnknownTensor { name }) if name.starts_with("optimizer.")));
 }
 
@@ -437,6 +438,10 @@ fn what_could_not_be_read_is_not_written() {
     wrong.training.as_mut().unwrap().pictures = "x".repeat((1 << 18) + 1);
     assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes about pictures", .. }));
 
+    let mut wrong = checkpoint(true);
+    wrong.training.as_mut().unwrap().history = "x".repeat((1 << 18) + 1);
+    assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of history", .. }));
+
     let mut wrong = checkpoint(false);
     wrong.description.embedding = 0;
     assert!(matches!(refusal(&wrong), Error::OutOfRange { field: "channels", .. }));
@@ -476,7 +481,14 @@ fn a_checkpoint_continues_training_bit_by_bit() {
     (0..3).for_each(|step| optimizer.update(&mut whole, &gradients, 0.1, step));
 
     let buffers = optimizer.state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone())).collect();
-    let training = Some(TrainingState { seed: 2, step: 3, recipe: String::new(), pictures: String::new(), buffers });
+    let training = Some(TrainingState {
+        seed: 2,
+        step: 3,
+        recipe: String::new(),
+        pictures: String::new(),
+        history: String::new(),
+        buffers,
+    });
     let bytes = written(&Checkpoint { parameters: whole.clone(), training, ..base.clone() });
     (3..6).for_each(|step| optimizer.update(&mut whole, &gradients, 0.1, step));
 

@@ -3,12 +3,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use facenet_network::{Checkpoint, Network, Parameters};
+use facenet_network::{Checkpoint, Description, Network, Parameters};
 use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
 
-use crate::Error;
 use crate::atomic_file::write_atomically;
+use crate::{Dataset, Error};
 
 /// The largest checkpoint that is read, in bytes: more than the largest network takes with an optimiser's buffers.
 const LIMIT: u64 = 16 << 30;
@@ -57,6 +57,19 @@ pub fn weights_sha256(network: &Network<f32>) -> String {
     add(&network.parameters);
     add(&network.statistics);
     hexadecimal(hash)
+}
+
+/// The hash of what a network is, in hexadecimal: SHA-256 of its description in TOML.
+#[must_use]
+pub fn network_sha256(description: &Description) -> String {
+    hexadecimal(Sha256::new_with_prefix(description.to_toml()))
+}
+
+/// The hash of all that a run sees of a data set: SHA-256 of the hashes of its groups.
+pub(crate) fn dataset_sha256(dataset: &Dataset) -> String {
+    let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
+    let hashes = groups.map(|group| pictures_sha256(group.faces.view(), &group.identities));
+    hexadecimal(Sha256::new_with_prefix(hashes.concat()))
 }
 
 /// The hash of what a network learns from: faces and who they show.

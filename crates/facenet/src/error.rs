@@ -150,6 +150,9 @@ pub enum Error {
         /// The step.
         step: u64,
     },
+    /// The history in a checkpoint is not one, or not of as many steps as the checkpoint's.
+    #[error("the checkpoint's history is not that of its steps: it can be used, but training can't go on from it")]
+    WrongHistory,
     /// A checkpoint was trained on other pictures.
     #[error("the checkpoint was trained on other pictures: give the same --dataset")]
     OtherPictures,

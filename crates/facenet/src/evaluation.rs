@@ -47,6 +47,19 @@ pub struct AgglomerativeScores {
     pub report: ClusteringReport,
 }
 
+/// An evaluation, and what it was computed from: picture by picture, pair by pair.
+#[derive(Clone, Debug)]
+pub struct EvaluationDetails {
+    /// The scores.
+    pub evaluation: Evaluation,
+    /// The squared distances of the data set's [`unseen_pairs`](Dataset::unseen_pairs), in their order.
+    pub pair_scores: PairScores,
+    /// The tree that agglomerative clustering built over the unseen pictures.
+    pub dendrogram: Dendrogram,
+    /// The cluster of each unseen picture: the tree, cut at the chosen distance.
+    pub clusters: Vec<usize>,
+}
+
 /// Embeds validation and unseen people and scores the unseen ones: see [`evaluate_embeddings`].
 ///
 /// # Errors
@@ -55,7 +68,7 @@ pub struct AgglomerativeScores {
 /// # Panics
 /// If the faces are not of the embedder's [`input_size`](Embed::input_size).
 #[track_caller]
-pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<Evaluation, Error> {
+pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<EvaluationDetails, Error> {
     let validation = embedder.embed(dataset.validation.faces.view())?;
     let unseen = embedder.embed(dataset.unseen.faces.view())?;
     evaluate_embeddings(validation.view(), unseen.view(), dataset, seed)
@@ -88,7 +101,7 @@ pub fn evaluate_embeddings(
     unseen: ArrayView2<'_, f32>,
     dataset: &Dataset,
     seed: u64,
-) -> Result<Evaluation, Error> {
+) -> Result<EvaluationDetails, Error> {
     for (embeddings, faces) in [(validation.reborrow(), &dataset.validation), (unseen.reborrow(), &dataset.unseen)] {
         let (rows, pictures) = (embeddings.nrows(), faces.identities.len());
         assert_eq!(rows, pictures, "{rows} embeddings of {pictures} pictures");
@@ -97,17 +110,21 @@ pub fn evaluate_embeddings(
     let identities = &dataset.unseen.identities;
     let threshold =
         pair_scores(validation, &dataset.validation_pairs)?.best_threshold(ThresholdSearch::Exact).threshold;
-    let scores = pair_scores(unseen, &dataset.unseen_pairs)?;
+    let pair_scores = pair_scores(unseen, &dataset.unseen_pairs)?;
     let bootstrap = IdentityBootstrap { seed, ..IdentityBootstrap::default() };
-    let errors = bootstrap.standard_errors(&scores, &dataset.unseen_pairs, identities, threshold);
-    Ok(Evaluation {
-        verification: VerificationReport::at_threshold(&scores, threshold, errors.accuracy),
+    let errors = bootstrap.standard_errors(&pair_scores, &dataset.unseen_pairs, identities, threshold);
+    // Average linkage, cut where it is best on the validation people.
+    let squared_distance =
+        best_bcubed_cut(&Dendrogram::build(validation, Linkage::Average)?, &dataset.validation.identities);
+    let dendrogram = Dendrogram::build(unseen, Linkage::Average)?;
+    let clusters = dendrogram.cut(Cut::SquaredDistance(squared_distance))?;
+    let agglomerative = AgglomerativeScores { squared_distance, report: clustering_report(&clusters, identities)? };
+    let evaluation = Evaluation {
+        verification: VerificationReport::at_threshold(&pair_scores, threshold, errors.accuracy),
         identification: identify(unseen, identities, validation, threshold)?,
-        clustering: ClusteringScores {
-            kmeans: group_by_k_means(unseen, identities, seed)?,
-            agglomerative: group_by_distance(validation, &dataset.validation.identities, unseen, identities)?,
-        },
-    })
+        clustering: ClusteringScores { kmeans: group_by_k_means(unseen, identities, seed)?, agglomerative },
+    };
+    Ok(EvaluationDetails { evaluation, pair_scores, dendrogram, clusters })
 }
 
 fn pair_scores(embeddings: ArrayView2<'_, f32>, pairs: &[Pair]) -> Result<PairScores, Error> {
@@ -149,15 +166,3 @@ fn group_by_k_means(
 
 /// The most pictures of which k-means takes the best of ten runs: beyond, one run takes minutes.
 const K_MEANS_RESTARTS_UP_TO: usize = 8192;
-
-/// Average linkage, cut where it is best on the validation people.
-fn group_by_distance(
-    validation: ArrayView2<'_, f32>,
-    validation_identities: &[usize],
-    unseen: ArrayView2<'_, f32>,
-    identities: &[usize],
-) -> Result<AgglomerativeScores, Error> {
-    let squared_distance = best_bcubed_cut(&Dendrogram::build(validation, Linkage::Average)?, validation_identities);
-    let clusters = Dendrogram::build(unseen, Linkage::Average)?.cut(Cut::SquaredDistance(squared_distance))?;
-    Ok(AgglomerativeScores { squared_distance, report: clustering_report(&clusters, identities)? })
-}

@@ -8,32 +8,39 @@ mod embedder;
 mod error;
 mod evaluation;
 mod gradient_check;
+mod history;
 mod mirror_average;
 mod progress;
+mod provenance;
 mod raw_pixels;
 mod recipe;
+mod report;
 mod run;
 mod trainer;
 mod training;
 
 pub use atomic_file::write_atomically;
-pub use checkpoint_file::{read_checkpoint, weights_sha256, write_checkpoint};
+pub use checkpoint_file::{network_sha256, read_checkpoint, weights_sha256, write_checkpoint};
 pub use dataset::{Dataset, DatasetSource, LabelledFaces, SyntheticSize};
 pub use embed::Embed;
 pub use embedder::Embedder;
 pub use error::Error;
 pub use evaluation::{
-    AgglomerativeScores, ClusteringScores, Evaluation, best_bcubed_cut, evaluate, evaluate_embeddings,
+    AgglomerativeScores, ClusteringScores, Evaluation, EvaluationDetails, best_bcubed_cut, evaluate,
+    evaluate_embeddings,
 };
 pub use facenet_network::Checkpoint;
 pub use gradient_check::gradient_checks;
+pub use history::{History, HistoryPoint};
 pub use mirror_average::MirrorAverage;
 pub use progress::{Observer, Progress};
+pub use provenance::Provenance;
 pub use raw_pixels::RawPixels;
 pub use recipe::{LearningRate, Recipe, TripletSource};
-pub use run::{GroupSize, RunOptions, RunReport, run};
+pub use report::Report;
+pub use run::{GroupSize, Run, RunOptions, RunReport, run};
 pub use trainer::{StepReport, Trainer};
-pub use training::{CHECKPOINT_FILE, RESULT_FILE, StoppedBy, TrainingSummary, train};
+pub use training::{CHECKPOINT_FILE, REPORT_FILE, RESULT_FILE, StoppedBy, TrainingSummary, train};
 
 /// The example of the workspace's README, compiled and run with the other examples.
 #[cfg(doctest)]

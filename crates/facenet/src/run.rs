@@ -7,9 +7,11 @@ use std::time::Instant;
 use facenet_network::Checkpoint;
 use serde::Serialize;
 
+use crate::checkpoint_file::dataset_sha256;
 use crate::{
     CHECKPOINT_FILE, DatasetSource, Embed, Error, Evaluation, LabelledFaces, MirrorAverage, Observer, Progress,
-    RawPixels, Recipe, StoppedBy, Trainer, TrainingSummary, evaluate, train, weights_sha256,
+    Provenance, RawPixels, Recipe, Report, StoppedBy, Trainer, TrainingSummary, evaluate, network_sha256, train,
+    weights_sha256,
 };
 
 /// What to run.
@@ -29,6 +31,17 @@ pub struct RunOptions {
     pub out: PathBuf,
     /// Where training stands already; its recipe and its seed are those above.
     pub resume: Option<Checkpoint>,
+    /// What the results say about where they come from.
+    pub provenance: Provenance,
+}
+
+/// What a run leaves beside its checkpoint.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The result.
+    pub report: RunReport,
+    /// The result to look at: see [`Report::html`].
+    pub page: String,
 }
 
 /// The result of a run.
@@ -46,6 +59,10 @@ pub struct RunReport {
     pub stopped_by: StoppedBy,
     /// Time from the start to this report.
     pub seconds_total: f64,
+    /// The hash of the network's description: see [`network_sha256`].
+    pub network_sha256: String,
+    /// The hash of all faces, and who is in them.
+    pub data_sha256: String,
     /// The hash of all parameters and statistics: see [`weights_sha256`].
     pub weights_sha256: String,
     /// What training took.
@@ -59,6 +76,8 @@ pub struct RunReport {
     pub embeddings: Evaluation,
     /// The same scores of the raw pixels.
     pub pixels: Evaluation,
+    /// Where all that comes from.
+    pub provenance: Provenance,
 }
 
 /// How many people and pictures a group has.
@@ -76,7 +95,7 @@ pub struct GroupSize {
 ///
 /// If the data can't be read, the recipe does not fit it, training diverges or the checkpoint can't be written.
 /// [`Error::Interrupted`] or [`Error::InterruptedEarly`] once `stop` is set.
-pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> Result<RunReport, Error> {
+pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> Result<Run, Error> {
     let start = Instant::now();
     let RunOptions { recipe, seed, .. } = options;
 
@@ -105,8 +124,10 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
     let pixels = evaluate(&RawPixels { size: embedder.input_size() }, &dataset, *seed)?;
     go_on()?;
     let size = |group: &LabelledFaces| GroupSize { people: group.people.len(), images: group.pictures.len() };
-    Ok(RunReport {
+    let report = RunReport {
         network: trainer.network().description().name.clone(),
+        network_sha256: network_sha256(trainer.network().description()),
+        data_sha256: dataset_sha256(&dataset),
         seed: *seed,
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
@@ -114,9 +135,21 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
         train: summary,
         validation: size(&dataset.validation),
         unseen: size(&dataset.unseen),
-        embeddings,
-        pixels,
+        embeddings: embeddings.evaluation.clone(),
+        pixels: pixels.evaluation.clone(),
+        provenance: options.provenance.clone(),
         seconds_total: start.elapsed().as_secs_f64(),
-        dataset: dataset.name,
-    })
+        dataset: dataset.name.clone(),
+    };
+    let page = Report {
+        run: &report,
+        recipe: trainer.recipe(),
+        history: trainer.history(),
+        unseen: &dataset.unseen,
+        unseen_pairs: &dataset.unseen_pairs,
+        embeddings: &embeddings,
+        pixels: &pixels,
+    };
+    let page = page.html();
+    Ok(Run { report, page })
 }

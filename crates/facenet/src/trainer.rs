@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::checkpoint_file::pictures_sha256;
 use crate::recipe::{Recipe, TripletSource};
-use crate::{Embed, Embedder, Error};
+use crate::{Embed, Embedder, Error, History};
 
 /// Trains a network by the triplet loss, step by step.
 ///
@@ -26,6 +26,7 @@ pub struct Trainer<'a> {
     /// The hash of faces and identities.
     pictures: String,
     step: u64,
+    history: History,
     sampler: IdentitySampler,
     miner: Box<dyn Miner>,
     loss: TripletLoss<f32>,
@@ -89,7 +90,7 @@ impl<'a> Trainer<'a> {
     pub fn resume(checkpoint: Checkpoint, faces: ArrayView4<'a, u8>, identities: &'a [usize]) -> Result<Self, Error> {
         let (recipe, seed) = Self::recipe_and_seed(&checkpoint)?;
         let Checkpoint { description, parameters, statistics, training } = checkpoint;
-        let TrainingState { step, pictures, buffers, .. } = training.ok_or(Error::NothingToResume)?;
+        let TrainingState { step, pictures, history, buffers, .. } = training.ok_or(Error::NothingToResume)?;
         let network = Network::with_parameters(description, parameters, statistics)?;
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
         if trainer.pictures != pictures {
@@ -101,6 +102,7 @@ impl<'a> Trainer<'a> {
             state.values.copy_from_slice(&buffer.values);
         }
         trainer.step = step;
+        trainer.history = History::from_text(&history, step).ok_or(Error::WrongHistory)?;
         Ok(trainer)
     }
 
@@ -137,6 +139,7 @@ impl<'a> Trainer<'a> {
             gradients: Parameters::zeros(network.plan().parameters()),
             pictures: pictures_sha256(faces, identities),
             step: 0,
+            history: History::default(),
             offline_round: None,
             batch: Vec::new(),
             x: Vec::new(),
@@ -160,6 +163,12 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn steps_done(&self) -> u64 {
         self.step
+    }
+
+    /// How it went so far.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// People and pictures that it learns from.
@@ -211,7 +220,9 @@ impl<'a> Trainer<'a> {
         self.optimizer.update(&mut self.network.parameters, &self.gradients, learning_rate, self.step);
         self.network.update_statistics(&self.workspace);
         self.step += 1;
-        Ok(StepReport { step: self.step - 1, pictures: n, learning_rate, gradient_norm, loss })
+        let report = StepReport { step: self.step - 1, pictures: n, learning_rate, gradient_norm, loss };
+        self.history.add(&report);
+        Ok(report)
     }
 
     /// The pictures of this step's batch, and its triplets where they were chosen offline.
@@ -277,6 +288,7 @@ impl<'a> Trainer<'a> {
                 step: self.step,
                 recipe: self.recipe.to_toml(),
                 pictures: self.pictures.clone(),
+                history: self.history.to_text(),
                 buffers: buffers.collect(),
             }),
         }

@@ -54,11 +54,13 @@ pub struct TrainingSummary {
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// The name of a run's result in a folder for outputs.
 pub const RESULT_FILE: &str = "result.json";
+/// The name of a run's page in a folder for outputs.
+pub const REPORT_FILE: &str = "report.html";
 
 /// Trains until all steps are done or the minutes are up; at least one step, if any is left.
 ///
-/// Writes [`CHECKPOINT_FILE`] to the folder `out` every 100 steps and at the end, and takes away the [`RESULT_FILE`] of an
-/// earlier run, which would not belong to it.
+/// Writes [`CHECKPOINT_FILE`] to the folder `out` every 100 steps and at the end, and takes away the [`RESULT_FILE`] and
+/// [`REPORT_FILE`] of an earlier run, which would not belong to it.
 ///
 /// # Errors
 ///
@@ -104,13 +106,15 @@ pub fn train(
     Ok(TrainingSummary { people, images, steps: trainer.steps_done(), seconds, stopped_by })
 }
 
-/// Tries whether files can be made in the folder, and takes away the result of an earlier run.
+/// Tries whether files can be made in the folder, and takes away the results of an earlier run.
 fn prepare(out: &Path) -> Result<(), Error> {
     let failed = |path: &Path, source| Error::Write { path: path.to_owned(), source };
     tempfile::tempfile_in(out).map_err(|source| failed(out, source))?;
-    let result = out.join(RESULT_FILE);
-    match fs::remove_file(&result) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed(&result, source)),
-        _ => Ok(()),
+    for file in [RESULT_FILE, REPORT_FILE].map(|name| out.join(name)) {
+        match fs::remove_file(&file) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(&file, source)),
+            _ => (),
+        }
     }
+    Ok(())
 }

@@ -58,7 +58,7 @@ impl Embed for Oracle {
 fn perfect_embeddings_score_one() {
     // Person 3 of the unseen has one picture, and is enrolled only.
     let dataset = dataset(vec![0, 0, 0, 1, 1, 2, 2], vec![2, 0, 0, 1, 3, 1, 2, 2, 4, 4]);
-    let Evaluation { verification, identification, clustering } = evaluate(&Oracle, &dataset, 1).unwrap();
+    let Evaluation { verification, identification, clustering } = evaluate(&Oracle, &dataset, 1).unwrap().evaluation;
     assert_eq!((verification.accuracy, verification.auc, verification.eer), (1.0, 1.0, 0.0));
     assert_eq!((verification.standard_error, verification.threshold, verification.pairs), (0.0, 1.0, 12));
     assert_eq!((identification.rank1, identification.rank5), (1.0, 1.0));
@@ -80,7 +80,7 @@ fn what_is_tuned_is_tuned_on_the_validation_people() {
     let validation = ndarray::array![[0.0_f32], [1.0], [4.0], [5.0]];
     // Ten times as far apart, so that nothing is accepted and nothing is joined.
     let unseen = &validation * 10.0;
-    let result = evaluate_embeddings(validation.view(), unseen.view(), &dataset, 1).unwrap();
+    let result = evaluate_embeddings(validation.view(), unseen.view(), &dataset, 1).unwrap().evaluation;
     assert!((1.0..9.0).contains(&result.verification.threshold), "{result:?}");
     assert_eq!((result.verification.accuracy, result.verification.auc), (0.5, 1.0));
     assert_eq!((result.identification.rank1, result.identification.open_set.unknown_rate), (1.0, 1.0));
@@ -109,7 +109,7 @@ fn as_many_embeddings_as_pictures() {
 
 #[test]
 fn one_record_in_json() {
-    let result = evaluate(&Oracle, &dataset(vec![0, 0, 1, 1], vec![0, 0, 1, 1]), 1).unwrap();
+    let result = evaluate(&Oracle, &dataset(vec![0, 0, 1, 1], vec![0, 0, 1, 1]), 1).unwrap().evaluation;
     let json = serde_json::to_value(result).unwrap();
     assert_eq!(json["verification"]["accuracy"], 1.0);
     assert_eq!(json["identification"]["rank1"], 1.0);
@@ -180,7 +180,7 @@ fn as_many_identities_as_embeddings() {
 
 fn raw_pixels(source: &DatasetSource, data: &Path, size: [usize; 2]) -> Evaluation {
     let dataset = source.load(data, &Crop::Whole, size, 1, None).unwrap();
-    evaluate(&RawPixels { size }, &dataset, 1).unwrap()
+    evaluate(&RawPixels { size }, &dataset, 1).unwrap().evaluation
 }
 
 #[test]

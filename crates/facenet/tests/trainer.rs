@@ -174,6 +174,8 @@ fn a_checkpoint_that_can_not_be_resumed() {
     assert!(matches!(no_buffers, Some(Error::MissingBuffer { name: "first_moment" })));
     let no_recipe = resume(&|checkpoint| checkpoint.training.as_mut().unwrap().recipe = "steps".to_owned());
     assert!(matches!(no_recipe, Some(Error::RecipeSyntax { .. })));
+    let other_steps = resume(&|checkpoint| checkpoint.training.as_mut().unwrap().step = 3);
+    assert!(matches!(other_steps, Some(Error::WrongHistory)));
     // The network is the checkpoint's, whatever the recipe beside it says.
     let other = Recipe { network: Recipe::synthetic().network, ..tiny() };
     let mut checkpoint = trainer.checkpoint();

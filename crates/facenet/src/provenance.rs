@@ -1,0 +1,39 @@
+//! Where a result comes from.
+
+use std::env::consts::{ARCH, OS};
+
+use facenet_tensor::{Level, level};
+use jiff::{Timestamp, Unit};
+use serde::Serialize;
+
+/// What was run, when, by which program, on what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Provenance {
+    /// The command line: `cargo xtask run --dataset orl`.
+    pub command: String,
+    /// When it was started: `2026-03-05T09:30:00Z`.
+    pub started: String,
+    /// The program with its version, and by what it was built.
+    pub program: String,
+    /// Architecture, operating system and the vectors in use: `x86_64 linux, AVX-512`.
+    pub machine: String,
+}
+
+impl Provenance {
+    /// Of a command that starts now, on this machine.
+    #[must_use]
+    pub fn now(command: impl Into<String>, program: impl Into<String>) -> Self {
+        let now = Timestamp::now();
+        let vectors = match level() {
+            Level::Portable => "portable vectors",
+            Level::Avx2 => "AVX2",
+            Level::Avx512 => "AVX-512",
+        };
+        Self {
+            command: command.into(),
+            started: now.round(Unit::Second).unwrap_or(now).to_string(),
+            program: program.into(),
+            machine: format!("{ARCH} {OS}, {vectors}"),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! How far apart the pictures of one person are, and those of two.
+
+use facenet_metrics::PairScores;
+use maud::{Markup, html};
+
+use super::chart::{Axis, Chart, number, round_up};
+use super::{grouped, percent};
+
+/// About so many bars each.
+const BARS: f64 = 36.0;
+
+/// Both histograms, one above the other, with the threshold through both and the mistakes hatched.
+pub(super) fn chart(scores: &PairScores, threshold: f64) -> Markup {
+    let of = |same: bool| -> Vec<f64> {
+        scores
+            .squared_distances()
+            .iter()
+            .zip(scores.same())
+            .filter(|pair| *pair.1 == same)
+            .map(|pair| *pair.0)
+            .collect()
+    };
+    let farthest = scores.squared_distances().iter().copied().fold(threshold, f64::max);
+    let width = bar_width(threshold, round_up(farthest));
+    let bars = (farthest / width).ceil().max(1.0) as usize;
+    let histograms = [of(true), of(false)].map(|distances| shares(&distances, width, bars));
+    let end = width * bars as f64;
+    let highest = round_up(histograms.iter().flatten().copied().fold(0.0, f64::max));
+
+    // A distance of exactly the threshold is accepted.
+    let rejected = of(true).iter().filter(|&&distance| distance > threshold).count();
+    let accepted = of(false).iter().filter(|&&distance| distance <= threshold).count();
+    let (same, different) = (scores.same_pairs(), scores.different_pairs());
+    let share = |wrong: usize, all: usize| {
+        format!("{} of {}, {}", grouped(wrong), grouped(all), percent(wrong as f64 / all as f64))
+    };
+
+    html! {
+        figure {
+            @for (one_person, shares) in [(true, &histograms[0]), (false, &histograms[1])] {
+                @let label = "squared distance";
+                @let chart = Chart::new(190.0, Axis { label, from: 0.0, to: end }, Axis { label: "share of pairs", from: 0.0, to: highest });
+                @let title = if one_person { "Squared distances of pairs of one person" } else { "Squared distances of pairs of two people" };
+                (chart.draw(title, &html! {
+                    @for (index, &share) in shares.iter().enumerate() {
+                        @let from = index as f64 * width;
+                        @let wrong = (from + width / 2.0 > threshold) == one_person;
+                        @if share > 0.0 {
+                            rect class=(match (wrong, one_person) { (true, _) => "bar wrong", (_, true) => "bar same", (_, false) => "bar different" })
+                                x=(number(chart.x(from))) width=(number((chart.x(from + width) - chart.x(from) - 1.0).max(0.5)))
+                                y=(number(chart.y(share))) height=(number(chart.y(0.0) - chart.y(share))) {}
+                        }
+                    }
+                    line.threshold x1=(number(chart.x(threshold))) x2=(number(chart.x(threshold))) y1=(number(chart.y(0.0))) y2=(number(chart.y(highest))) {}
+                    @let right = chart.x(threshold) < 240.0;
+                    text.note.kind x="426" y="42" text-anchor="end" { (if one_person { "pairs of one person" } else { "pairs of two people" }) }
+                    text.note x=(number(chart.x(threshold) + if right { 6.0 } else { -6.0 })) y="24" text-anchor=(if right { "start" } else { "end" }) {
+                        "threshold " (format!("{threshold:.3}"))
+                    }
+                }))
+            }
+            figcaption {
+                "Hatched, the mistakes: " (share(rejected, same)) " of one person are wrongly rejected, "
+                (share(accepted, different)) " of two people wrongly accepted."
+            }
+        }
+    }
+}
+
+/// A width near a round part of the whole that makes the threshold the edge of a bar, so that each bar is right or wrong.
+fn bar_width(threshold: f64, end: f64) -> f64 {
+    let rough = end / BARS;
+    if threshold <= 0.0 { rough } else { threshold / (threshold / rough).round().max(1.0) }
+}
+
+/// The share of the distances in each bar; a distance at an edge belongs to the bar before it, as at the threshold.
+fn shares(distances: &[f64], width: f64, bars: usize) -> Vec<f64> {
+    let mut counts = vec![0_usize; bars];
+    for distance in distances {
+        let bar = (distance / width - 1e-9).ceil().max(1.0) as usize - 1;
+        counts[bar.min(bars - 1)] += 1;
+    }
+    counts.into_iter().map(|count| count as f64 / distances.len() as f64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_is_the_edge_of_a_bar() {
+        for (threshold, end) in [(0.9, 3.0), (1.234, 4.0), (0.001, 4.0), (4.0, 4.0)] {
+            let width = bar_width(threshold, end);
+            let bars = threshold / width;
+            assert!((bars - bars.round()).abs() < 1e-9 && bars >= 0.999, "{threshold}, {end}: {bars}");
+        }
+        assert_eq!(bar_width(0.0, 3.6), 0.1);
+        assert_eq!(shares(&[0.0, 0.5, 0.500_1, 1.0, 7.0], 0.5, 3), [0.4, 0.4, 0.2]);
+    }
+}

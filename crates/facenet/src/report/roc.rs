@@ -1,0 +1,54 @@
+//! What every other threshold would have done.
+
+use facenet_metrics::{PairScores, RocCurve, RocPoint};
+use maud::{Markup, html};
+
+use super::chart::{Axis, Chart, number};
+use super::percent;
+
+/// The ROC curves of embeddings and of raw pixels, with the threshold marked on the first.
+pub(super) fn chart(embeddings: &PairScores, pixels: &PairScores, threshold: f64) -> Markup {
+    let [curve, baseline] = [embeddings, pixels].map(PairScores::roc);
+    let chart = Chart::new(
+        380.0,
+        Axis { label: "false accept rate: two people called one", from: 0.0, to: 1.0 },
+        Axis { label: "validation rate: one person found to be one", from: 0.0, to: 1.0 },
+    );
+    let points = |curve: &RocCurve| -> Vec<(f64, f64)> {
+        curve.points.iter().map(|point| (point.false_accept_rate, point.validation_rate)).collect()
+    };
+    let here = at(&curve, threshold);
+    let (x, y) = (chart.x(here.false_accept_rate), chart.y(here.validation_rate));
+    let legend = [
+        ("line", format!("embeddings, area {:.3}", curve.auc())),
+        ("line baseline", format!("raw pixels, area {:.3}", baseline.auc())),
+        ("line chance", "guessing, area 0.5".to_owned()),
+    ];
+    html! {
+        figure {
+            (chart.draw("ROC curves of embeddings and raw pixels", &html! {
+                path class="line chance" d=(chart.path([(0.0, 0.0), (1.0, 1.0)])) {}
+                path class="line baseline" d=(chart.path(points(&baseline))) {}
+                path class="line" d=(chart.path(points(&curve))) {}
+                circle.operating-point cx=(number(x)) cy=(number(y)) r="5" {}
+                line.pointer x1=(number(x + 7.0)) y1=(number(y + 5.0)) x2=(number(x + 26.0)) y2=(number(y + 20.0)) {}
+                text.note x=(number(x + 30.0)) y=(number(y + 27.0)) { "at the threshold" }
+                @for (index, (class, label)) in legend.iter().enumerate() {
+                    @let y = 262.0 + 22.0 * index as f64;
+                    line class=(class) x1="208" x2="244" y1=(y) y2=(y) {}
+                    text.note x="252" y=(y + 4.0) { (label) }
+                }
+            }))
+            figcaption {
+                "The threshold accepts " (percent(here.validation_rate)) " of the pairs of one person and "
+                (percent(here.false_accept_rate)) " of those of two; another threshold moves along the curve."
+            }
+        }
+    }
+}
+
+/// What a threshold accepts.
+fn at(curve: &RocCurve, threshold: f64) -> RocPoint {
+    let behind = curve.points.partition_point(|point| point.threshold <= threshold);
+    curve.points[behind.saturating_sub(1)]
+}

@@ -1,0 +1,49 @@
+//! What was run, so that it can be run again.
+
+use maud::{Markup, html};
+
+use super::count;
+use crate::{Recipe, RunReport};
+
+/// The facts of the run, and its recipe.
+pub(super) fn section(run: &RunReport, recipe: &Recipe) -> Markup {
+    let group =
+        |people, images| format!("{}, {}", count(people, "person", "people"), count(images, "picture", "pictures"));
+    let facts = [
+        ("command", run.provenance.command.clone(), true),
+        ("started", run.provenance.started.clone(), false),
+        (
+            "time",
+            format!(
+                "{:.0} s in all, {:.0} s of them in {} steps of training",
+                run.seconds_total, run.train.seconds, run.train.steps
+            ),
+            false,
+        ),
+        ("training ended", run.stopped_by.to_string(), false),
+        ("program", run.provenance.program.clone(), false),
+        ("machine", format!("{}, {}", run.provenance.machine, count(run.threads, "thread", "threads")), false),
+        ("seed", run.seed.to_string(), false),
+        ("network", run.network.clone(), false),
+        ("network SHA-256", run.network_sha256.clone(), true),
+        ("weights SHA-256", run.weights_sha256.clone(), true),
+        ("data SHA-256", run.data_sha256.clone(), true),
+        ("training people", group(run.train.people, run.train.images), false),
+        ("validation people", group(run.validation.people, run.validation.images), false),
+        ("unseen people", group(run.unseen.people, run.unseen.images), false),
+    ];
+    html! {
+        section {
+            h2 { "Run card" }
+            p { "The same data, recipe and seed give the same weights, bit by bit, on any number of threads of one kind of machine." }
+            dl {
+                @for (name, fact, code) in &facts {
+                    dt { (name) }
+                    dd { @if *code { code { (fact) } } @else { (fact) } }
+                }
+            }
+            details { summary { "Recipe" } pre { code { (recipe.to_toml()) } } }
+            p.order { "This page holds pictures of people: pass it on to those alone who may see them." }
+        }
+    }
+}
