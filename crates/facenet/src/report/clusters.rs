@@ -8,6 +8,9 @@ use maud::{Markup, html};
 use super::thumbnails::Thumbnails;
 use super::{Report, count};
 
+/// The most pictures in a sheet of the cluster's person, and the most of others.
+const SHOWN_OF_A_KIND: usize = 60;
+
 /// A cluster, and who is in it.
 struct Group {
     /// Pictures of the commonest person, then those of others.
@@ -23,6 +26,15 @@ struct Group {
 impl Group {
     fn strangers(&self) -> usize {
         self.pictures.len() - self.right
+    }
+
+    /// The pictures that a sheet has room for, and whether each is of another person.
+    fn shown(&self) -> impl Iterator<Item = (usize, bool)> {
+        let (right, others) = self.pictures.split_at(self.right);
+        let shown = |pictures: &[usize], wrong| {
+            pictures.iter().take(SHOWN_OF_A_KIND).map(|&picture| (picture, wrong)).collect::<Vec<_>>()
+        };
+        shown(right, false).into_iter().chain(shown(others, true))
     }
 
     /// Whether it is all pictures of one person and no others.
@@ -74,7 +86,7 @@ pub(super) fn section(report: &Report<'_>, thumbnails: &mut Thumbnails<'_>) -> M
     let whole = groups.iter().filter(|group| group.is_whole()).count();
     let mut pictures = 0;
     let mut fits = |cluster: &usize| {
-        pictures += groups[*cluster].pictures.len();
+        pictures += groups[*cluster].shown().count();
         thumbnails.room_for(pictures)
     };
     let shown = together.iter().take_while(|cluster| fits(cluster)).count();
@@ -125,8 +137,10 @@ fn sheet(cluster: usize, group: &Group, report: &Report<'_>, thumbnails: &mut Th
                 @if group.strangers() > 0 { "; " (count(group.strangers(), "picture", "pictures")) " of others" }
             }
             .faces {
-                @for (index, &picture) in group.pictures.iter().enumerate() { (face(picture, index >= group.right, thumbnails)) }
+                @for (picture, wrong) in group.shown() { (face(picture, wrong, thumbnails)) }
             }
+            @let hidden = group.pictures.len() - group.shown().count();
+            @if hidden > 0 { p.order { (count(hidden, "more picture is", "more pictures are")) " not shown." } }
         }
     }
 }
