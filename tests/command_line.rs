@@ -154,7 +154,8 @@ fn a_run_prints_one_document() {
     assert_eq!(kept, result);
     let checkpoint = facenet::read_checkpoint(&out.join("checkpoint.safetensors")).unwrap();
     assert_eq!((checkpoint.description.name.as_str(), checkpoint.training.unwrap().step), ("compact_inception", 2));
-    assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+    assert!(out.join("report.html").is_file());
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 3);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn the_people_as_they_are_can_be_used() {
     let bench = Bench::new();
     let finished = bench.program().run(["run", "--out", "out", "--dataset", "people", "--recipe", "tiny.toml"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors", "result.json"]);
+    assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors", "report.html", "result.json"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use facenet_metrics::PairScores;
 use maud::{Markup, html};
 
 use super::chart::{Axis, Chart, number, round_up};
-use super::{grouped, percent};
+use super::{count, grouped, percent};
 
 /// About so many bars each.
 const BARS: f64 = 36.0;
@@ -31,9 +31,7 @@ pub(super) fn chart(scores: &PairScores, threshold: f64) -> Markup {
     let rejected = of(true).iter().filter(|&&distance| distance > threshold).count();
     let accepted = of(false).iter().filter(|&&distance| distance <= threshold).count();
     let (same, different) = (scores.same_pairs(), scores.different_pairs());
-    let share = |wrong: usize, all: usize| {
-        format!("{} of {}, {}", grouped(wrong), grouped(all), percent(wrong as f64 / all as f64))
-    };
+    let share = |wrong: usize, all: usize| percent(wrong as f64 / all as f64);
 
     html! {
         figure {
@@ -60,8 +58,9 @@ pub(super) fn chart(scores: &PairScores, threshold: f64) -> Markup {
                 }))
             }
             figcaption {
-                "Hatched, the mistakes: " (share(rejected, same)) " of one person are wrongly rejected, "
-                (share(accepted, different)) " of two people wrongly accepted."
+                "Hatched are the mistakes: " (grouped(rejected)) " of " (count(same, "pair", "pairs")) " of one person rejected ("
+                (share(rejected, same)) "), " (grouped(accepted)) " of " (count(different, "pair", "pairs")) " of two people accepted ("
+                (share(accepted, different)) ")."
             }
         }
     }
