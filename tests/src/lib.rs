@@ -1,10 +1,12 @@
 //! What the tests that cross crates share; each file beside `src` is one subject.
 //!
-//! `pipeline` and `golden` belong to this package; `determinism`, `faults` and `command_line` run the program `xtask`
-//! and belong to its package.
+//! `pipeline` and `golden` belong to this package; `determinism`, `faults`, `command_line` and `download` run the program
+//! `xtask` and belong to its package.
 
 mod people;
 mod program;
+mod server;
 
 pub use people::{TINY_RECIPE, data, write_people, write_picture};
 pub use program::{Finished, Program};
+pub use server::{Request, Server, respond, serve};

@@ -73,7 +73,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let Some(set) = catalogue::data_set(&arguments.dataset) else {
         bail!("no data set is called {}", arguments.dataset)
     };
-    let client = Client::new(Patience::default());
+    // HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+    let client = Client::new(Patience::default(), ureq::Proxy::try_from_env());
     let source = match arguments.offline {
         true => Source::Disk,
         false => Source::Network { client: &client, mirror: arguments.mirror.as_deref() },
@@ -179,6 +180,3 @@ fn text(installation: &Installation<'_>, report: &Report<'_>) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod server;

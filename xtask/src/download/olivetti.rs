@@ -55,4 +55,4 @@ fn pictures(bytes: &[u8], people: usize) -> Result<Vec<Vec<u8>>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode, header};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy};
 
 use super::catalogue::{RemoteFile, Size};
 
@@ -67,14 +67,15 @@ enum Failure {
 }
 
 impl Client {
-    /// Proxies are those of the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`).
-    pub fn new(patience: Patience) -> Self {
+    /// Connects by way of a proxy, if there is one.
+    pub fn new(patience: Patience, proxy: Option<Proxy>) -> Self {
         let config = Agent::config_builder()
             .user_agent(concat!("facenet-xtask/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(patience.connect))
             .timeout_recv_response(Some(patience.stall))
             .timeout_per_read(Some(patience.stall))
             .max_redirects(REDIRECTIONS)
+            .proxy(proxy)
             .http_status_as_error(false)
             .build();
         Self { agent: config.into(), patience }
@@ -297,7 +298,7 @@ impl Part {
                 Failure::Passing(reason) | Failure::Lasting(reason) => anyhow::Error::msg(reason),
             })?;
         }
-        part.bytes = io::copy(&mut part.file, &mut part.sha256).with_context(unwritable)?;
+        part.bytes = io::copy(&mut (&part.file).take(part.bytes), &mut part.sha256).with_context(unwritable)?;
         Ok(part)
     }
 
@@ -314,6 +315,9 @@ impl Part {
 
     /// Starts anew.
     fn clear(&mut self) -> Result<(), Failure> {
+        if self.bytes == 0 {
+            return Ok(());
+        }
         let cleared = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
         cleared.map_err(|error| self.failed(error))?;
         self.bytes = 0;

@@ -1,11 +1,11 @@
 //! Pictures out of an archive that nobody has to trust.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
 /// What an archive may hold.
@@ -48,7 +48,7 @@ pub fn unpack(path: &Path, top: &str, limits: &Limits, folder: &Path, told: &mut
 }
 
 fn unpack_from(
-    mut packed: impl Read,
+    mut packed: impl BufRead,
     top: &str,
     limits: &Limits,
     folder: &Path,
