@@ -127,7 +127,7 @@ fn wrong_bytes_from_a_mirror() {
     assert_eq!(states(&json(&finished)), [("olivettifaces.mat", "missing")]);
     assert_eq!(server.requests()[0].path, "/faces/olivettifaces.mat");
     for part in [
-        "olivetti: 1 files, at most 16,777,216 bytes\n",
+        "olivetti: 1 file to download, at most 16,777,216 bytes\n",
         "error: can't download olivettifaces.mat",
         &server.address("faces/olivettifaces.mat: wrong bytes"),
         "https://ndownloader.figshare.com/files/5976027: ",
@@ -179,7 +179,7 @@ fn lists_come_from_a_mirror_once() {
     assert_eq!(server.requests().len(), 8);
     let finished = download(folder.path(), &["lfw"]);
     assert!(finished.stdout.contains("unverified  data/lfw/images: no download has made this folder"), "{finished:?}");
-    assert!(finished.stdout.ends_with("\nlfw is complete\n"), "{finished:?}");
+    assert!(finished.stdout.ends_with("\nnothing of lfw is missing\n"), "{finished:?}");
 
     // A list that has changed since is said, and left.
     let list = folder.path().join("data/lfw/protocol/people.txt");

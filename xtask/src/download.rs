@@ -110,10 +110,17 @@ fn complete(installation: &Installation<'_>, source: &Source<'_>, states: &mut [
     let missing: Vec<&RemoteFile> =
         files.iter().zip(&*states).filter(|(_, state)| **state == State::Missing).map(|(file, _)| file).collect();
     let mut display = Display::new();
-    if let (Source::Network { .. }, false) = (source, missing.is_empty()) {
-        let bytes = missing.iter().map(|file| file.size.limit()).sum();
-        let bound = if missing.iter().any(|file| matches!(file.size, Size::AtMost(_))) { "at most " } else { "" };
-        display.say(&format!("{}: {} files, {bound}{} bytes", installation.set.name, missing.len(), grouped(bytes)));
+    let remote: Vec<_> = missing.into_iter().filter(|file| !installation.download(file).exists()).collect();
+    if let (Source::Network { .. }, false) = (source, remote.is_empty()) {
+        let bytes = remote.iter().map(|file| file.size.limit()).sum();
+        let bound = if remote.iter().any(|file| matches!(file.size, Size::AtMost(_))) { "at most " } else { "" };
+        let files = if remote.len() == 1 { "file" } else { "files" };
+        display.say(&format!(
+            "{}: {} {files} to download, {bound}{} bytes",
+            installation.set.name,
+            remote.len(),
+            grouped(bytes)
+        ));
     }
     for (file, state) in files.iter().zip(states) {
         if *state != State::Missing {
@@ -174,7 +181,12 @@ fn text(installation: &Installation<'_>, report: &Report<'_>) -> String {
             line(format_args!("  to   {}", installation.download(file).display()));
         }
     }
+    for file in installation.leftovers() {
+        line(format_args!("\n{} is not needed any more", file.display()));
+    }
+    let unverified = report.files.iter().any(|file| file.state == State::Unverified);
     match report.complete {
+        true if unverified => line(format_args!("\nnothing of {} is missing", report.dataset)),
         true => line(format_args!("\n{} is complete", report.dataset)),
         false => line(format_args!("\nfiles put there by hand are verified and used when the command is run again")),
     }

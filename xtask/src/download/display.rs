@@ -35,7 +35,14 @@ impl Display {
     /// What is going on with it.
     pub fn show(&mut self, file: &RemoteFile, step: &Step<'_>) {
         match *step {
-            Step::Transfer(Event::Bytes(bytes)) => self.bar.set_position(bytes),
+            Step::Transfer(Event::Bytes(bytes)) => {
+                let first = self.bar.position() == 0;
+                self.bar.set_position(bytes);
+                if first {
+                    // What was there before says nothing about the rate.
+                    self.bar.reset_eta();
+                }
+            }
             Step::Transfer(Event::Trouble { address, reason }) => self.say(&format!("{address}: {reason}")),
             Step::Pictures(done) => {
                 if !self.unpacking {

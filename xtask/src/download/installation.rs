@@ -163,6 +163,15 @@ impl Installation<'_> {
         Ok(State::Downloaded)
     }
 
+    /// Downloaded files of which everything is made.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        let left = |file: &&RemoteFile| {
+            let download = self.download(file);
+            download != self.product(file) && download.exists() && matches!(self.state(file), Ok(State::Present))
+        };
+        self.set.files.iter().filter(left).map(|file| self.download(file)).collect()
+    }
+
     /// Two downloads at once would write the same files.
     fn lock(&self) -> Result<File> {
         let path = self.data.join("downloads").join(".lock");
@@ -200,7 +209,7 @@ fn check_file(path: &Path, file: &RemoteFile) -> Result<()> {
 /// That a folder has all its people and pictures.
 fn check_pictures(folder: &Path, people: usize, pictures: usize) -> Result<()> {
     let (mut found_people, mut found_pictures) = (0, 0);
-    for person in visible(folder)? {
+    for person in visible(folder)?.into_iter().filter(|path| path.is_dir()) {
         found_people += 1;
         found_pictures += visible(&person)?.len();
     }

@@ -99,6 +99,7 @@ impl Client {
         if part.hash() == file.sha256 {
             return part.keep(target);
         }
+        told(Event::Bytes(part.bytes));
         let mut reasons = Vec::new();
         for address in addresses {
             match self.fetch_from(address, file, &mut part, told) {
@@ -245,9 +246,14 @@ fn request_failure(error: &ureq::Error) -> Failure {
         ureq::Error::Timeout(ureq::Timeout::RecvResponse | ureq::Timeout::PerRead) => {
             Failure::Passing(format!("no answer: {error}"))
         }
-        ureq::Error::Io(io) if io.kind() != io::ErrorKind::ConnectionRefused => {
-            Failure::Passing(format!("no answer: {error}"))
-        }
+        ureq::Error::Io(io) => match io.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::TimedOut => Failure::Passing(format!("no answer: {io}")),
+            _ => Failure::Lasting(io.to_string()),
+        },
         _ => Failure::Lasting(error.to_string()),
     }
 }

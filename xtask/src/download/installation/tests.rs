@@ -146,6 +146,7 @@ fn from_nothing_to_all_and_no_further() {
     assert!(place.names().is_empty(), "to look leaves nothing");
     assert_eq!(place.make(&set, false).unwrap(), [Downloaded, Downloaded]);
     place.assert_complete();
+    assert!(Installation { data: place.root.path(), set: &set }.leftovers().is_empty());
     assert_eq!(place.said, ["1 pictures", "2 pictures", "3 pictures", "1 left out"]);
     assert_eq!(place.server.requests().len(), 2);
 
@@ -187,6 +188,8 @@ fn files_put_there_by_hand_are_used_and_stay() {
     place.write("small/protocol/people.txt", LIST);
     assert_eq!(place.make(&set, true).unwrap(), [Downloaded, Present]);
     assert_eq!(place.names(), [&["downloads/small.tgz"], &COMPLETE[..]].concat());
+    let leftovers = Installation { data: place.root.path(), set: &set }.leftovers();
+    assert_eq!(leftovers, [place.path("downloads/small.tgz")]);
     assert!(place.server.requests().is_empty());
 }
 
