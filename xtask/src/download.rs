@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Where data sets lie [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Try URL/<file name> before the addresses that are known
+    /// Try URL/lfw.tgz and so on before the addresses that are known
     #[arg(long, value_name = "URL", value_parser = mirror)]
     mirror: Option<String>,
     /// Download nothing: use the files that lie there, and say where the others are found and where to put them
