@@ -45,6 +45,7 @@ fn every_command_explains_itself() {
             &["--dataset", "--data", "--steps", "--minutes", "--seed", "--threads", "--out", "--quick", "--json"][..],
         ),
         ("train", &["--dataset", "--recipe", "--resume", "--out", "--json"]),
+        ("download", &["--data", "--mirror", "--offline", "--json"]),
         ("gradcheck", &["--json"]),
     ] {
         assert!(overview.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{overview}");

@@ -1,12 +1,14 @@
 //! What the tests that cross crates share; each file beside `src` is one subject.
 //!
-//! `pipeline` and `golden` belong to this package; `determinism`, `faults`, `command_line` and `report` run the program `xtask`
-//! and belong to its package.
+//! `pipeline` and `golden` belong to this package; `determinism`, `faults`, `command_line`, `download` and `report` run the
+//! program `xtask` and belong to its package.
 
 mod browser;
 mod people;
 mod program;
+mod server;
 
 pub use browser::{Browser, Theme};
 pub use people::{TINY_RECIPE, data, write_people, write_picture};
 pub use program::{Finished, Program};
+pub use server::{Request, Server, respond, serve};

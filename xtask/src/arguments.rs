@@ -13,8 +13,8 @@ use serde::Serialize;
 /// Which people, where they lie, and how a network is trained on them.
 #[derive(Args)]
 pub struct TrainingArguments {
-    /// The people: synthetic, orl, lfw, or a folder with a folder of pictures for each person
-    #[arg(long, value_name = "synthetic|orl|lfw|DIR", default_value = "synthetic")]
+    /// The people: synthetic, orl, olivetti, lfw, or a folder with a folder of pictures for each person
+    #[arg(long, value_name = "synthetic|orl|olivetti|lfw|DIR", default_value = "synthetic")]
     dataset: String,
     /// Where data sets lie [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
@@ -65,6 +65,7 @@ impl TrainingArguments {
             "synthetic" if self.quick => DatasetSource::Synthetic(SyntheticSize::QUICK),
             "synthetic" => DatasetSource::Synthetic(SyntheticSize::default()),
             "orl" => DatasetSource::Orl,
+            "olivetti" => DatasetSource::Olivetti,
             "lfw" => DatasetSource::Lfw,
             folder => DatasetSource::Folder(PathBuf::from(folder)),
         }
@@ -72,8 +73,7 @@ impl TrainingArguments {
 
     /// The folder that data sets lie in.
     pub fn data(&self) -> PathBuf {
-        let given = self.data.clone().or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
-        given.unwrap_or_else(|| workspace().join("data"))
+        data_folder(self.data.as_deref())
     }
 
     /// How the network is trained, by which seed, and where training stands already.
@@ -115,13 +115,24 @@ impl TrainingArguments {
     /// Adds to an error that a folder is missing where data sets are looked for.
     pub fn explain(&self, error: facenet::Error) -> anyhow::Error {
         let missing = matches!(error, facenet::Error::Data(facenet_data::Error::MissingDirectory { .. }));
-        match (missing, &self.dataset()) {
-            (true, DatasetSource::Orl | DatasetSource::Lfw) => anyhow::Error::new(error).context(
-                "data sets are looked for in --data DIR, else $FACENET_DATA, else data/; without any, try --dataset synthetic",
-            ),
-            _ => error.into(),
-        }
+        let rest = match (missing, self.dataset()) {
+            (true, DatasetSource::Orl) => {
+                "; `cargo xtask download olivetti` fetches the same people for --dataset olivetti"
+            }
+            (true, DatasetSource::Olivetti) => "; `cargo xtask download olivetti` fetches this one",
+            (true, DatasetSource::Lfw) => "; `cargo xtask download lfw` fetches this one",
+            _ => return error.into(),
+        };
+        anyhow::Error::new(error).context(format!(
+            "data sets are looked for in --data DIR, else $FACENET_DATA, else data/{rest}; without any, try --dataset synthetic"
+        ))
     }
+}
+
+/// The folder that data sets lie in: the one given, else `$FACENET_DATA`, else `data` of the workspace.
+pub fn data_folder(given: Option<&Path>) -> PathBuf {
+    let given = given.map(Path::to_owned).or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
+    given.unwrap_or_else(|| workspace().join("data"))
 }
 
 /// The root of the workspace when run by cargo, else the present folder.

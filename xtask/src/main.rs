@@ -4,6 +4,7 @@
 //! Everything else goes to standard error. Exit codes: 0 done, 1 failed, 2 wrong use.
 
 mod arguments;
+mod download;
 mod gradcheck;
 mod interrupt;
 mod progress_bar;
@@ -31,6 +32,8 @@ enum Command {
     Run(run::Arguments),
     /// Train a network and keep its checkpoint
     Train(train::Arguments),
+    /// Fetch a data set that others publish, and lay it out for the other commands
+    Download(download::Arguments),
     /// Compare every hand-written gradient with central differences
     Gradcheck(gradcheck::Arguments),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Run(arguments) => run::command(&arguments),
         Command::Train(arguments) => train::command(&arguments),
+        Command::Download(arguments) => download::command(&arguments),
         Command::Gradcheck(arguments) => gradcheck::command(&arguments),
     };
     match result {

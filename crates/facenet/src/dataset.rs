@@ -55,6 +55,8 @@ pub enum DatasetSource {
     /// The faces of AT&T (ORL), in `orl/data_faces`: people `s1` to `s30` to train and validate on, `s31` to
     /// `s40` unseen.
     Orl,
+    /// The same forty people as published from Olivetti, 64 x 64 pixels each, in `olivetti`: divided as [`Orl`](Self::Orl) is.
+    Olivetti,
     /// View 1 of Labeled Faces in the Wild, in `lfw/images` and `lfw/protocol`: the people of `peopleDevTrain.txt`
     /// to train and validate on, those of `peopleDevTest.txt` unseen, with the pairs of `pairsDevTest.txt`.
     Lfw,
@@ -73,6 +75,7 @@ impl DatasetSource {
         match self {
             Self::Synthetic(_) => "synthetic".to_owned(),
             Self::Orl => "orl".to_owned(),
+            Self::Olivetti => "olivetti".to_owned(),
             Self::Lfw => "lfw".to_owned(),
             // `..` and `/` have no name of their own.
             Self::Folder(folder) => {
@@ -83,7 +86,7 @@ impl DatasetSource {
 
     /// Loads all groups of people on all threads; the result does not depend on their number.
     ///
-    /// `data` is the folder that holds the folders `orl` and `lfw`. `crop` applies to pictures from files. The seed
+    /// `data` is the folder that holds the folders `orl`, `olivetti` and `lfw`. `crop` applies to pictures from files. The seed
     /// chooses the synthetic people and the pairs: all pairs of the same person, and as many of different people (see
     /// [`balanced_pairs`]), but for LFW's unseen people, where they are on a list. Of people from files the last tenth of
     /// those to learn from, at least 2 and at most 400, are the validation people, with 10 pictures each at most.
@@ -108,7 +111,10 @@ impl DatasetSource {
     ) -> Result<Dataset, Error> {
         match self {
             Self::Synthetic(counts) => synthetic::load(counts, size, seed, progress),
-            Self::Orl => folder::load_orl(&data.join("orl").join("data_faces"), crop, size, seed, progress),
+            Self::Orl => {
+                folder::load_cambridge(&self.name(), &data.join("orl").join("data_faces"), crop, size, seed, progress)
+            }
+            Self::Olivetti => folder::load_cambridge(&self.name(), &data.join("olivetti"), crop, size, seed, progress),
             Self::Lfw => lfw::load(&data.join("lfw"), crop, size, seed, progress),
             Self::Folder(folder) => folder::load(&self.name(), folder, crop, size, seed, progress),
         }

@@ -173,7 +173,7 @@ impl Recipe {
     pub fn for_dataset(dataset: &DatasetSource) -> Self {
         match dataset {
             DatasetSource::Synthetic(_) => Self::synthetic(),
-            DatasetSource::Orl | DatasetSource::Folder(_) => Self::orl(),
+            DatasetSource::Orl | DatasetSource::Olivetti | DatasetSource::Folder(_) => Self::orl(),
             DatasetSource::Lfw => Self::lfw(),
         }
     }

@@ -207,6 +207,7 @@ fn missing_folders_are_named() {
     let root = tempfile::tempdir().unwrap();
     for (source, missing) in [
         (DatasetSource::Orl, root.path().join("orl/data_faces")),
+        (DatasetSource::Olivetti, root.path().join("olivetti")),
         (DatasetSource::Lfw, root.path().join("lfw/images")),
         (DatasetSource::Folder(root.path().join("mine")), root.path().join("mine")),
     ] {
@@ -244,6 +245,31 @@ fn orl_is_forty_people() {
     }
     let error = load(&DatasetSource::Orl, incomplete.path()).unwrap_err();
     assert!(matches!(&error, Error::PeopleCount { path, found: 39, expected: 40 } if *path == folder), "{error}");
+}
+
+#[test]
+fn olivetti_is_divided_as_orl_is() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("olivetti");
+    for person in 1..=40 {
+        if person == 40 {
+            let error = load(&DatasetSource::Olivetti, root.path()).unwrap_err();
+            assert!(
+                matches!(&error, Error::PeopleCount { path, found: 39, expected: 40 } if *path == folder),
+                "{error}"
+            );
+        }
+        fs::create_dir_all(folder.join(format!("s{person}"))).unwrap();
+        for picture in 1..=2 {
+            fs::write(folder.join(format!("s{person}/{picture}.png")), pgm(person, picture)).unwrap();
+        }
+    }
+    let dataset = load(&DatasetSource::Olivetti, root.path()).unwrap();
+    assert_sound(&dataset);
+    assert_eq!((dataset.name.as_str(), DatasetSource::Olivetti.name().as_str()), ("olivetti", "olivetti"));
+    let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
+    assert_eq!(groups.map(|group| group.people[0].as_str()), ["s1", "s27", "s31"]);
+    assert_eq!(groups.map(|group| group.people[group.people.len() - 1].as_str()), ["s26", "s30", "s40"]);
 }
 
 #[test]

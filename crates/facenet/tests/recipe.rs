@@ -181,12 +181,14 @@ fn every_data_set_has_a_recipe() {
     for source in [
         DatasetSource::Synthetic(facenet::SyntheticSize::default()),
         DatasetSource::Orl,
+        DatasetSource::Olivetti,
         DatasetSource::Lfw,
         DatasetSource::Folder("faces".into()),
     ] {
         let recipe = Recipe::for_dataset(&source);
         recipe.validate().unwrap();
     }
+    assert_eq!(Recipe::for_dataset(&DatasetSource::Olivetti), Recipe::for_dataset(&DatasetSource::Orl));
     assert!(
         Recipe { optimizer: OptimizerKind::Sgd(Sgd { momentum: f64::NAN, ..Sgd::default() }), ..Recipe::orl() }
             .validate()

@@ -7,12 +7,14 @@ use facenet_data::{Crop, FaceSet};
 use super::{Dataset, Progress, check_second_picture, check_unseen, load_sets, validation_people, with_balanced_pairs};
 use crate::Error;
 
-/// People in the ORL data set.
-const ORL_PEOPLE: usize = 40;
+/// People in the data set that AT&T (Olivetti) took at Cambridge, whichever form it comes in.
+const CAMBRIDGE_PEOPLE: usize = 40;
 /// The last of them, who stay unseen.
-const ORL_UNSEEN: usize = 10;
+const CAMBRIDGE_UNSEEN: usize = 10;
 
-pub(super) fn load_orl(
+/// The forty people of ORL or of Olivetti.
+pub(super) fn load_cambridge(
+    name: &str,
     folder: &Path,
     crop: &Crop,
     size: [usize; 2],
@@ -21,11 +23,11 @@ pub(super) fn load_orl(
 ) -> Result<Dataset, Error> {
     let set = FaceSet::from_folders(folder)?;
     let found = set.people.len();
-    if found != ORL_PEOPLE {
-        return Err(Error::PeopleCount { path: folder.to_owned(), found, expected: ORL_PEOPLE });
+    if found != CAMBRIDGE_PEOPLE {
+        return Err(Error::PeopleCount { path: folder.to_owned(), found, expected: CAMBRIDGE_PEOPLE });
     }
-    let sets = divide(&set, ORL_UNSEEN, folder)?;
-    with_balanced_pairs("orl".to_owned(), load_sets(sets, folder, crop, size, progress)?, seed)
+    let sets = divide(&set, CAMBRIDGE_UNSEEN, folder)?;
+    with_balanced_pairs(name.to_owned(), load_sets(sets, folder, crop, size, progress)?, seed)
 }
 
 pub(super) fn load(

@@ -1,0 +1,232 @@
+//! The command `download` as its users see it, against a server on this machine; nothing else is ever connected to.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use facenet_tests::{Finished, Program, Server, data, respond, serve};
+use serde_json::Value;
+
+const LFW_FILES: [&str; 9] = [
+    "lfw.tgz",
+    "pairs.txt",
+    "pairsDevTrain.txt",
+    "pairsDevTest.txt",
+    "people.txt",
+    "peopleDevTrain.txt",
+    "peopleDevTest.txt",
+    "lfw-names.txt",
+    "lfw_landmark.txt",
+];
+
+/// The command, which reaches this machine only: everything else would go through a proxy where nobody listens.
+fn command(folder: &Path, arguments: &[&str]) -> std::process::Command {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let mut command = Program::new(env!("CARGO_BIN_EXE_xtask"), folder).command(arguments);
+    for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
+        command.env_remove(name.to_ascii_lowercase()).env(name, &nobody);
+    }
+    command.env_remove("no_proxy").env("NO_PROXY", "127.0.0.1");
+    command
+}
+
+fn download(folder: &Path, arguments: &[&str]) -> Finished {
+    Finished::from(command(folder, &[&["download"], arguments].concat()).output().unwrap())
+}
+
+/// The one line that `--json` prints.
+fn json(finished: &Finished) -> Value {
+    assert_eq!((finished.stdout.lines().count(), finished.stdout.ends_with('\n')), (1, true), "{finished:?}");
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
+fn states(report: &Value) -> Vec<(&str, &str)> {
+    report["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| (file["name"].as_str().unwrap(), file["state"].as_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn offline_says_what_is_missing_and_where_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let finished = download(folder.path(), &["lfw", "--offline", "--data", "sets"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert_eq!(finished.stderr, "error: 9 of 9 files of lfw are missing\n");
+    for part in [
+        "Labeled Faces in the Wild",
+        "missing     sets/lfw/images\n",
+        "lfw.tgz: 180,566,744 bytes, sha256 055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0\n",
+        "  from https://ndownloader.figshare.com/files/5976018\n",
+        "  to   sets/downloads/lfw.tgz\n",
+        "  to   sets/lfw/protocol/pairsDevTest.txt\n",
+        "  to   sets/lfw/lfw_landmark_5pt_mtcnn_raw250.txt\n",
+        "/umass-vis-lfw.github.io/2a620cd8cceb10430f8c7012fe9fa5f0837759e9/pairs.txt\n",
+    ] {
+        assert!(finished.stdout.contains(part), "{part} in {}", finished.stdout);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
+
+    let finished = download(folder.path(), &["olivetti", "--offline", "--json"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let report = json(&finished);
+    assert_eq!((&report["dataset"], &report["folder"]), (&"olivetti".into(), &"data/olivetti".into()));
+    assert_eq!((&report["complete"], &report["files"][0]["bytes"]), (&false.into(), &Value::Null));
+    assert!(report["terms"].as_str().unwrap().contains("AT&T Laboratories Cambridge"));
+    assert_eq!(states(&report), [("olivettifaces.mat", "missing")]);
+    assert_eq!(report["files"][0]["path"], "data/olivetti");
+    assert_eq!(report["files"][0]["sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn data_sets_lie_where_other_commands_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path(), &["download", "olivetti", "--offline"]).env("FACENET_DATA", "there").output();
+    assert!(Finished::from(output.unwrap()).stdout.contains("  to   there/downloads/olivettifaces.mat\n"));
+    for (dataset, advice) in [
+        ("olivetti", "cargo xtask download olivetti"),
+        ("orl", "cargo xtask download olivetti"),
+        ("lfw", "cargo xtask download lfw"),
+    ] {
+        let finished = Finished::from(command(folder.path(), &["run", "--dataset", dataset]).output().unwrap());
+        assert_eq!(finished.code, Some(1));
+        assert!(finished.stderr.contains(advice), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn wrong_use_ends_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &[][..],
+        &["orl"],
+        &["lfw", "olivetti"],
+        &["lfw", "--mirror"],
+        &["lfw", "--mirror", "ftp://127.0.0.1/"],
+        &["lfw", "--mirror", "http://"],
+        &["lfw", "--mirror", "http://127.0.0.1/", "--offline"],
+    ] {
+        let finished = download(folder.path(), arguments);
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{arguments:?}: {finished:?}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn wrong_bytes_from_a_mirror() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|request, stream| serve(request, stream, b"not what was asked for"));
+    let finished = download(folder.path(), &["olivetti", "--json", "--mirror", &server.address("faces/")]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert_eq!(states(&json(&finished)), [("olivettifaces.mat", "missing")]);
+    assert_eq!(server.requests()[0].path, "/faces/olivettifaces.mat");
+    for part in [
+        "olivetti: 1 file to download, at most 16,777,216 bytes\n",
+        "error: can't download olivettifaces.mat",
+        &server.address("faces/olivettifaces.mat: wrong bytes"),
+        "https://ndownloader.figshare.com/files/5976027: ",
+        "https://cs.nyu.edu/~roweis/data/olivettifaces.mat: ",
+        "data/downloads/olivettifaces.mat",
+    ] {
+        assert!(finished.stderr.contains(part), "{part} in {}", finished.stderr);
+    }
+    assert!(!finished.stderr.contains('\u{1b}'), "no bars outside a terminal");
+    let left: Vec<_> =
+        fs::read_dir(folder.path().join("data/downloads")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [".lock"]);
+    assert!(!folder.path().join("data/olivetti").exists());
+}
+
+#[test]
+fn lists_come_from_a_mirror_once() {
+    let Some(lfw) = data("lfw") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // Pictures of one's own, as the lists go with other crops as well.
+    fs::create_dir_all(folder.path().join("data/lfw/images/Ann")).unwrap();
+    let server = Server::start(move |request, stream| {
+        let path = match request.path.as_str() {
+            "/lfw_landmark.txt" => lfw.join("lfw_landmark_5pt_mtcnn_raw250.txt"),
+            list => lfw.join("protocol").join(&list[1..]),
+        };
+        serve(request, stream, &fs::read(path)?)
+    });
+    let address = server.address("");
+    let finished = download(folder.path(), &["lfw", "--json", "--mirror", &address]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let report = json(&finished);
+    let expected =
+        |rest: &'static str| LFW_FILES.map(|name| (name, if name == "lfw.tgz" { "unverified" } else { rest }));
+    assert_eq!(states(&report), expected("downloaded"));
+    assert_eq!(report["complete"], true);
+    let mut asked: Vec<String> = server.requests().into_iter().map(|request| request.path[1..].to_owned()).collect();
+    asked.sort();
+    let mut names = LFW_FILES[1..].to_vec();
+    names.sort_unstable();
+    assert_eq!(asked, names);
+
+    for arguments in [&["lfw", "--json", "--mirror", &address][..], &["lfw", "--json", "--offline"], &["lfw", "--json"]]
+    {
+        let finished = download(folder.path(), arguments);
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+        assert_eq!(states(&json(&finished)), expected("present"));
+    }
+    assert_eq!(server.requests().len(), 8);
+    let finished = download(folder.path(), &["lfw"]);
+    assert!(finished.stdout.contains("unverified  data/lfw/images: no download has made this folder"), "{finished:?}");
+    assert!(finished.stdout.ends_with("\nnothing of lfw is missing\n"), "{finished:?}");
+
+    // A list that has changed since is said, and left.
+    let list = folder.path().join("data/lfw/protocol/people.txt");
+    fs::write(&list, "1\nAnn\t1\n").unwrap();
+    let finished = download(folder.path(), &["lfw", "--json"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stderr.contains("people.txt has 8 bytes and so is not the published file; move it away"),
+        "{finished:?}"
+    );
+    assert_eq!(states(&json(&finished))[4], ("people.txt", "missing"));
+    assert_eq!(states(&json(&finished))[5], ("peopleDevTrain.txt", "present"));
+    assert_eq!(fs::read(list).unwrap(), b"1\nAnn\t1\n");
+}
+
+#[test]
+fn a_killed_download_is_gone_on_with() {
+    let Some(lfw) = data("lfw/protocol") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("data/lfw/images/Ann")).unwrap();
+    // Half of a list, and then nothing for a while.
+    let pairs = fs::read(lfw.join("pairs.txt")).unwrap();
+    let half = pairs.len() / 2;
+    let slow = Server::start(move |_, stream| {
+        respond(stream, "200 OK", &["Content-Length: 155335"], &pairs[..half])?;
+        thread::sleep(Duration::from_secs(10));
+        Ok(())
+    });
+    let mut child = command(folder.path(), &["download", "lfw", "--mirror", &slow.address("")]).spawn().unwrap();
+    let part = folder.path().join("data/lfw/protocol/pairs.txt.part");
+    let start = Instant::now();
+    while fs::metadata(&part).map_or(0, |part| part.len()) < half as u64 {
+        assert!(start.elapsed() < Duration::from_secs(10), "nothing arrives");
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.path().join("data/lfw/protocol/pairs.txt").exists());
+
+    let server = Server::start(move |request, stream| match fs::read(lfw.join(&request.path[1..])) {
+        Ok(list) => serve(request, stream, &list),
+        Err(_) => respond(stream, "404 Not Found", &["Content-Length: 0"], &[]),
+    });
+    let finished = download(folder.path(), &["lfw", "--mirror", &server.address("")]);
+    assert_eq!(server.starts()[0], Some(half));
+    assert!(folder.path().join("data/lfw/protocol/pairs.txt").is_file() && !part.exists());
+    // The landmarks are not among the lists.
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("can't download lfw_landmark.txt"), "{finished:?}");
+}

@@ -1,0 +1,355 @@
+//! One file over HTTP.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use ureq::http::{Response, StatusCode, header};
+use ureq::{Agent, Body, Proxy};
+
+use super::catalogue::{RemoteFile, Size};
+
+/// How patient downloads are.
+pub struct Patience {
+    /// How long a server may take to answer a connection.
+    pub connect: Duration,
+    /// How long a server may be silent.
+    pub stall: Duration,
+    /// How often an address is tried in a row without getting on.
+    pub tries: u32,
+    /// How long to wait before the second try; twice as long before each one after it.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(20), stall: seconds(30), tries: 4, pause: seconds(1) }
+    }
+}
+
+/// How many redirections are followed.
+const REDIRECTIONS: u32 = 8;
+/// A try that brings so many bytes has got on.
+const PROGRESS: u64 = 1 << 20;
+
+/// What is going on.
+pub enum Event<'a> {
+    /// So many bytes of the file are there.
+    Bytes(u64),
+    /// An address failed, for now or for good.
+    Trouble {
+        /// Where the file was asked for.
+        address: &'a str,
+        /// What went wrong.
+        reason: &'a str,
+    },
+}
+
+/// What gets files.
+pub struct Client {
+    agent: Agent,
+    patience: Patience,
+}
+
+/// Why a try brought no file.
+enum Failure {
+    /// The same address may do better next time.
+    Passing(String),
+    /// Another address has to do.
+    Lasting(String),
+    /// No address can help.
+    Here(anyhow::Error),
+}
+
+impl Client {
+    /// Connects by way of a proxy, if there is one.
+    pub fn new(patience: Patience, proxy: Option<Proxy>) -> Self {
+        let config = Agent::config_builder()
+            .user_agent(concat!("facenet-xtask/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(patience.connect))
+            .timeout_recv_response(Some(patience.stall))
+            .timeout_per_read(Some(patience.stall))
+            .max_redirects(REDIRECTIONS)
+            .proxy(proxy)
+            .http_status_as_error(false)
+            .build();
+        Self { agent: config.into(), patience }
+    }
+
+    /// Gets a file from the first of the addresses that has it.
+    ///
+    /// What arrives is kept in a file beside the target, with `.part` at the end of its name, whatever happens, and a later call
+    /// goes on behind it. Under the target's name is either nothing or a file with the right hash.
+    ///
+    /// # Errors
+    /// If no address had the file, with the reason of each; if the file can't be written.
+    pub fn fetch(
+        &self,
+        file: &RemoteFile,
+        addresses: &[String],
+        target: &Path,
+        told: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        let mut part = Part::open(&part_of(target), file.size.limit())?;
+        if part.hash() == file.sha256 {
+            return part.keep(target);
+        }
+        told(Event::Bytes(part.bytes));
+        let mut reasons = Vec::new();
+        for address in addresses {
+            match self.fetch_from(address, file, &mut part, told) {
+                Ok(()) => return part.keep(target),
+                Err(Failure::Here(error)) => return Err(error),
+                Err(Failure::Passing(reason) | Failure::Lasting(reason)) => {
+                    told(Event::Trouble { address, reason: &reason });
+                    reasons.push(format!("\n  {address}: {reason}"));
+                }
+            }
+        }
+        let kept = match part.bytes {
+            0 => part.remove().map(|()| String::new())?,
+            bytes => format!("; the {bytes} bytes that came are kept in {}", part.path.display()),
+        };
+        bail!(
+            "can't download {}:{}\nrun the command again later to go on, name another place with --mirror URL, or put the file \
+             (sha256 {}) at {} and run the command again{kept}",
+            file.name,
+            reasons.concat(),
+            file.sha256,
+            target.display()
+        )
+    }
+
+    /// Tries an address until there is the file, or no sense in going on.
+    fn fetch_from(
+        &self,
+        address: &str,
+        file: &RemoteFile,
+        part: &mut Part,
+        told: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Failure> {
+        let (mut tries, mut pause) = (0, self.patience.pause);
+        // Whether bytes from elsewhere may be in the part, and whether to ask for what is behind it.
+        let (mut foreign, mut resume) = (part.bytes > 0, true);
+        loop {
+            if !resume {
+                part.clear()?;
+            }
+            let before = part.bytes;
+            foreign &= before > 0;
+            let failure = match self.receive(address, file, part, &mut resume, told) {
+                Ok(()) if part.hash() == file.sha256 => return Ok(()),
+                Ok(()) => {
+                    let found = part.hash();
+                    part.clear()?;
+                    if foreign {
+                        // The bytes from before may be the wrong ones.
+                        foreign = false;
+                        continue;
+                    }
+                    return Err(Failure::Lasting(format!("wrong bytes: their sha256 is {found}, not {}", file.sha256)));
+                }
+                Err(Failure::Passing(reason)) => reason,
+                Err(failure) => return Err(failure),
+            };
+            if part.bytes.saturating_sub(before) >= PROGRESS {
+                (tries, pause) = (0, self.patience.pause);
+            }
+            tries += 1;
+            if tries >= self.patience.tries {
+                return Err(Failure::Passing(failure));
+            }
+            told(Event::Trouble { address, reason: &format!("{failure}; trying again") });
+            thread::sleep(pause);
+            pause *= 2;
+        }
+    }
+
+    /// One request for what is still missing, and all of its answer.
+    fn receive(
+        &self,
+        address: &str,
+        file: &RemoteFile,
+        part: &mut Part,
+        resume: &mut bool,
+        told: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Failure> {
+        let mut request = self.agent.get(address).header(header::ACCEPT_ENCODING, "identity");
+        let asked = part.bytes;
+        if asked > 0 {
+            request = request.header(header::RANGE, format!("bytes={asked}-"));
+        }
+        let response = request.call().map_err(|error| request_failure(&error))?;
+        match response.status() {
+            // Whoever does not know ranges sends everything.
+            StatusCode::OK => part.clear()?,
+            StatusCode::PARTIAL_CONTENT if asked > 0 && range_start(&response) == Some(asked) => {}
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if asked > 0 => {
+                *resume = false;
+                return Err(Failure::Passing(format!("it can't send what is behind byte {asked}")));
+            }
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                return Err(Failure::Passing(format!("the server answered {status}")));
+            }
+            status => return Err(Failure::Lasting(format!("the server answered {status}"))),
+        }
+        *resume = true;
+
+        let limit = file.size.limit();
+        if let Some(coming) = response.body().content_length() {
+            let whole = part.bytes.saturating_add(coming);
+            match file.size {
+                Size::Exactly(bytes) if whole != bytes => {
+                    return Err(Failure::Lasting(format!("it has a file of {whole} bytes, not of {bytes}")));
+                }
+                Size::AtMost(bytes) if whole > bytes => {
+                    return Err(Failure::Lasting(format!("it has a file of {whole} bytes, more than {bytes}")));
+                }
+                _ => {}
+            }
+        }
+        let mut body = response.into_body().into_reader();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let count = match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return Err(Failure::Passing(format!("the connection broke after {} bytes: {error}", part.bytes)));
+                }
+            };
+            if part.bytes + count as u64 > limit {
+                part.clear()?;
+                return Err(Failure::Lasting(format!("it sent more than {limit} bytes")));
+            }
+            part.append(&buffer[..count])?;
+            told(Event::Bytes(part.bytes));
+        }
+        match file.size {
+            Size::Exactly(bytes) if part.bytes < bytes => {
+                Err(Failure::Passing(format!("the connection ended after {} of {bytes} bytes", part.bytes)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a request that brought no answer is worth another try.
+fn request_failure(error: &ureq::Error) -> Failure {
+    match error {
+        ureq::Error::Timeout(ureq::Timeout::RecvResponse | ureq::Timeout::PerRead) => {
+            Failure::Passing(format!("no answer: {error}"))
+        }
+        ureq::Error::Io(io) => match io.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::TimedOut => Failure::Passing(format!("no answer: {io}")),
+            _ => Failure::Lasting(io.to_string()),
+        },
+        _ => Failure::Lasting(error.to_string()),
+    }
+}
+
+/// Where the bytes of an answer begin: the 5 of `bytes 5-9/10`.
+fn range_start(response: &Response<Body>) -> Option<u64> {
+    let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
+    range.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
+}
+
+/// SHA-256 of a file, as hexadecimal digits.
+pub fn sha256_of(path: &Path) -> Result<String> {
+    let mut sha256 = Sha256::new();
+    let mut file = File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    io::copy(&mut file, &mut sha256).with_context(|| format!("can't read {}", path.display()))?;
+    Ok(format!("{:x}", sha256.finalize()))
+}
+
+/// Where the bytes of a file lie until all of them are there: `pairs.txt.part`.
+pub fn part_of(target: &Path) -> PathBuf {
+    let mut name = target.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
+/// The first bytes of a file, on disk.
+struct Part {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    sha256: Sha256,
+}
+
+impl Part {
+    /// With the bytes that are there already; with none, if there are more than the file can have.
+    fn open(path: &Path, limit: u64) -> Result<Self> {
+        let unwritable = || format!("can't write {}; may files be written there?", path.display());
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(unwritable)?;
+        }
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(path).with_context(unwritable)?;
+        let bytes = file.metadata().with_context(unwritable)?.len();
+        let mut part = Self { path: path.to_owned(), file, bytes, sha256: Sha256::new() };
+        if bytes > limit {
+            part.clear().map_err(|failure| match failure {
+                Failure::Here(error) => error,
+                Failure::Passing(reason) | Failure::Lasting(reason) => anyhow::Error::msg(reason),
+            })?;
+        }
+        part.bytes = io::copy(&mut (&part.file).take(part.bytes), &mut part.sha256).with_context(unwritable)?;
+        Ok(part)
+    }
+
+    fn hash(&self) -> String {
+        format!("{:x}", self.sha256.clone().finalize())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|error| self.failed(error))?;
+        self.sha256.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Starts anew.
+    fn clear(&mut self) -> Result<(), Failure> {
+        if self.bytes == 0 {
+            return Ok(());
+        }
+        let cleared = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        cleared.map_err(|error| self.failed(error))?;
+        self.bytes = 0;
+        self.sha256 = Sha256::new();
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> Failure {
+        let path = self.path.display();
+        let advice = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room and run the command again to go on",
+            _ => "run the command again to go on",
+        };
+        Failure::Here(anyhow::Error::new(error).context(format!("can't write {path}; {advice}")))
+    }
+
+    fn remove(&self) -> Result<()> {
+        fs::remove_file(&self.path).with_context(|| format!("can't remove {}", self.path.display()))
+    }
+
+    /// Gives the complete file its name.
+    fn keep(&self, target: &Path) -> Result<()> {
+        let kept = self.file.sync_all().and_then(|()| fs::rename(&self.path, target));
+        kept.with_context(|| format!("can't write {}", target.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
