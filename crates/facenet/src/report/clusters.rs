@@ -102,8 +102,14 @@ pub(super) fn section(report: &Report<'_>, thumbnails: &mut Thumbnails<'_>) -> M
                 (count(whole, "person is", "people are")) " found whole: all their pictures in one cluster, and nobody else's. "
                 "A crossed picture does not show the person whom most of its cluster shows."
             }
-            .sheets {
-                @for &cluster in &together[..shown] { (sheet(cluster, &groups[cluster], report, thumbnails)) }
+            @let (mixed, wholes) = together[..shown].split_at(together[..shown].partition_point(|&cluster| !groups[cluster].is_whole()));
+            @if !mixed.is_empty() {
+                h3 { "Not whole" }
+                .sheets { @for &cluster in mixed { (sheet(cluster, &groups[cluster], report, thumbnails)) } }
+            }
+            @if !wholes.is_empty() {
+                h3 { "Whole" }
+                .sheets.small { @for &cluster in wholes { (sheet(cluster, &groups[cluster], report, thumbnails)) } }
             }
             @if shown < together.len() {
                 p.order { (count(together.len() - shown, "more cluster is", "more clusters are")) " not shown, to keep this page small." }
