@@ -24,7 +24,7 @@ use crate::Error;
 ///
 /// # Errors
 /// [`Error::Write`] if `write` fails, or the operating system, or if there is something else than a file under that name
-/// (a folder, a device). Then what was there before is untouched and the temporary file is gone.
+/// (a folder, a device, a link that leads nowhere). Then what was there before is untouched and the temporary file is gone.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     replace(path, write).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
@@ -32,7 +32,10 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link that leads nowhere")),
+            Err(_) => path.to_owned(),
+        },
         Err(error) => return Err(error),
     };
     if target.is_dir() {
