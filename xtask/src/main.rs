@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut message = format!("error: {}\n", plain_text(&format!("{error:#}")));
+            let mut message = format!("error: {}\n", plain_text(&what_failed(&error)));
             if let Some(hint) = hint::hint(&error) {
                 message += &format!("help: {hint}\n");
             }
@@ -59,4 +59,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The chain of causes on one line; messages that tell their cause already are not followed by it.
+fn what_failed(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text += ": ";
+            text += &cause;
+        }
+    }
+    text
 }

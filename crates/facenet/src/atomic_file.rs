@@ -47,9 +47,11 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     }
     let folder = folder_of(&target);
     let temporary = new_temporary(&folder)?;
-    let mut writer = BufWriter::new(temporary);
+    // The file itself: errors of a `NamedTempFile` would name the temporary.
+    let mut writer = BufWriter::new(temporary.as_file());
     write(&mut writer)?;
-    let temporary = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    writer.flush()?;
+    drop(writer);
     temporary.as_file().sync_all()?;
     temporary.persist(&target)?;
     // The file is in place. Where a folder can be synced, the name survives a power cut too.
