@@ -38,7 +38,8 @@ const PNG_MAGIC: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 ///
 /// # Errors
 /// If the file can't be read or is a folder, a pipe or a device; if it is too long, is none of these formats, claims too
-/// many pixels, is truncated or damaged, or is a JPEG of four inks without a marker or of more than 100 scans.
+/// many pixels, is truncated or damaged, or is a JPEG whose colours are not
+/// known or that has more than 100 scans.
 pub fn read_picture(path: &Path) -> Result<Array3<u8>, Error> {
     decode_picture(&read_file(path)?, path)
 }
@@ -83,8 +84,8 @@ pub(crate) fn decode_reserved<R>(
     }
     if bytes.starts_with(&JPEG_MAGIC) {
         let segments = JpegSegments::new(bytes);
-        if segments.clone().has_unmarked_inks() {
-            return Err(Error::UnknownInks { path: path.to_owned() });
+        if !segments.clone().has_known_colors() {
+            return Err(Error::UnknownColors { path: path.to_owned() });
         }
         let scans = segments.clone().scans();
         if scans > MAX_SCANS {

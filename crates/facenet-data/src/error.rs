@@ -73,12 +73,12 @@ pub enum Error {
         /// What the decoder says.
         source: Box<image::ImageError>,
     },
-    /// A JPEG has four components, but no Adobe marker that says whether 0 or 255 is no ink.
+    /// What the components of a JPEG mean is not known: four inks or plain RGB without Adobe's marker, or two components.
     #[error(
-        "the colours of {} are unknown: it is a JPEG of four inks without an Adobe marker; convert it to RGB",
+        "the colours of {} are unknown: it is a JPEG of inks or plain RGB without an Adobe marker; convert it to PNG",
         shown(path)
     )]
-    UnknownInks {
+    UnknownColors {
         /// The picture.
         path: PathBuf,
     },

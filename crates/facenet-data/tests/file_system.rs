@@ -70,8 +70,8 @@ fn a_data_set_that_changes_while_it_is_read() {
     };
     let vanished = named(change(|picture| fs::remove_file(picture).unwrap()));
     assert!(matches!(vanished, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound));
-    let with_its_folder = named(change(|picture| fs::remove_dir_all(picture.parent().unwrap()).unwrap()));
-    assert!(matches!(with_its_folder, Error::Io { .. }));
+    let (_, with_its_folder) = change(|picture| fs::remove_dir_all(picture.parent().unwrap()).unwrap());
+    assert!(matches!(with_its_folder, Err(Error::Io { path, .. }) if path.ends_with("b/1.pgm")));
     let truncated = named(change(|picture| fs::write(picture, &PICTURE[..PICTURE.len() - 1]).unwrap()));
     assert!(matches!(truncated, Error::Truncated { .. }));
     let emptied = named(change(|picture| fs::write(picture, "").unwrap()));
@@ -97,20 +97,22 @@ fn a_data_set_that_changes_while_it_is_read() {
 #[test]
 fn many_files_in_one_folder() {
     const FILES: usize = 100_000;
-    let folder = folder(&["a/0.pgm", "b/1.pgm"]);
-    let original = folder.path().join("a/0.pgm");
-    for number in 1..FILES {
-        let name = folder.path().join(format!("a/{number}.pgm"));
-        // Links to one file cost no blocks, but file systems allow only so many of them.
-        fs::hard_link(&original, &name).or_else(|_| fs::write(&name, "")).unwrap();
+    // In memory, where that can be: a disk takes seconds to make so many.
+    let memory = Path::new("/dev/shm");
+    let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
+    let [person, other] = ["a", "b"].map(|name| folder.path().join(name));
+    for person in [&person, &other] {
+        fs::create_dir(person).unwrap();
+        fs::write(person.join("0.pgm"), PICTURE).unwrap();
     }
+    (1..FILES).for_each(|number| fs::write(person.join(format!("{number}.pgm")), "").unwrap());
     let start = Instant::now();
     let set = FaceSet::from_folders(folder.path()).unwrap();
     let took = start.elapsed();
     println!("{FILES} pictures listed in {took:?}");
     assert_eq!(set.pictures_of(0), 0..FILES);
     for number in [0, 9, 10, FILES / 2, FILES - 1] {
-        assert_eq!(set.pictures[number], folder.path().join(format!("a/{number}.pgm")));
+        assert_eq!(set.pictures[number], person.join(format!("{number}.pgm")));
     }
     // Far more than it takes.
     assert!(took < Duration::from_secs(10), "{took:?}");

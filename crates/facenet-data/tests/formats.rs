@@ -79,7 +79,7 @@ fn inks_become_rgb() {
                 let bytes = Jpeg { progressive, color, ..PLAIN }.encode(&inks);
                 assert_close(&decode(&bytes).unwrap(), &expected, &name);
                 let unmarked = without_application(&bytes, 14);
-                assert!(matches!(decode(&unmarked), Err(Error::UnknownInks { .. })), "{name}");
+                assert!(matches!(decode(&unmarked), Err(Error::UnknownColors { .. })), "{name}");
             }
         }
     }
@@ -132,6 +132,25 @@ fn kinds_of_jpeg_that_are_refused() {
         assert!(error.to_string().contains("some/face.jpg"), "{name}: {error}");
         assert!(matches!(error, Error::Decode { .. } | Error::EmptyPicture { .. }), "{name}: {error}");
     }
+}
+
+#[test]
+fn components_of_unknown_meaning_are_refused() {
+    let ordinary = PLAIN.encode(&waves(24, 16, 3));
+    let frame = |bytes: &[u8]| bytes.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    let mut bytes = without_application(&ordinary, 0);
+    decode(&bytes).expect("without JFIF colours are YCbCr, too");
+    let (at, scan) = (frame(&bytes), bytes.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap());
+    for (component, name) in b"RGB".iter().enumerate() {
+        bytes[at + 10 + 3 * component] = *name;
+        bytes[scan + 5 + 2 * component] = *name;
+    }
+    assert!(matches!(decode(&bytes), Err(Error::UnknownColors { .. })));
+    let marked = with_segment(&bytes, 0xee, b"Adobe\0\x64\0\0\0\0\x01");
+    assert_eq!(decode(&marked).unwrap(), decode(&ordinary).unwrap());
+    let mut two = ordinary.clone();
+    two[frame(&ordinary) + 9] = 2;
+    assert!(matches!(decode(&two), Err(Error::UnknownColors { .. })));
 }
 
 #[test]
@@ -371,6 +390,7 @@ fn texts_and_profiles_that_unpack_to_much() {
         ("iTXt", chunk(b"iTXt", &[b"Comment\0\x01\0\0\0", packed].concat())),
         ("iCCP", chunk(b"iCCP", &[b"profile\0\0", packed].concat())),
     ] {
+        println!("{name}: {:?}", decode(&with_chunks(&plain, &chunk)).map(|picture| picture.dim()));
         match decode(&with_chunks(&plain, &chunk)) {
             Ok(decoded) => assert_eq!(decoded, picture, "{name}"),
             Err(error) => assert!(matches!(error, Error::Decode { .. }), "{name}: {error}"),
