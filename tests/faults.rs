@@ -353,7 +353,7 @@ mod unix {
         let bench = Bench::new();
         fs::create_dir(bench.path("disk")).unwrap();
         let text = "exec unshare --user --map-root-user --mount sh -c '
-            mount -t tmpfs none disk && mount -o remount,ro disk && exec \"$@\"
+            mount -t tmpfs -o ro none disk && exec \"$@\"
         ' sh \"$@\"";
         for out in ["disk", "disk/below"] {
             for command in [TRAIN, RUN] {

@@ -20,7 +20,7 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists
             if writing =>
         {
-            Some("choose by --out a folder that new files can be made in")
+            Some("choose another folder by --out")
         }
         ErrorKind::NotFound if data => {
             Some("it is missing, or was taken away while the data set was read: put it back and run again")

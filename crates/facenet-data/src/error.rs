@@ -73,9 +73,9 @@ pub enum Error {
         /// What the decoder says.
         source: Box<image::ImageError>,
     },
-    /// What the components of a JPEG mean is not known: four inks or plain RGB without Adobe's marker, or two components.
+    /// What the components of a JPEG mean is not known: four inks without Adobe's marker, or another number than 1, 3 or 4.
     #[error(
-        "the colours of {} are unknown: it is a JPEG of inks or plain RGB without an Adobe marker; convert it to PNG",
+        "the colours of {} are unknown: it is a JPEG of inks without an Adobe marker; convert it to RGB",
         shown(path)
     )]
     UnknownColors {

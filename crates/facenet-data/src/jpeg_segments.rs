@@ -4,8 +4,6 @@
 const SCAN: u8 = 0xda;
 /// End of image.
 const END: u8 = 0xd9;
-/// Application segment 0, which says that a file keeps to JFIF: grey or YCbCr.
-const APP0: u8 = 0xe0;
 /// Application segment 14, which Adobe's programs use for the kind of colours.
 const APP14: u8 = 0xee;
 
@@ -32,32 +30,24 @@ impl<'a> JpegSegments<'a> {
         self.filter(|(marker, _)| *marker == SCAN).count()
     }
 
-    /// Whether it is known what the components mean. Grey and YCbCr need no marker. Four inks do: with that of Adobe 255 is
-    /// no ink, without it some programs mean that and others the opposite. So does plain RGB, which decoders take for
-    /// YCbCr otherwise.
+    /// Whether it is known what the components mean. One is grey, three are colours. Four are inks and need Adobe's marker:
+    /// with it 255 is no ink, without it some programs mean that and others the opposite.
     pub(crate) fn has_known_colors(self) -> bool {
-        let (mut adobe, mut jfif, mut components) = (false, false, Vec::new());
+        let (mut adobe, mut components) = (false, None);
         for (marker, content) in self.take_while(|(marker, _)| *marker != SCAN) {
             match marker {
-                APP0 => jfif |= content.starts_with(b"JFIF\0"),
                 APP14 => adobe |= content.starts_with(b"Adobe"),
                 // Tables of Huffman codes, an extension, tables of arithmetic coding: all others there are frames.
                 0xc4 | 0xc8 | 0xcc => {}
-                0xc0..=0xcf => {
-                    let count = content.get(5).copied().unwrap_or_default();
-                    // An identifier, sampling factors and a table each.
-                    components = content.iter().skip(6).step_by(3).take(count.into()).copied().collect();
-                }
+                0xc0..=0xcf => components = content.get(5).copied(),
                 _ => {}
             }
         }
-        match components[..] {
+        match components {
             // Without a frame, the decoder complains.
-            [] | [_] => true,
-            [b'R', b'G', b'B'] => adobe || jfif,
-            [_, _, _] => true,
-            [_, _, _, _] => adobe,
-            _ => false,
+            None | Some(1 | 3) => true,
+            Some(4) => adobe,
+            Some(_) => false,
         }
     }
 }
