@@ -469,7 +469,7 @@ mod unix {
         assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
         assert!(finished.stdout.starts_with(&format!("{shown}: tiny trained on ")), "{}", finished.stdout);
         assert!(!finished.stdout.chars().any(|character| character.is_control() && character != '\n'));
-        assert_eq!(files(&bench.path("runs").join(shown)), ["checkpoint.safetensors", "result.json"]);
+        assert_eq!(files(&bench.path(&format!("runs/{shown}"))), ["checkpoint.safetensors", "result.json"]);
         let arguments = own("train").into_iter().chain(["--json".as_ref(), "--out".as_ref(), name]);
         let finished = bench.program().run(arguments);
         assert_eq!((finished.code, finished.stdout.lines().count()), (Some(0), 1), "{finished:?}");

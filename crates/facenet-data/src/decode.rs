@@ -84,10 +84,10 @@ pub(crate) fn decode_reserved<R>(
     }
     if bytes.starts_with(&JPEG_MAGIC) {
         let segments = JpegSegments::new(bytes);
-        if !segments.clone().has_known_colors() {
+        if !segments.has_known_colors() {
             return Err(Error::UnknownColors { path: path.to_owned() });
         }
-        let scans = segments.clone().scans();
+        let scans = segments.scans();
         if scans > MAX_SCANS {
             return Err(Error::TooManyScans { path: path.to_owned(), scans, limit: MAX_SCANS });
         }

@@ -21,20 +21,20 @@ impl<'a> JpegSegments<'a> {
     }
 
     /// Whether the segments lead to the end-of-image marker. Decoders fill what is missing with grey and say nothing.
-    pub(crate) fn is_complete(mut self) -> bool {
-        self.any(|(marker, _)| marker == END)
+    pub(crate) fn is_complete(&self) -> bool {
+        self.clone().any(|(marker, _)| marker == END)
     }
 
     /// The number of scans: times that a decoder goes through the whole picture.
-    pub(crate) fn scans(self) -> usize {
-        self.filter(|(marker, _)| *marker == SCAN).count()
+    pub(crate) fn scans(&self) -> usize {
+        self.clone().filter(|(marker, _)| *marker == SCAN).count()
     }
 
     /// Whether it is known what the components mean. One is grey, three are colours. Four are inks and need Adobe's marker:
     /// with it 255 is no ink, without it some programs mean that and others the opposite.
-    pub(crate) fn has_known_colors(self) -> bool {
+    pub(crate) fn has_known_colors(&self) -> bool {
         let (mut adobe, mut components) = (false, None);
-        for (marker, content) in self.take_while(|(marker, _)| *marker != SCAN) {
+        for (marker, content) in self.clone().take_while(|(marker, _)| *marker != SCAN) {
             match marker {
                 APP14 => adobe |= content.starts_with(b"Adobe"),
                 // Tables of Huffman codes, an extension, tables of arithmetic coding: all others there are frames.

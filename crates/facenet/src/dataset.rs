@@ -75,7 +75,7 @@ impl DatasetSource {
             Self::Orl => "orl".to_owned(),
             Self::Lfw => "lfw".to_owned(),
             // `..` and `/` have no name of their own.
-            Self::Folder(folder) => folder.file_name().map_or_else(|| "folder".to_owned(), |name| shown(name)),
+            Self::Folder(folder) => folder.file_name().map_or_else(|| "folder".to_owned(), shown),
         }
     }
 
