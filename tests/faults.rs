@@ -52,6 +52,8 @@ fn assert_failed(finished: &Finished, named: &str) {
     assert_eq!((*code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert!(stderr.starts_with("error: ") && stderr.contains(named), "{named} in {stderr}");
     assert!(!stderr.contains("panicked") && !stderr.contains("RUST_BACKTRACE"), "{stderr}");
+    assert!(stderr.matches("(os error").count() <= 1, "told twice: {stderr}");
+    assert!(!stderr.chars().any(|character| character.is_control() && !"\n\t".contains(character)), "{stderr:?}");
 }
 
 /// The names in a folder, temporary ones included; none if it is not there.
@@ -181,7 +183,8 @@ fn wrong_lists() {
         reset();
     }
     fs::remove_file(lists.join("pairsDevTest.txt")).unwrap();
-    bench.refuses(&lfw, "pairsDevTest.txt");
+    let stderr = bench.refuses(&lfw, "pairsDevTest.txt");
+    assert!(stderr.contains("\nhelp: it is missing, or was taken away"), "{stderr}");
 }
 
 #[test]
@@ -216,7 +219,7 @@ fn a_folder_that_is_read_only() {
         println!("skipped: this user may write to read-only folders");
         return;
     }
-    bench.refuses(&["--dataset", "people"], "out/checkpoint.safetensors");
+    bench.refuses(&["--dataset", "people"], "can't write out: ");
 }
 
 #[test]
@@ -259,6 +262,238 @@ fn recipes_that_are_none() {
     let crop = format!("crop = {{ rectangle = {{ left = 9, top = 0, width = 10, height = 10 }} }}\n{TINY_RECIPE}");
     fs::write(bench.path("bad.toml"), crop).unwrap();
     bench.refuses(&["--dataset", "people", "--recipe", "bad.toml"], "people/p1/1.png");
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::OsStr;
+    use std::fs::File;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    const TRAIN: [&str; 5] = ["train", "--dataset", "people", "--recipe", "tiny.toml"];
+    const RUN: [&str; 5] = ["run", "--dataset", "people", "--recipe", "tiny.toml"];
+
+    /// Runs a shell's script in the folder of the bench; there `"$@"` is the program with these arguments.
+    fn script(bench: &Bench, text: &str, arguments: &[&str]) -> Finished {
+        let program = env!("CARGO_BIN_EXE_xtask");
+        Program::new("sh", bench.folder.path()).run([&["-c", text, "sh", program], arguments].concat())
+    }
+
+    fn make_pipe(path: &Path) {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    /// The shell's limit on the length of files stands for a disk that is full: 8 blocks are less than a checkpoint.
+    #[test]
+    fn checkpoints_longer_than_files_can_be() {
+        let bench = Bench::new();
+        let out = ["--out", "out"];
+        assert_eq!(bench.program().run([&TRAIN[..], &out].concat()).code, Some(0));
+        let checkpoint = bench.path("out/checkpoint.safetensors");
+        let before = fs::read(&checkpoint).unwrap();
+        for blocks in [0, 8] {
+            for command in [TRAIN, RUN] {
+                // Without the signal that would end the program, writing is an error.
+                let text = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+                let finished = script(&bench, &text, &[&command[..], &out, &["--seed", "1"]].concat());
+                assert_failed(&finished, "can't write out/checkpoint.safetensors: ");
+                assert!(finished.stderr.contains("\nhelp: "), "{}", finished.stderr);
+                assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors"]);
+                assert!(fs::read(&checkpoint).unwrap() == before);
+            }
+        }
+        let resumed = ["train", "--dataset", "people", "--resume", "out/checkpoint.safetensors", "--out", "again"];
+        assert_eq!(bench.program().run(resumed).code, Some(0));
+    }
+
+    /// Whether there can be file systems of a test's own.
+    fn can_mount() -> bool {
+        let mount = ["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"];
+        let can =
+            Command::new("unshare").args(mount).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        if !can {
+            println!("skipped: no file systems of one's own here (unshare, mount)");
+        }
+        can
+    }
+
+    #[test]
+    fn a_disk_that_is_full() {
+        if !can_mount() {
+            return;
+        }
+        let bench = Bench::new();
+        fs::create_dir(bench.path("disk")).unwrap();
+        // Room for one checkpoint, not for a second one beside it.
+        let text = "exec unshare --user --map-root-user --mount sh -c '
+            mount -t tmpfs -o size=64k none disk && \"$@\" && sha256sum <disk/checkpoint.safetensors >before
+            \"$@\" --seed 1; code=$?
+            ls -A disk >listing; sha256sum <disk/checkpoint.safetensors >after; exit $code
+        ' sh \"$@\" 2>&1 >printed";
+        let finished = script(&bench, text, &[&TRAIN[..], &["--out", "disk"]].concat());
+        let Finished { code, stdout: stderr, .. } = finished;
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.starts_with("error: can't write disk/checkpoint.safetensors: No space left"), "{stderr}");
+        assert!(stderr.ends_with("\nhelp: make room on that disk, or write to another one\n"), "{stderr}");
+        let read = |name| fs::read_to_string(bench.path(name)).unwrap();
+        assert_eq!(read("listing"), "checkpoint.safetensors\n");
+        assert!(read("before").len() > 60 && read("before") == read("after"));
+    }
+
+    #[test]
+    fn a_file_system_that_is_read_only() {
+        if !can_mount() {
+            return;
+        }
+        let bench = Bench::new();
+        fs::create_dir(bench.path("disk")).unwrap();
+        let text = "exec unshare --user --map-root-user --mount sh -c '
+            mount -t tmpfs -o ro none disk && exec \"$@\"
+        ' sh \"$@\"";
+        for out in ["disk", "disk/below"] {
+            for command in [TRAIN, RUN] {
+                let finished = script(&bench, text, &[&command[..], &["--out", out]].concat());
+                assert_failed(&finished, out);
+                let help = "\nhelp: nothing can be written there: choose another folder by --out\n";
+                assert!(
+                    finished.stderr.contains("Read-only") && finished.stderr.ends_with(help),
+                    "{}",
+                    finished.stderr
+                );
+            }
+        }
+    }
+
+    /// Whoever asks, even a user who may do anything.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn folders_that_take_no_files() {
+        let bench = Bench::new();
+        for out in ["/proc", "/proc/below", "/sys", "/sys/below", "/dev/null", "/dev/full/below"] {
+            for command in [TRAIN, RUN] {
+                let finished = bench.program().run([&command[..], &["--out", out]].concat());
+                assert_failed(&finished, out);
+                assert!(
+                    finished.stderr.contains("\nhelp: ") && finished.stderr.contains("--out"),
+                    "{}",
+                    finished.stderr
+                );
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn outputs_that_are_full() {
+        let bench = Bench::new();
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        let train = [&TRAIN[..], &["--out", "out", "--json"]].concat();
+        let run = [&RUN[..], &["--out", "out"]].concat();
+        for arguments in [&["gradcheck", "--json"][..], &["gradcheck"], &train, &run] {
+            let output = bench.program().command(arguments).stdout(full()).output().unwrap();
+            let finished = Finished::from(output);
+            assert_failed(&finished, "can't write to standard output: ");
+            assert!(finished.stderr.contains("\nhelp: make room"), "{}", finished.stderr);
+        }
+        // What was written before is whole.
+        assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors", "result.json"]);
+        // Where even errors can't be told, the exit code tells.
+        let output = bench.program().command(["train", "--recipe", "absent"]).stderr(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+    }
+
+    /// Reading any of these would wait for ever, or never end.
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let bench = Bench::new();
+        let refuses = |arguments: &[&str], named: &str| {
+            let child = bench.program().command(arguments).spawn().unwrap();
+            let finished = Finished::wait(child, Duration::from_secs(60));
+            assert_failed(&finished, &format!("can't read {named}: a folder, a pipe or a device"));
+        };
+        let makes: [fn(&Path); 2] = [make_pipe, |path| symlink("/dev/zero", path).unwrap()];
+        for make in makes {
+            let (picture, file) = (bench.path("people/p2/3.png"), bench.path("file"));
+            make(&picture);
+            refuses(&[&TRAIN[..], &["--out", "out"]].concat(), "people/p2/3.png");
+            fs::remove_file(&picture).unwrap();
+            make(&file);
+            refuses(&["train", "--dataset", "people", "--out", "out", "--recipe", "file"], "file");
+            refuses(&["train", "--dataset", "people", "--out", "out", "--resume", "file"], "file");
+            fs::remove_file(&file).unwrap();
+        }
+        refuses(&["train", "--dataset", "people", "--out", "out", "--recipe", "people"], "people");
+        // Sparse: it takes no room.
+        File::create(bench.path("long.toml")).unwrap().set_len(5 << 30).unwrap();
+        let finished = bench.program().run(["train", "--out", "out", "--recipe", "long.toml"]);
+        assert_failed(&finished, "can't read long.toml: it is longer than ");
+        assert_eq!(files(&bench.path("out")), [""; 0]);
+    }
+
+    #[test]
+    fn links_that_lead_nowhere() {
+        let bench = Bench::new();
+        for (link, target) in [("people/p2/3.png", "3.png"), ("people/p7", "p7"), ("people/p7", "nowhere")] {
+            symlink(target, bench.path(link)).unwrap();
+            let stderr = bench.refuses(&["--dataset", "people"], &format!("can't read {link}: "));
+            assert!(stderr.contains("leads nowhere"), "{stderr}");
+            fs::remove_file(bench.path(link)).unwrap();
+        }
+        // A way up from a person's folder is not followed.
+        symlink("..", bench.path("people/p2/up")).unwrap();
+        symlink("../..", bench.path("people/p2/up.png")).unwrap();
+        assert_eq!(bench.program().run([&TRAIN[..], &["--out", "out"]].concat()).code, Some(0));
+    }
+
+    /// Names on Linux are any bytes but `/` and 0.
+    #[test]
+    fn names_of_any_bytes() {
+        let bench = Bench::new();
+        let name = OsStr::from_bytes(b"\x1b[31m\xff\n\"{\xc2\x9b");
+        let shown = r#"\u{1b}[31m\xff\n"{\u{9b}"#;
+        if fs::rename(bench.path("people"), bench.folder.path().join(name)).is_err() {
+            println!("skipped: no folder can be called {shown}");
+            return;
+        }
+        let person = bench.folder.path().join(name).join(name);
+        fs::rename(bench.folder.path().join(name).join("p6"), &person).unwrap();
+        let own = |command: &'static str| {
+            [OsStr::new(command), "--dataset".as_ref(), name, "--recipe".as_ref(), "tiny.toml".as_ref()]
+        };
+        let finished = bench.program().run(own("run"));
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+        assert!(finished.stdout.starts_with(&format!("{shown}: tiny trained on ")), "{}", finished.stdout);
+        assert!(!finished.stdout.chars().any(|character| character.is_control() && character != '\n'));
+        assert_eq!(files(&bench.path(&format!("runs/{shown}"))), ["checkpoint.safetensors", "result.json"]);
+        let arguments = own("train").into_iter().chain(["--json".as_ref(), "--out".as_ref(), name]);
+        let finished = bench.program().run(arguments);
+        assert_eq!((finished.code, finished.stdout.lines().count()), (Some(0), 1), "{finished:?}");
+        let result: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(result["dataset"], shown);
+        assert_eq!(result["checkpoint"], format!("{shown}/checkpoint.safetensors"));
+
+        fs::write(person.join(OsStr::from_bytes(b"\xfe\r.jpg")), "letter").unwrap();
+        assert_failed(&bench.program().run(own("train")), &format!(r"{shown}/{shown}/\xfe\r.jpg is not a JPEG"));
+        fs::write(bench.path("tiny.toml"), "\u{1b}[2J = \u{9b}").unwrap();
+        assert_failed(&bench.program().run(own("train")), r"\u{1b}[2J");
+    }
+
+    #[test]
+    fn names_that_are_too_long() {
+        let bench = Bench::new();
+        for path in ["n".repeat(256), "n/".repeat(5000)] {
+            let finished = bench.program().run([&TRAIN[..], &["--out", &path]].concat());
+            assert_failed(&finished, &path);
+            assert!(finished.stderr.contains("\nhelp: the name is longer"), "{}", finished.stderr);
+            bench.refuses(&["--dataset", &path], &path[..256]);
+            bench.refuses(&["--dataset", "people", "--recipe", &path], &path[..256]);
+        }
+    }
 }
 
 /// Ctrl-C ends training after the step; its checkpoint is whole, and training goes on from there.

@@ -1,21 +1,25 @@
 //! Arguments that several commands take.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use facenet::{Checkpoint, DatasetSource, Recipe, SyntheticSize, Trainer, read_checkpoint};
+use facenet_data::{open_regular_file, shown};
 use serde::Serialize;
+
+use crate::plain_text::plain_text;
 
 /// Which people, where they lie, and how a network is trained on them.
 #[derive(Args)]
 pub struct TrainingArguments {
     /// The people: synthetic, orl, olivetti, lfw, or a folder with a folder of pictures for each person
     #[arg(long, value_name = "synthetic|orl|olivetti|lfw|DIR", default_value = "synthetic")]
-    dataset: String,
+    dataset: OsString,
     /// Where data sets lie [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -61,13 +65,13 @@ fn minutes(text: &str) -> Result<f64, String> {
 impl TrainingArguments {
     /// The people.
     pub fn dataset(&self) -> DatasetSource {
-        match self.dataset.as_str() {
-            "synthetic" if self.quick => DatasetSource::Synthetic(SyntheticSize::QUICK),
-            "synthetic" => DatasetSource::Synthetic(SyntheticSize::default()),
-            "orl" => DatasetSource::Orl,
-            "olivetti" => DatasetSource::Olivetti,
-            "lfw" => DatasetSource::Lfw,
-            folder => DatasetSource::Folder(PathBuf::from(folder)),
+        match self.dataset.to_str() {
+            Some("synthetic") if self.quick => DatasetSource::Synthetic(SyntheticSize::QUICK),
+            Some("synthetic") => DatasetSource::Synthetic(SyntheticSize::default()),
+            Some("orl") => DatasetSource::Orl,
+            Some("olivetti") => DatasetSource::Olivetti,
+            Some("lfw") => DatasetSource::Lfw,
+            _ => DatasetSource::Folder(PathBuf::from(&self.dataset)),
         }
     }
 
@@ -80,7 +84,7 @@ impl TrainingArguments {
     pub fn training(&self) -> Result<(Recipe, u64, Option<Checkpoint>)> {
         let Some(path) = &self.resume else { return Ok((self.recipe()?, self.seed, None)) };
         let checkpoint = read_checkpoint(path)?;
-        let (recipe, seed) = Trainer::recipe_and_seed(&checkpoint).with_context(|| format!("in {}", path.display()))?;
+        let (recipe, seed) = Trainer::recipe_and_seed(&checkpoint).with_context(|| format!("in {}", shown(path)))?;
         Ok((recipe, seed, Some(checkpoint)))
     }
 
@@ -88,8 +92,8 @@ impl TrainingArguments {
         let mut recipe = match &self.recipe {
             None => Recipe::for_dataset(&self.dataset()),
             Some(path) => {
-                let text = fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
-                Recipe::from_toml(&text).with_context(|| format!("in {}", path.display()))?
+                let text = read_recipe(path).with_context(|| format!("can't read {}", shown(path)))?;
+                Recipe::from_toml(&text).with_context(|| format!("in {}", shown(path)))?
             }
         };
         if self.quick {
@@ -102,8 +106,12 @@ impl TrainingArguments {
     /// The folder for outputs, made if it isn't there.
     pub fn out(&self) -> Result<PathBuf> {
         let out = self.out.clone().unwrap_or_else(|| workspace().join("runs").join(self.dataset().name()));
-        fs::create_dir_all(&out).with_context(|| format!("can't make the folder {}", out.display()))?;
-        Ok(out)
+        match fs::create_dir_all(&out) {
+            Ok(()) => Ok(out),
+            Err(source) => {
+                Err(facenet::Error::Write { path: out, source }).context("can't make the folder for outputs")
+            }
+        }
     }
 
     /// Sets the number of threads of everything that follows.
@@ -135,6 +143,16 @@ pub fn data_folder(given: Option<&Path>) -> PathBuf {
     given.unwrap_or_else(|| workspace().join("data"))
 }
 
+/// The longest recipe that is read, in bytes: more than the most layers take.
+const RECIPE_LIMIT: u64 = 1 << 20;
+
+fn read_recipe(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let length = open_regular_file(path)?.take(RECIPE_LIMIT + 1).read_to_string(&mut text)?;
+    ensure!(length as u64 <= RECIPE_LIMIT, "it is longer than {RECIPE_LIMIT} bytes: no recipe is");
+    Ok(text)
+}
+
 /// The root of the workspace when run by cargo, else the present folder.
 fn workspace() -> PathBuf {
     match env::var_os("CARGO_MANIFEST_DIR") {
@@ -146,6 +164,6 @@ fn workspace() -> PathBuf {
 /// Prints a result as JSON, or as text.
 pub fn print(json: bool, result: &impl Serialize, text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    let line = if json { serde_json::to_string(result)? } else { text.trim_end().to_owned() };
+    let line = if json { serde_json::to_string(result)? } else { plain_text(text.trim_end()) };
     writeln!(out, "{line}").and_then(|()| out.flush()).context("can't write to standard output")
 }

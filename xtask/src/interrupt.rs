@@ -1,5 +1,6 @@
 //! What Ctrl-C does.
 
+use std::io::{self, Write};
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,8 @@ pub fn flag() -> Result<Arc<AtomicBool>> {
         if seen.swap(true, Ordering::Relaxed) {
             process::exit(1);
         }
-        eprintln!("\nstopping as soon as the work at hand is done; press Ctrl-C again to stop at once");
+        let message = "\nstopping as soon as the work at hand is done; press Ctrl-C again to stop at once\n";
+        let _ = io::stderr().write_all(message.as_bytes());
     })
     .context("can't listen for Ctrl-C")?;
     Ok(flag)

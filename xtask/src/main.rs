@@ -1,19 +1,25 @@
 //! `cargo xtask`: the commands of the project, one file each.
 //!
 //! A command prints its result to standard output, readable or, with `--json`, as one JSON document on one line.
-//! Everything else goes to standard error. Exit codes: 0 done, 1 failed, 2 wrong use.
+//! Everything else goes to standard error: `error: ` and what failed on which file, `help: ` and what to do about it, where
+//! that is plain. Exit codes: 0 done, 1 failed, 2 wrong use.
 
 mod arguments;
 mod download;
 mod gradcheck;
+mod hint;
 mod interrupt;
+mod plain_text;
 mod progress_bar;
 mod run;
 mod train;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::plain_text::plain_text;
 
 #[derive(Parser)]
 #[command(
@@ -48,8 +54,27 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let mut message = format!("error: {}\n", plain_text(&what_failed(&error)));
+            if let Some(hint) = hint::hint(&error) {
+                message += &format!("help: {hint}\n");
+            }
+            // If that can't be written either, the exit code is all that can be said.
+            let _ = io::stderr().write_all(message.as_bytes());
             ExitCode::FAILURE
         }
     }
+}
+
+/// The chain of causes on one line; messages that tell their cause already are not followed by it.
+fn what_failed(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text += ": ";
+            text += &cause;
+        }
+    }
+    text
 }

@@ -1,9 +1,8 @@
 //! `cargo xtask train`: a network and its checkpoint, without scores.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use facenet::{CHECKPOINT_FILE, Progress, StoppedBy, Trainer, TrainingSummary, train, weights_sha256};
+use facenet_data::shown;
 use serde::Serialize;
 
 use crate::arguments::{TrainingArguments, print};
@@ -26,7 +25,7 @@ struct Report {
     stopped_by: StoppedBy,
     train: TrainingSummary,
     weights_sha256: String,
-    checkpoint: PathBuf,
+    checkpoint: String,
 }
 
 /// Trains and prints where the checkpoint is.
@@ -58,7 +57,7 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         stopped_by: summary.stopped_by,
         train: summary,
         weights_sha256: weights_sha256(trainer.network()),
-        checkpoint: out.join(CHECKPOINT_FILE),
+        checkpoint: shown(&out.join(CHECKPOINT_FILE)),
     };
     let text = format!(
         "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s ({})\n{} written",
@@ -69,7 +68,7 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         summary.steps,
         summary.seconds,
         summary.stopped_by,
-        report.checkpoint.display()
+        report.checkpoint
     );
     print(training.json, &report, &text)
 }

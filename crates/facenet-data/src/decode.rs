@@ -1,6 +1,5 @@
 //! Picture files to 8-bit RGB.
 
-use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
@@ -11,6 +10,8 @@ use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 use ndarray::Array3;
 
 use crate::Error;
+use crate::jpeg_segments::JpegSegments;
+use crate::regular_file::open_regular_file;
 
 /// The longest file of a picture or a list that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -20,6 +21,8 @@ pub const MAX_SIDE: u32 = 16_384;
 pub const MAX_PIXELS: u64 = 100_000_000;
 /// The most bytes that a PNG file's compressed profiles and texts may unpack to.
 const MAX_METADATA_BYTES: u64 = 16 << 20;
+/// The most times that a JPEG may go through all its pixels; progressive ones do so about ten times.
+const MAX_SCANS: usize = 100;
 
 const JPEG_MAGIC: [u8; 3] = [0xff, 0xd8, 0xff];
 const PNG_MAGIC: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
@@ -27,13 +30,16 @@ const PNG_MAGIC: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 /// Reads one picture file as 8-bit RGB, turned upright.
 ///
 /// The format is told by the content: JPEG, PNG or PNM (PBM, PGM, PPM, PAM). Grey becomes RGB with three equal
-/// channels, 16-bit samples keep their upper half, an alpha channel is dropped. An EXIF orientation is applied.
+/// channels, 16-bit samples keep their upper half, an alpha channel is dropped. The four inks of a JPEG with Adobe's marker
+/// become RGB. Of an animated PNG its default image is taken. An EXIF orientation is applied.
 ///
 /// # Shapes
 /// `[height, width, 3]`, after the orientation was applied.
 ///
 /// # Errors
-/// If the file can't be read, is too long, is none of these formats, claims too many pixels, is truncated or damaged.
+/// If the file can't be read or is a folder, a pipe or a device; if it is too long, is none of these formats, claims too
+/// many pixels, is truncated or damaged, or is a JPEG whose colours are not
+/// known or that has more than 100 scans.
 pub fn read_picture(path: &Path) -> Result<Array3<u8>, Error> {
     decode_picture(&read_file(path)?, path)
 }
@@ -47,10 +53,10 @@ pub fn decode_picture(bytes: &[u8], path: &Path) -> Result<Array3<u8>, Error> {
     Ok(picture)
 }
 
-/// The bytes of a file of at most [`MAX_FILE_BYTES`].
+/// The bytes of a regular file of at most [`MAX_FILE_BYTES`].
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
+    let file = open_regular_file(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let too_long = || Error::FileTooLong { path: path.to_owned(), limit: MAX_FILE_BYTES };
     if length > MAX_FILE_BYTES {
@@ -77,7 +83,15 @@ pub(crate) fn decode_reserved<R>(
         return Err(Error::EmptyPicture { path: path.to_owned() });
     }
     if bytes.starts_with(&JPEG_MAGIC) {
-        let complete = jpeg_is_complete(bytes);
+        let segments = JpegSegments::new(bytes);
+        if !segments.has_known_colors() {
+            return Err(Error::UnknownColors { path: path.to_owned() });
+        }
+        let scans = segments.scans();
+        if scans > MAX_SCANS {
+            return Err(Error::TooManyScans { path: path.to_owned(), scans, limit: MAX_SCANS });
+        }
+        let complete = segments.is_complete();
         let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| decode_error(error, path, complete))?;
         finish(decoder, bytes, path, complete, reserve)
     } else if bytes.starts_with(&PNG_MAGIC) {
@@ -157,30 +171,6 @@ fn decode_error(error: ImageError, path: &Path, complete: bool) -> Error {
         Error::Truncated { path: path.to_owned() }
     } else {
         Error::Decode { path: path.to_owned(), source: Box::new(error) }
-    }
-}
-
-/// Whether the segments of a JPEG file lead to its end-of-image marker (ITU T.81, annex B). The decoder fills what is
-/// missing with grey and says nothing.
-fn jpeg_is_complete(bytes: &[u8]) -> bool {
-    let mut rest = &bytes[2..];
-    loop {
-        // Whatever stands before a marker is entropy-coded data or stuffing; FF 00 is a data byte and FF FF a filler.
-        let Some(at) = rest.iter().position(|&byte| byte == 0xff) else { return false };
-        let Some(&marker) = rest.get(at + 1) else { return false };
-        match marker {
-            0xff => rest = &rest[at + 1..],
-            0xd9 => return true,
-            0x00 | 0x01 | 0xd0..=0xd8 => rest = &rest[at + 2..],
-            _ => {
-                let Some(&[high, low]) = rest.get(at + 2..at + 4) else { return false };
-                let length = usize::from(u16::from_be_bytes([high, low])).max(2);
-                match rest.get(at + 2 + length..) {
-                    Some(after) => rest = after,
-                    None => return false,
-                }
-            }
-        }
     }
 }
 

@@ -3,14 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::Crop;
+use crate::{Crop, shown};
 
 /// What is wrong with a file, a list, a folder or a setting, and which one it is.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read a file or a folder.
-    #[error("can't read {}: {source}", path.display())]
+    #[error("can't read {}: {source}", shown(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -18,14 +18,14 @@ pub enum Error {
         source: io::Error,
     },
     /// A folder of data does not exist, or is a file.
-    #[error("there is no folder {}", path.display())]
+    #[error("there is no folder {}", shown(path))]
     MissingDirectory {
         /// The folder that was asked for.
         path: PathBuf,
     },
 
     /// A file is longer than [`MAX_FILE_BYTES`](crate::MAX_FILE_BYTES); it was not read.
-    #[error("{} is longer than the limit of {limit} bytes", path.display())]
+    #[error("{} is longer than the limit of {limit} bytes", shown(path))]
     FileTooLong {
         /// The file.
         path: PathBuf,
@@ -33,20 +33,20 @@ pub enum Error {
         limit: u64,
     },
     /// A picture has no bytes, or a height or width of 0.
-    #[error("{} is empty", path.display())]
+    #[error("{} is empty", shown(path))]
     EmptyPicture {
         /// The picture.
         path: PathBuf,
     },
     /// The first bytes are not those of a JPEG, PNG or PNM file, whatever the name says.
-    #[error("{} is not a JPEG, PNG or PNM picture", path.display())]
+    #[error("{} is not a JPEG, PNG or PNM picture", shown(path))]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// The header claims more than [`MAX_SIDE`](crate::MAX_SIDE) pixels a side or [`MAX_PIXELS`](crate::MAX_PIXELS) in
     /// all; nothing was allocated.
-    #[error("{} claims {width} x {height} pixels: the limit is {max_side} a side and {max_pixels} in all", path.display())]
+    #[error("{} claims {width} x {height} pixels: the limit is {max_side} a side and {max_pixels} in all", shown(path))]
     TooLarge {
         /// The picture.
         path: PathBuf,
@@ -60,21 +60,40 @@ pub enum Error {
         max_pixels: u64,
     },
     /// The file ends before the picture does.
-    #[error("{} is truncated: the file ends before the picture does", path.display())]
+    #[error("{} is truncated: the file ends before the picture does", shown(path))]
     Truncated {
         /// The picture.
         path: PathBuf,
     },
     /// The content is damaged, or of a kind that the decoder does not know.
-    #[error("can't decode {}: {source}", path.display())]
+    #[error("can't decode {}: {source}", shown(path))]
     Decode {
         /// The picture.
         path: PathBuf,
         /// What the decoder says.
         source: Box<image::ImageError>,
     },
+    /// What the components of a JPEG mean is not known: four inks without Adobe's marker, or another number than 1, 3 or 4.
+    #[error(
+        "the colours of {} are unknown: it is a JPEG of inks without an Adobe marker; convert it to RGB",
+        shown(path)
+    )]
+    UnknownColors {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// A JPEG goes through its pixels too often: decoding it could take hours.
+    #[error("{} has {scans} scans: the limit is {limit}", shown(path))]
+    TooManyScans {
+        /// The picture.
+        path: PathBuf,
+        /// How many there are.
+        scans: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// A crop does not lie within the picture.
-    #[error("{crop} does not fit {} of {width} x {height} pixels", path.display())]
+    #[error("{crop} does not fit {} of {width} x {height} pixels", shown(path))]
     CropOutside {
         /// The picture.
         path: PathBuf,
@@ -87,7 +106,7 @@ pub enum Error {
     },
 
     /// Decoding one picture would take more memory than the limit leaves.
-    #[error("decoding {} takes up to {needed} bytes: the memory limit leaves {available}", path.display())]
+    #[error("decoding {} takes up to {needed} bytes: the memory limit leaves {available}", shown(path))]
     PictureOverMemory {
         /// The picture.
         path: PathBuf,
@@ -110,32 +129,32 @@ pub enum Error {
     },
 
     /// A folder holds no people: no folder with a name that doesn't start with a dot, or a list without people.
-    #[error("{} holds no people: expected a folder of pictures for each person", path.display())]
+    #[error("{} holds no people: expected a folder of pictures for each person", shown(path))]
     NoPeople {
         /// The folder or list.
         path: PathBuf,
     },
     /// There is one person only, with whom nobody can be told apart.
-    #[error("{} holds one person only: at least two are needed", path.display())]
+    #[error("{} holds one person only: at least two are needed", shown(path))]
     OnePerson {
         /// The folder or list.
         path: PathBuf,
     },
     /// A person's folder holds no pictures.
-    #[error("the person folder {} holds no pictures", path.display())]
+    #[error("the person folder {} holds no pictures", shown(path))]
     EmptyPerson {
         /// The person's folder.
         path: PathBuf,
     },
 
     /// A list is not UTF-8 text.
-    #[error("the list {} is not text", path.display())]
+    #[error("the list {} is not text", shown(path))]
     NotText {
         /// The list.
         path: PathBuf,
     },
     /// A list lacks its header, or the header holds something else than the numbers it should.
-    #[error("{}:{line}: expected a header of {expected}, found \"{found}\"", list.display())]
+    #[error("{}:{line}: expected a header of {expected}, found \"{found}\"", shown(list))]
     ListHeader {
         /// The list.
         list: PathBuf,
@@ -147,7 +166,7 @@ pub enum Error {
         found: String,
     },
     /// A list holds more or fewer lines than its header promises.
-    #[error("{}:{line}: the header promises {promised} {what}, but {found} follow", list.display())]
+    #[error("{}:{line}: the header promises {promised} {what}, but {found} follow", shown(list))]
     ListCount {
         /// The list.
         list: PathBuf,
@@ -161,7 +180,7 @@ pub enum Error {
         found: usize,
     },
     /// A line of a list is not what belongs there.
-    #[error("{}:{line}: expected {expected}, found \"{found}\"", list.display())]
+    #[error("{}:{line}: expected {expected}, found \"{found}\"", shown(list))]
     ListLine {
         /// The list.
         list: PathBuf,
@@ -173,7 +192,7 @@ pub enum Error {
         found: String,
     },
     /// A list of people names somebody twice.
-    #[error("{}:{line}: {person} stands in the list already", list.display())]
+    #[error("{}:{line}: {person} stands in the list already", shown(list))]
     RepeatedPerson {
         /// The list.
         list: PathBuf,
@@ -183,7 +202,7 @@ pub enum Error {
         person: String,
     },
     /// A list names a picture that is not there.
-    #[error("{}:{line}: there is no picture {}", list.display(), path.display())]
+    #[error("{}:{line}: there is no picture {}", shown(list), shown(path))]
     MissingPicture {
         /// The list.
         list: PathBuf,

@@ -1,12 +1,14 @@
 //! Pictures of people, by person.
 
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirEntry};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, PeopleList, natural_order};
+use crate::natural_order::natural_order_of_bytes;
+use crate::regular_file::metadata;
+use crate::{Error, PeopleList, shown};
 
 /// Extensions, in any case, of the files in a person's folder that are pictures; all other files are passed over.
 ///
@@ -18,7 +20,7 @@ pub const PICTURE_EXTENSIONS: [&str; 16] = [
 /// The pictures of a set of people: paths only, nothing is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaceSet {
-    /// Name of each person; a person's index here is their identity.
+    /// Name of each person, as [`shown`] writes it; a person's index here is their identity.
     pub people: Vec<String>,
     /// Path of each picture, person by person.
     pub pictures: Vec<PathBuf>,
@@ -31,21 +33,23 @@ impl FaceSet {
     ///
     /// People and the pictures of each are in [natural order](natural_order) of their names. Passed over are names
     /// that start with a dot, files beside the people's folders, folders within them, and files without one of the
-    /// [`PICTURE_EXTENSIONS`] (a README, a `Thumbs.db`). Symbolic links count as what they point at; a picture's link
-    /// that points nowhere is listed, so that loading it fails.
+    /// [`PICTURE_EXTENSIONS`] (a README, a `Thumbs.db`). Symbolic links count as what they point at. A picture's link
+    /// that points nowhere, a pipe or a device with a picture's name are listed, so that loading them fails. Nothing is
+    /// followed below a person's folder, so that links in a circle end.
     ///
     /// # Errors
-    /// If the folder does not exist, can't be listed, holds no people or one only, or if a person has no picture.
+    /// If the folder does not exist, can't be listed, holds no people or one only, if a person has no picture, or if a
+    /// link beside the people leads nowhere: it may have been a person.
     pub fn from_folders(directory: &Path) -> Result<Self, Error> {
         let mut set = Self { people: Vec::new(), pictures: Vec::new(), identities: Vec::new() };
-        for (person, folder) in entries(directory, |path| path.is_dir())? {
-            let pictures = entries(&folder, |path| is_picture(path) && !path.is_dir())?;
+        for (person, folder) in entries(directory, is_folder)? {
+            let pictures = entries(&folder, is_picture)?;
             if pictures.is_empty() {
                 return Err(Error::EmptyPerson { path: folder });
             }
             set.identities.resize(set.identities.len() + pictures.len(), set.people.len());
             set.pictures.extend(pictures.into_iter().map(|(_, picture)| picture));
-            set.people.push(person);
+            set.people.push(shown(&person));
         }
         set.of_several_people(directory)
     }
@@ -110,7 +114,7 @@ impl FaceSet {
 }
 
 /// Names and paths of what a folder holds, hidden things apart, in natural order.
-fn entries(directory: &Path, keep: impl Fn(&Path) -> bool) -> Result<Vec<(String, PathBuf)>, Error> {
+fn entries(directory: &Path, keep: impl Fn(&DirEntry) -> io::Result<bool>) -> Result<Vec<(OsString, PathBuf)>, Error> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             Error::MissingDirectory { path: directory.to_owned() }
@@ -119,19 +123,31 @@ fn entries(directory: &Path, keep: impl Fn(&Path) -> bool) -> Result<Vec<(String
     };
     let mut entries = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with('.') && keep(&path) {
+        let entry = entry.map_err(failed)?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if keep(&entry).map_err(|source| Error::Io { path: path.clone(), source })? {
             entries.push((name, path));
         }
     }
-    entries.sort_by(|(left, left_path), (right, right_path)| {
-        natural_order(left, right).then_with(|| left_path.cmp(right_path))
+    entries.sort_unstable_by(|(left, _), (right, _)| {
+        natural_order_of_bytes(left.as_encoded_bytes(), right.as_encoded_bytes())
     });
     Ok(entries)
 }
 
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    PICTURE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+/// Whether it is a folder or a link to one.
+fn is_folder(entry: &DirEntry) -> io::Result<bool> {
+    let kind = entry.file_type()?;
+    // Only links cost another question to the operating system.
+    if kind.is_symlink() { Ok(metadata(&entry.path())?.is_dir()) } else { Ok(kind.is_dir()) }
+}
+
+fn is_picture(entry: &DirEntry) -> io::Result<bool> {
+    let name = entry.file_name();
+    let extension = Path::new(&name).extension().and_then(OsStr::to_str).unwrap_or_default();
+    let known = PICTURE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
+    Ok(known && !is_folder(entry).unwrap_or(false))
 }

@@ -15,7 +15,12 @@ use std::cmp::Ordering;
 /// assert_eq!(names, ["s1", "s2", "s10"]);
 /// ```
 pub fn natural_order(left: &str, right: &str) -> Ordering {
-    let (mut a, mut b) = (left.as_bytes(), right.as_bytes());
+    natural_order_of_bytes(left.as_bytes(), right.as_bytes())
+}
+
+/// The same order for names that need not be UTF-8.
+pub(crate) fn natural_order_of_bytes(left: &[u8], right: &[u8]) -> Ordering {
+    let (mut a, mut b) = (left, right);
     loop {
         let order = match (a.first(), b.first()) {
             (None, _) | (_, None) => return a.len().cmp(&b.len()).then_with(|| left.cmp(right)),

@@ -75,17 +75,6 @@ fn sets_that_are_none() {
     assert!(matches!(error, Error::EmptyPerson { path } if path == person));
 }
 
-#[cfg(unix)]
-#[test]
-fn a_link_to_nowhere_fails_when_it_is_loaded() {
-    let folder = folder(&["a/1.jpg", "b/1.jpg"]);
-    std::os::unix::fs::symlink("nowhere", folder.path().join("b/2.jpg")).unwrap();
-    let set = FaceSet::from_folders(folder.path()).unwrap();
-    assert_eq!(set.pictures.len(), 3);
-    let error = load_faces(&set.pictures, &Default::default(), [2, 2], &LoadOptions::default()).unwrap_err();
-    assert!(matches!(error, Error::Io { path, .. } if path == set.pictures[2]));
-}
-
 #[test]
 fn subsets_are_numbered_anew() {
     let folder = folder(&["a/1.jpg", "b/1.jpg", "b/2.jpg", "c/1.jpg", "d/1.jpg", "d/2.jpg", "d/3.jpg"]);

@@ -175,6 +175,41 @@ fn other_readers_and_writers_of_the_format_agree() {
     assert_eq!(header % 8, 0, "numbers are aligned");
 }
 
+/// A disk with room for so many bytes.
+struct Disk {
+    written: Vec<u8>,
+    room: usize,
+}
+
+impl io::Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let fits = bytes.len().min(self.room - self.written.len());
+        if fits == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.written.extend(&bytes[..fits]);
+        Ok(fits)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_after_any_number_of_bytes() {
+    let checkpoint = checkpoint(true);
+    let whole = written(&checkpoint);
+    for room in 0..=whole.len() {
+        let mut disk = Disk { written: Vec::new(), room };
+        match checkpoint.write(&mut disk) {
+            Ok(()) => assert_eq!(room, whole.len()),
+            Err(error) => assert_eq!((error.kind(), room < whole.len()), (io::ErrorKind::StorageFull, true)),
+        }
+        assert!(disk.written == whole[..room], "{room}");
+    }
+}
+
 #[test]
 fn numbers_need_not_be_aligned() {
     let parts = Parts::of(&checkpoint(true));

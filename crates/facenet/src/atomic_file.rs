@@ -24,7 +24,7 @@ use crate::Error;
 ///
 /// # Errors
 /// [`Error::Write`] if `write` fails, or the operating system, or if there is something else than a file under that name
-/// (a folder, a device). Then what was there before is untouched and the temporary file is gone.
+/// (a folder, a device, a link that leads nowhere). Then what was there before is untouched and the temporary file is gone.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     replace(path, write).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
@@ -32,7 +32,10 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link that leads nowhere")),
+            Err(_) => path.to_owned(),
+        },
         Err(error) => return Err(error),
     };
     if target.is_dir() {
@@ -44,9 +47,11 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     }
     let folder = folder_of(&target);
     let temporary = new_temporary(&folder)?;
-    let mut writer = BufWriter::new(temporary);
+    // The file itself: errors of a `NamedTempFile` would name the temporary.
+    let mut writer = BufWriter::new(temporary.as_file());
     write(&mut writer)?;
-    let temporary = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    writer.flush()?;
+    drop(writer);
     temporary.as_file().sync_all()?;
     temporary.persist(&target)?;
     // The file is in place. Where a folder can be synced, the name survives a power cut too.

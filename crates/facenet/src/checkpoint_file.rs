@@ -1,8 +1,8 @@
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
+use facenet_data::open_regular_file;
 use facenet_network::{Checkpoint, Description, Network, Parameters};
 use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
@@ -29,13 +29,8 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<(), Erro
 /// If the file can't be read, or is no checkpoint: the error names it.
 pub fn read_checkpoint(path: &Path) -> Result<Checkpoint, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    // A device or a pipe has no end that could be trusted.
-    if !metadata.is_file() {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
-    }
-    if metadata.len() > LIMIT {
+    let file = open_regular_file(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() > LIMIT {
         return Err(Error::CheckpointTooLong { path: path.to_owned(), limit: LIMIT });
     }
     let mut bytes = Vec::new();

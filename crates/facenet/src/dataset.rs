@@ -7,7 +7,7 @@ mod synthetic;
 use std::path::{Path, PathBuf};
 
 use facenet_cluster::Dendrogram;
-use facenet_data::{Crop, DEFAULT_MEMORY_LIMIT, FaceSet, LoadOptions, load_faces};
+use facenet_data::{Crop, DEFAULT_MEMORY_LIMIT, FaceSet, LoadOptions, load_faces, shown};
 use facenet_metrics::{Pair, balanced_pairs};
 use ndarray::Array4;
 
@@ -78,9 +78,7 @@ impl DatasetSource {
             Self::Olivetti => "olivetti".to_owned(),
             Self::Lfw => "lfw".to_owned(),
             // `..` and `/` have no name of their own.
-            Self::Folder(folder) => {
-                folder.file_name().map_or_else(|| "folder".to_owned(), |name| name.to_string_lossy().into_owned())
-            }
+            Self::Folder(folder) => folder.file_name().map_or_else(|| "folder".to_owned(), shown),
         }
     }
 
@@ -142,7 +140,7 @@ fn check_second_picture(group: &'static str, set: &FaceSet, source: &Path) -> Re
         return Ok(());
     }
     let [first, last] = [set.people.first(), set.people.last()].map(|name| name.cloned().unwrap_or_default());
-    Err(Error::NoSecondPicture { dataset: source.display().to_string(), group, first, last })
+    Err(Error::NoSecondPicture { dataset: shown(source), group, first, last })
 }
 
 /// The most pairs of the same person that are scored.
@@ -157,7 +155,7 @@ fn check_unseen(set: &FaceSet, dataset: &Path) -> Result<(), Error> {
         ("pairs of pictures of the same person", pairs, UNSEEN_PAIRS),
     ] {
         if found > limit {
-            return Err(Error::TooManyUnseen { dataset: dataset.display().to_string(), what, found, limit });
+            return Err(Error::TooManyUnseen { dataset: shown(dataset), what, found, limit });
         }
     }
     Ok(())
@@ -220,7 +218,7 @@ fn load_set(
 ) -> Result<LabelledFaces, Error> {
     let faces =
         load_faces(&set.pictures, crop, size, &LoadOptions { progress: Some(progress), ..LoadOptions::default() })?;
-    let name = |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+    let name = |path: &PathBuf| shown(path.strip_prefix(root).unwrap_or(path));
     let pictures = set.pictures.iter().map(name).collect();
     Ok(LabelledFaces { faces, identities: set.identities, people: set.people, pictures })
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use facenet_data::shown;
+
 /// What is wrong with a data set, a file, a network or a request, and which one it is.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,7 +26,7 @@ pub enum Error {
     Triplet(#[from] facenet_triplet::Error),
 
     /// A file could not be written; nothing changed under its name.
-    #[error("can't write {}: {source}", path.display())]
+    #[error("can't write {}: {source}", shown(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -39,7 +41,7 @@ pub enum Error {
     },
 
     /// A data set has another number of people than the one it should be.
-    #[error("{} holds {found} people, not {expected}", path.display())]
+    #[error("{} holds {found} people, not {expected}", shown(path))]
     PeopleCount {
         /// The folder.
         path: PathBuf,
@@ -59,7 +61,10 @@ pub enum Error {
         people: usize,
     },
     /// A list of people to learn from names too few to set some apart.
-    #[error("{} has {people} people, too few in one group: at least 4 are needed, 2 to train on, 2 to validate on", list.display())]
+    #[error(
+        "{} has {people} people, too few in one group: at least 4 are needed, 2 to train on, 2 to validate on",
+        shown(list)
+    )]
     TooFewListed {
         /// The list.
         list: PathBuf,
@@ -79,7 +84,7 @@ pub enum Error {
         last: String,
     },
     /// A list of pairs names a picture that is not one of the people's beside it.
-    #[error("{}:{line}: picture {number} of {person} is not among those of {}", list.display(), people.display())]
+    #[error("{}:{line}: picture {number} of {person} is not among those of {}", shown(list), shown(people))]
     PairOutside {
         /// The list of pairs.
         list: PathBuf,
@@ -94,7 +99,7 @@ pub enum Error {
     },
 
     /// A file could not be read.
-    #[error("can't read {}: {source}", path.display())]
+    #[error("can't read {}: {source}", shown(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -102,7 +107,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A checkpoint file is too long to be one.
-    #[error("{} is longer than the limit of {limit} bytes", path.display())]
+    #[error("{} is longer than the limit of {limit} bytes", shown(path))]
     CheckpointTooLong {
         /// The file.
         path: PathBuf,
@@ -110,7 +115,7 @@ pub enum Error {
         limit: u64,
     },
     /// A file is no checkpoint, or a damaged one.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -157,7 +162,10 @@ pub enum Error {
     #[error("the checkpoint was trained on other pictures: give the same --dataset")]
     OtherPictures,
     /// Someone asked to stop before all was done; the checkpoint is written.
-    #[error("interrupted after {steps} steps; {} is written, and --resume with the same --dataset goes on from it", checkpoint.display())]
+    #[error(
+        "interrupted after {steps} steps; {} is written, and --resume with the same --dataset goes on from it",
+        shown(checkpoint)
+    )]
     Interrupted {
         /// Steps done.
         steps: u64,
@@ -168,7 +176,7 @@ pub enum Error {
     #[error("interrupted before the first step; nothing is written")]
     InterruptedEarly,
     /// A person is among those to learn from and among those who stay unseen.
-    #[error("{person} stands in {} and in {}: nobody may be in both", training.display(), unseen.display())]
+    #[error("{person} stands in {} and in {}: nobody may be in both", shown(training), shown(unseen))]
     SeenAndUnseen {
         /// Who.
         person: String,

@@ -56,6 +56,58 @@ fn a_failure_leaves_what_was_there() {
     assert_eq!(names(folder.path()), ["model"]);
 }
 
+/// A disk with room for so many bytes.
+struct Disk<'a> {
+    file: &'a mut dyn Write,
+    room: usize,
+}
+
+impl Write for Disk<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.room == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let written = self.file.write(&bytes[..bytes.len().min(self.room)])?;
+        self.room -= written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        if self.room == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_after_any_number_of_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let content: Vec<u8> = (0..40_000_u32).map(|index| index as u8).collect();
+    let write = |room| {
+        write_atomically(&path, |file| {
+            let mut disk = Disk { file, room };
+            content.chunks(1000).try_for_each(|chunk| disk.write_all(chunk))?;
+            disk.flush()
+        })
+    };
+    // The last one has room for every byte, and fails when it is flushed.
+    let rooms = [0, 1, 999, 1000, 8191, 8192, 8193, 39_999, 40_000];
+    for before in [None, Some("before")] {
+        before.iter().for_each(|text| fs::write(&path, text).unwrap());
+        for room in rooms {
+            match write(room) {
+                Err(Error::Write { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::StorageFull),
+                other => panic!("{other:?}"),
+            }
+            assert_names(write(room), &path);
+            assert_eq!(names(folder.path()), Vec::from_iter(before.map(|_| "model")), "{room}");
+            assert_eq!(fs::read_to_string(&path).ok().as_deref(), before, "{room}");
+        }
+    }
+    write(40_001).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), content);
+}
+
 #[test]
 fn a_panic_leaves_no_temporary() {
     let folder = tempfile::tempdir().unwrap();
@@ -133,6 +185,60 @@ mod unix {
             (names(folder.path()), names(&runs)),
             (vec!["latest.json".into(), "runs".into()], vec!["1.json".into()])
         );
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, target) in [("lost", "nowhere"), ("loop", "loop")] {
+            let link = folder.path().join(name);
+            symlink(target, &link).unwrap();
+            assert_names(write_atomically(&link, |file| file.write_all(b"new")), &link);
+            assert_eq!(fs::read_link(&link).unwrap(), Path::new(target));
+        }
+        assert_eq!(names(folder.path()), ["loop", "lost"]);
+    }
+
+    /// The operating system's own refusal, at the last flush of few bytes and in the midst of many.
+    #[test]
+    fn a_limit_on_the_length_of_files() {
+        const FOLDER: &str = "FACENET_TEST_FOLDER";
+        if let Some(folder) = std::env::var_os(FOLDER).map(std::path::PathBuf::from) {
+            // Run by itself below, where no file may grow.
+            let path = folder.join("model");
+            for length in [1, 8191, 8192, 8193, 100_000] {
+                match write_atomically(&path, |file| file.write_all(&vec![1; length])) {
+                    Err(Error::Write { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::FileTooLarge),
+                    other => panic!("{length}: {other:?}"),
+                }
+                assert_eq!(fs::read(&path).unwrap(), b"before");
+                assert_eq!(names(&folder), ["model"]);
+            }
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("model"), "before").unwrap();
+        // Without the signal that would end the process, writing is an error.
+        let output = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" --exact unix::a_limit_on_the_length_of_files"])
+            .arg(std::env::current_exe().unwrap())
+            .env(FOLDER, folder.path())
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && stdout.contains("1 passed"), "{output:?}");
+    }
+
+    /// No files can be made there, whoever asks.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn file_systems_that_take_no_files() {
+        for path in ["/proc/model", "/sys/model"].map(Path::new) {
+            if path.parent().is_some_and(Path::is_dir) {
+                assert_names(write_atomically(path, |file| file.write_all(b"new")), path);
+                assert!(!path.exists());
+            }
+        }
     }
 
     #[test]

@@ -136,6 +136,14 @@ fn files_that_are_no_checkpoint_are_named() {
     let path = folder.path().join("checkpoint.safetensors");
     assert!(matches!(refused(&path), Error::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound));
     assert!(matches!(refused(folder.path()), Error::Read { .. }));
+    #[cfg(unix)]
+    {
+        // To open a pipe would wait for ever.
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(matches!(refused(&pipe), Error::Read { .. }));
+        assert!(matches!(refused(Path::new("/dev/zero")), Error::Read { .. }));
+    }
 
     write_checkpoint(&path, &checkpoint()).unwrap();
     let whole = fs::read(&path).unwrap();

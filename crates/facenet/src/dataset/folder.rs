@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use facenet_data::{Crop, FaceSet};
+use facenet_data::{Crop, FaceSet, shown};
 
 use super::{Dataset, Progress, check_second_picture, check_unseen, load_sets, validation_people, with_balanced_pairs};
 use crate::Error;
@@ -69,7 +69,7 @@ fn divide(set: &FaceSet, unseen: usize, folder: &Path) -> Result<[FaceSet; 3], E
 }
 
 fn too_few(folder: &Path, people: usize) -> Error {
-    Error::TooFewPeople { dataset: folder.display().to_string(), people }
+    Error::TooFewPeople { dataset: shown(folder), people }
 }
 
 #[cfg(test)]

@@ -1,0 +1,35 @@
+//! What to do about an error.
+
+use std::io::{self, ErrorKind};
+
+/// What to do, where what the operating system says leaves one thing to do.
+pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    let kind = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?.kind();
+    let known = error.chain().find_map(|cause| cause.downcast_ref::<facenet::Error>());
+    let writing = matches!(known, Some(facenet::Error::Write { .. }));
+    let data = matches!(known, Some(facenet::Error::Data(_)));
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room on that disk, or write to another one"),
+        ErrorKind::FileTooLarge => Some(
+            "files there are limited in length, by the disk or by the shell's ulimit -f: raise the limit, or write to another disk",
+        ),
+        ErrorKind::ReadOnlyFilesystem => {
+            Some("nothing can be written there: choose another folder by --out, of downloads by --data")
+        }
+        ErrorKind::PermissionDenied if writing => Some("this user may not write there: choose another folder by --out"),
+        ErrorKind::PermissionDenied if data => Some("this user may not read it: change its permissions"),
+        ErrorKind::PermissionDenied => {
+            Some("this user may not read or write there: change the permissions, or choose another folder")
+        }
+        ErrorKind::InvalidFilename => Some("the name is longer than the system allows: choose a shorter one"),
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists
+            if writing =>
+        {
+            Some("choose another folder by --out")
+        }
+        ErrorKind::NotFound if data => {
+            Some("it is missing, or was taken away while the data set was read: put it back and run again")
+        }
+        _ => None,
+    }
+}
