@@ -1,21 +1,28 @@
 #![doc = include_str!("../README.md")]
 
+mod align;
 mod augmentation;
 mod crop;
 mod decode;
 mod error;
 mod face_set;
+mod landmarks;
 mod lfw;
+mod lines;
 mod load;
 mod natural_order;
+mod similarity;
 mod synthetic;
 
+pub use align::align;
 pub use augmentation::{Augmentation, AugmentationKey};
 pub use crop::Crop;
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, decode_picture, read_picture};
 pub use error::Error;
 pub use face_set::{FaceSet, PICTURE_EXTENSIONS};
+pub use landmarks::{LandmarkList, Landmarks, ListedLandmarks};
 pub use lfw::{ListedPerson, ListedPicture, Pair, PairList, PeopleList};
-pub use load::{DEFAULT_MEMORY_LIMIT, LoadOptions, load_faces};
+pub use load::{Alignment, Coordinates, DEFAULT_MEMORY_LIMIT, Framing, LoadOptions, load_faces};
 pub use natural_order::natural_order;
+pub use similarity::Similarity;
 pub use synthetic::SyntheticFaces;
