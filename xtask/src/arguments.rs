@@ -13,8 +13,8 @@ use serde::Serialize;
 /// Which people, where they lie, and how a network is trained on them.
 #[derive(Args)]
 pub struct TrainingArguments {
-    /// The people: synthetic, orl, lfw, or a folder with a folder of pictures for each person
-    #[arg(long, value_name = "synthetic|orl|lfw|DIR", default_value = "synthetic")]
+    /// The people: synthetic, orl, lfw, lfw-funneled, or a folder with a folder of pictures for each person
+    #[arg(long, value_name = "synthetic|orl|lfw|lfw-funneled|DIR", default_value = "synthetic")]
     dataset: String,
     /// Where data sets lie [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
@@ -66,6 +66,7 @@ impl TrainingArguments {
             "synthetic" => DatasetSource::Synthetic(SyntheticSize::default()),
             "orl" => DatasetSource::Orl,
             "lfw" => DatasetSource::Lfw,
+            "lfw-funneled" => DatasetSource::LfwFunneled,
             folder => DatasetSource::Folder(PathBuf::from(folder)),
         }
     }
@@ -116,7 +117,7 @@ impl TrainingArguments {
     pub fn explain(&self, error: facenet::Error) -> anyhow::Error {
         let missing = matches!(error, facenet::Error::Data(facenet_data::Error::MissingDirectory { .. }));
         match (missing, &self.dataset()) {
-            (true, DatasetSource::Orl | DatasetSource::Lfw) => anyhow::Error::new(error).context(
+            (true, DatasetSource::Orl | DatasetSource::Lfw | DatasetSource::LfwFunneled) => anyhow::Error::new(error).context(
                 "data sets are looked for in --data DIR, else $FACENET_DATA, else data/; without any, try --dataset synthetic",
             ),
             _ => error.into(),

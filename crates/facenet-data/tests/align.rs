@@ -60,7 +60,8 @@ fn golden() {
                     n += 1.0;
                 }
             }
-            let h: Vec<_> = hist.iter().enumerate().filter(|(_, c)| **c > 0).map(|(d, c)| (d as i32 - 256, *c)).collect();
+            let h: Vec<_> =
+                hist.iter().enumerate().filter(|(_, c)| **c > 0).map(|(d, c)| (d as i32 - 256, *c)).collect();
             println!("{side} half {half}: mean abs {} signed {} {:?}", sum / n, signed / n, &h);
         }
     }

@@ -18,7 +18,7 @@ mod training;
 
 pub use atomic_file::write_atomically;
 pub use checkpoint_file::{read_checkpoint, weights_sha256, write_checkpoint};
-pub use dataset::{Dataset, DatasetSource, LabelledFaces, SyntheticSize};
+pub use dataset::{Dataset, DatasetSource, Framed, FramedFaces, LabelledFaces, SyntheticSize};
 pub use embed::Embed;
 pub use embedder::Embedder;
 pub use error::Error;
@@ -31,7 +31,7 @@ pub use mirror_average::MirrorAverage;
 pub use progress::{Observer, Progress};
 pub use raw_pixels::RawPixels;
 pub use recipe::{LearningRate, Recipe, TripletSource};
-pub use run::{GroupSize, RunOptions, RunReport, run};
+pub use run::{FacesReport, GroupSize, RunOptions, RunReport, run};
 pub use trainer::{StepReport, Trainer};
 pub use training::{CHECKPOINT_FILE, RESULT_FILE, StoppedBy, TrainingSummary, train};
 

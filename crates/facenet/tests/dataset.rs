@@ -24,7 +24,7 @@ fn data(path: &str) -> Option<PathBuf> {
 }
 
 fn load(source: &DatasetSource, data: &Path) -> Result<Dataset, Error> {
-    source.load(data, &Crop::Whole, [16, 12], 1, None)
+    source.load(data, &Crop::Whole, None, [16, 12], 1, None)
 }
 
 /// A folder of people with so many pictures each, of 2 x 1 grey levels: the person's number and the picture's.
@@ -43,7 +43,7 @@ fn people(pictures: &[u8]) -> tempfile::TempDir {
 }
 
 fn load_folder(folder: &Path) -> Result<Dataset, Error> {
-    DatasetSource::Folder(folder.to_owned()).load(Path::new("nowhere"), &Crop::Whole, [1, 2], 1, None)
+    DatasetSource::Folder(folder.to_owned()).load(Path::new("nowhere"), &Crop::Whole, None, [1, 2], 1, None)
 }
 
 /// Everything fits together, whatever the source.
@@ -54,8 +54,9 @@ fn assert_sound(dataset: &Dataset) {
         (&dataset.validation, &dataset.validation_pairs),
         (&dataset.unseen, &dataset.unseen_pairs),
     ] {
-        let LabelledFaces { faces, identities, people, pictures } = group;
+        let LabelledFaces { faces, identities, people, pictures, framed } = group;
         assert_eq!((faces.len_of(Axis(0)), identities.len()), (pictures.len(), pictures.len()));
+        assert_eq!(framed.len(), pictures.len());
         assert_eq!(identities.iter().copied().collect::<BTreeSet<_>>(), (0..people.len()).collect());
         assert_eq!(pictures.iter().collect::<BTreeSet<_>>().len(), pictures.len());
         for (picture, &identity) in pictures.iter().zip(identities) {
@@ -80,7 +81,7 @@ fn synthetic_people() {
     let told = Mutex::new(Vec::new());
     let progress = |loaded, all| told.lock().unwrap().push((loaded, all));
     let source = DatasetSource::Synthetic(SMALL);
-    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, [16, 12], 7, Some(&progress)).unwrap();
+    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, None, [16, 12], 7, Some(&progress)).unwrap();
     assert_sound(&dataset);
     assert_eq!(dataset.name, "synthetic");
     assert_eq!(dataset.training.faces.dim(), (15, 16, 12, 3));
@@ -108,7 +109,7 @@ fn the_seed_decides_and_threads_do_not() {
         pool.install(|| load(&source, Path::new(""))).unwrap()
     });
     assert_eq!(one, two);
-    let other = source.load(Path::new(""), &Crop::Whole, [16, 12], 2, None).unwrap();
+    let other = source.load(Path::new(""), &Crop::Whole, None, [16, 12], 2, None).unwrap();
     assert_ne!(one.unseen.faces, other.unseen.faces);
 }
 
@@ -145,7 +146,7 @@ fn the_last_quarter_of_a_folder_stays_unseen() {
     let told = Mutex::new(Vec::new());
     let progress = |loaded, all| told.lock().unwrap().push((loaded, all));
     let source = DatasetSource::Folder(folder.path().to_owned());
-    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, [1, 2], 1, Some(&progress)).unwrap();
+    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, None, [1, 2], 1, Some(&progress)).unwrap();
     assert_sound(&dataset);
     assert_eq!(dataset.name, folder.path().file_name().unwrap().to_str().unwrap());
     assert_eq!(dataset.training.people, ["p0", "p1", "p2", "p3", "p4", "p5"]);
