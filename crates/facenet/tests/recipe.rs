@@ -182,6 +182,7 @@ fn every_data_set_has_a_recipe() {
         DatasetSource::Synthetic(facenet::SyntheticSize::default()),
         DatasetSource::Orl,
         DatasetSource::Lfw,
+        DatasetSource::LfwFunneled,
         DatasetSource::Folder("faces".into()),
     ] {
         let recipe = Recipe::for_dataset(&source);
