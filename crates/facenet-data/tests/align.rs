@@ -25,7 +25,7 @@ fn data(path: &str) -> Option<PathBuf> {
 const MOBILE_FACE_NET: Landmarks =
     Landmarks([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]);
 /// In parts of the side, which is 128.
-const RETAIL_0095: [[f32; 2]; 5] = [
+const RETAIL_0095: [[f64; 2]; 5] = [
     [0.31556875, 0.46157411],
     [0.68262292, 0.46157411],
     [0.5002625, 0.64050536],
@@ -134,7 +134,7 @@ fn landmarks_come_to_lie_on_the_template() {
     assert_eq!(face, source.slice(s![9..21, 20..32, ..]));
     // A picture that lies on its side is turned upright.
     let upright = source.slice(s![..12, ..12, ..]);
-    let on_its_side = upright.clone().permuted_axes([1, 0, 2]).slice(s![.., ..;-1, ..]).as_standard_layout().to_owned();
+    let on_its_side = upright.permuted_axes([1, 0, 2]).slice(s![.., ..;-1, ..]).as_standard_layout().to_owned();
     let landmarks = Landmarks(SMALL.0.map(|[x, y]| [11.0 - y, x]));
     assert_eq!(align(on_its_side.view(), &landmarks, &SMALL, [12, 12]).unwrap(), upright);
 }
@@ -176,7 +176,7 @@ fn faces_are_those_of_another_program() {
         ("golden/mobilefacenet_y1/aligned112", MOBILE_FACE_NET, 112),
         (
             "golden/face-reidentification-retail-0095/aligned128",
-            Landmarks(RETAIL_0095.map(|at| at.map(|x| x * 128.0))),
+            Landmarks(RETAIL_0095.map(|at| at.map(|x| (x * 128.0) as f32))),
             128,
         ),
     ] {
