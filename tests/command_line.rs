@@ -146,6 +146,10 @@ fn a_run_prints_one_document() {
     assert_eq!(result["weights_sha256"].as_str().unwrap().len(), 64);
     let train = &result["train"];
     assert_eq!((&train["people"], &train["images"], &train["steps"]), (&30.into(), &180.into(), &2.into()));
+    // 30 people with 6 pictures, 10 and 10 with 5.
+    let faces = &result["faces"];
+    assert_eq!((&faces["aligned"], &faces["cropped"], &faces["painted"]), (&0.into(), &0.into(), &280.into()));
+    assert!(faces["seconds_loading"].as_f64().unwrap() > 0.0);
     assert_scores(&result);
     assert_scores(&result["pixels"]);
 
@@ -165,6 +169,7 @@ fn a_run_prints_a_table() {
     let text = done(folder.path(), &[&["run", "--out", "out/here"][..], &TINY].concat());
     assert!(text.starts_with("people: tiny trained on "), "{text}");
     for row in [
+        "faces cropped: 24\n",
         "people never seen",
         "verification: accuracy",
         "identification: rank 1",
@@ -180,6 +185,30 @@ fn a_run_prints_a_table() {
     }
     assert!(folder.path().join("out/here/checkpoint.safetensors").is_file());
     assert!(!text.contains('\u{1b}'), "no colours outside a terminal");
+}
+
+#[test]
+fn results_tell_which_faces_are_aligned() {
+    let folder = folder();
+    let recipe = TINY_RECIPE.replace(
+        "embedding = 8",
+        "embedding = 8\npreprocessing = { template = [[5, 6], [10, 6], [7.5, 9], [5.5, 12], [9.5, 12]] }",
+    );
+    fs::write(folder.path().join("template.toml"), recipe).unwrap();
+    let list = ["p1/1.png", "p8/3.png"].map(|picture| format!("{picture} 6 7 11 7 8.5 10 6.5 13 10.5 13\n"));
+    fs::write(folder.path().join("people/landmarks.txt"), list.concat()).unwrap();
+    let counts = |command: &str, recipe: &str| {
+        let result = json(folder.path(), &[command, "--dataset", "people", "--recipe", recipe, "--steps", "1"]);
+        ["aligned", "cropped", "painted"].map(|field| result["faces"][field].as_u64().unwrap())
+    };
+    assert_eq!(counts("run", "template.toml"), [2, 22, 0]);
+    assert_eq!(counts("train", "template.toml"), [2, 22, 0]);
+    assert_eq!(counts("train", "tiny.toml"), [0, 24, 0]);
+    let arguments = ["--dataset", "people", "--recipe", "template.toml", "--steps", "1"];
+    for command in ["run", "train"] {
+        let text = done(folder.path(), &[&[command][..], &arguments].concat());
+        assert!(text.contains("faces aligned by landmarks: 2, cropped: 22\n"), "{text}");
+    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn wrong_lists() {
     for (person, name) in ["Ann", "Bob", "Cid", "Dan", "Eve", "Fay"].into_iter().enumerate() {
         fs::create_dir_all(images.join(name)).unwrap();
         for picture in 1..=2 {
-            let portrait = SyntheticFaces::new(1).portrait(person as u64, picture, [20, 18]);
+            let portrait = SyntheticFaces::new(1).portrait(person as u64, picture, [160, 160]);
             write_picture(&images.join(name).join(format!("{name}_000{picture}.jpg")), &portrait);
         }
     }

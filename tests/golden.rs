@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use facenet::{Dataset, LabelledFaces, Recipe, Trainer, TripletSource, evaluate_embeddings, weights_sha256};
+use facenet::{Dataset, Framed, LabelledFaces, Recipe, Trainer, TripletSource, evaluate_embeddings, weights_sha256};
 use facenet_cluster::{Agglomerative, Cluster, Cut, Dendrogram, KMeans, Linkage};
 use facenet_data::SyntheticFaces;
 use facenet_metrics::{
@@ -105,6 +105,7 @@ fn group(identities: &[usize]) -> LabelledFaces {
         people: (0..people).map(|person| person.to_string()).collect(),
         pictures: (0..identities.len()).map(|picture| picture.to_string()).collect(),
         identities: identities.to_vec(),
+        framed: vec![Framed::Painted; identities.len()],
     }
 }
 

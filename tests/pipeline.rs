@@ -96,7 +96,7 @@ fn from_faces_to_scores() {
     // The checkpoint is the network that was scored.
     let embedder = Embedder::from_checkpoint(&std::fs::read(options.out.join(CHECKPOINT_FILE)).unwrap()).unwrap();
     assert_eq!(weights_sha256(embedder.network()), report.weights_sha256);
-    let dataset = options.dataset.load(folder.path(), &Crop::Whole, embedder.input_size(), 1, None).unwrap();
+    let dataset = options.dataset.load(folder.path(), &Crop::Whole, None, embedder.input_size(), 1, None).unwrap();
     assert_eq!(evaluate(&MirrorAverage(embedder), &dataset, 1).unwrap().evaluation, report.embeddings);
     assert_eq!(evaluate(&RawPixels { size: [28, 28] }, &dataset, 1).unwrap().evaluation, report.pixels);
 }
@@ -233,7 +233,7 @@ fn from_files_to_embeddings() {
     write_people(folder.path(), 7, 3);
     let recipe = Recipe::from_toml(TINY_RECIPE).unwrap();
     let source = DatasetSource::Folder(folder.path().to_owned());
-    let dataset = source.load(folder.path(), &recipe.crop, recipe.network.input, 1, None).unwrap();
+    let dataset = source.load(folder.path(), &recipe.crop, None, recipe.network.input, 1, None).unwrap();
     let mut trainer =
         Trainer::new(recipe.clone(), dataset.training.faces.view(), &dataset.training.identities, 1).unwrap();
     trainer.step().unwrap();

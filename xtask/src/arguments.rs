@@ -17,8 +17,8 @@ use crate::plain_text::plain_text;
 /// Which people, where they lie, and how a network is trained on them.
 #[derive(Args)]
 pub struct TrainingArguments {
-    /// The people: synthetic, orl, olivetti, lfw, or a folder with a folder of pictures for each person
-    #[arg(long, value_name = "synthetic|orl|olivetti|lfw|DIR", default_value = "synthetic")]
+    /// The people: synthetic, orl, olivetti, lfw, lfw-funneled, or a folder with a folder of pictures for each person
+    #[arg(long, value_name = "synthetic|orl|olivetti|lfw|lfw-funneled|DIR", default_value = "synthetic")]
     dataset: OsString,
     /// Where data sets lie [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
@@ -71,6 +71,7 @@ impl TrainingArguments {
             Some("orl") => DatasetSource::Orl,
             Some("olivetti") => DatasetSource::Olivetti,
             Some("lfw") => DatasetSource::Lfw,
+            Some("lfw-funneled") => DatasetSource::LfwFunneled,
             _ => DatasetSource::Folder(PathBuf::from(&self.dataset)),
         }
     }
@@ -129,6 +130,7 @@ impl TrainingArguments {
             }
             (true, DatasetSource::Olivetti) => "; `cargo xtask download olivetti` fetches this one",
             (true, DatasetSource::Lfw) => "; `cargo xtask download lfw` fetches this one",
+            (true, DatasetSource::LfwFunneled) => "; `cargo xtask download lfw-funneled` fetches this one",
             _ => return error.into(),
         };
         anyhow::Error::new(error).context(format!(

@@ -71,7 +71,7 @@ fn quoted(argument: &str) -> String {
 fn table(report: &RunReport) -> String {
     let train = &report.train;
     let mut text = format!(
-        "{}: {} trained on {} pictures of {} people, {} steps in {:.0} s ({})\nseed {}, {} threads, weights {}, {:.0} s in all\n\n",
+        "{}: {} trained on {} pictures of {} people, {} steps in {:.0} s ({})\nseed {}, {} threads, weights {}, {:.0} s in all\n{}\n\n",
         report.dataset,
         report.network,
         train.images,
@@ -82,7 +82,8 @@ fn table(report: &RunReport) -> String {
         report.seed,
         report.threads,
         &report.weights_sha256[..16],
-        report.seconds_total
+        report.seconds_total,
+        report.faces.framed
     );
     let mut row = |name: &str, score: &dyn Fn(&Evaluation) -> String| {
         let _ = writeln!(text, "{name:<40}{:>18}{:>18}", score(&report.embeddings), score(&report.pixels));

@@ -1,7 +1,9 @@
 //! `cargo xtask train`: a network and its checkpoint, without scores.
 
+use std::time::Instant;
+
 use anyhow::Result;
-use facenet::{CHECKPOINT_FILE, Progress, StoppedBy, Trainer, TrainingSummary, train, weights_sha256};
+use facenet::{CHECKPOINT_FILE, FacesReport, Progress, StoppedBy, Trainer, TrainingSummary, train, weights_sha256};
 use facenet_data::shown;
 use serde::Serialize;
 
@@ -23,6 +25,7 @@ struct Report {
     seed: u64,
     threads: usize,
     stopped_by: StoppedBy,
+    faces: FacesReport,
     train: TrainingSummary,
     weights_sha256: String,
     checkpoint: String,
@@ -37,9 +40,11 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
 
     let bar = Bar::new();
     let loading = |done, of| bar.show(Progress::Loading { done, of });
-    let size = recipe.network.input;
-    let dataset = training.dataset().load(&training.data(), &recipe.crop, size, seed, Some(&loading));
+    let (size, template) = (recipe.network.input, recipe.network.preprocessing.template);
+    let start = Instant::now();
+    let dataset = training.dataset().load(&training.data(), &recipe.crop, template, size, seed, Some(&loading));
     let dataset = dataset.map_err(|error| training.explain(error))?;
+    let framed = FacesReport { framed: dataset.framed(), seconds_loading: start.elapsed().as_secs_f64() };
     let (faces, identities) = (dataset.training.faces.view(), &dataset.training.identities);
     let mut trainer = match resumed {
         Some(checkpoint) => Trainer::resume(checkpoint, faces, identities)?,
@@ -55,12 +60,13 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         seed,
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
+        faces: framed,
         train: summary,
         weights_sha256: weights_sha256(trainer.network()),
         checkpoint: shown(&out.join(CHECKPOINT_FILE)),
     };
     let text = format!(
-        "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s ({})\n{} written",
+        "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s ({})\n{}\n{} written",
         report.dataset,
         report.network,
         summary.images,
@@ -68,6 +74,7 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         summary.steps,
         summary.seconds,
         summary.stopped_by,
+        report.faces.framed,
         report.checkpoint
     );
     print(training.json, &report, &text)

@@ -83,36 +83,40 @@ impl Crop {
     #[track_caller]
     pub fn apply(&self, picture: ArrayView3<'_, u8>, size: [usize; 2]) -> Array3<u8> {
         let mut face = Array3::zeros((size[0], size[1], 3));
-        self.apply_to(picture, size, &mut Resizer::new(), face.as_slice_mut().expect("a new array is contiguous"));
+        let (height, width, _) = picture.dim();
+        let rectangle = self.rectangle([height, width], size);
+        let pixels = face.as_slice_mut().expect("a new array is contiguous");
+        resize(picture, rectangle, size, &mut Resizer::new(), pixels);
         face
     }
+}
 
-    /// [`Crop::apply`] into a slice, with a resizer that keeps its buffers from picture to picture.
-    #[track_caller]
-    pub(crate) fn apply_to(
-        &self,
-        picture: ArrayView3<'_, u8>,
-        size: [usize; 2],
-        resizer: &mut Resizer,
-        face: &mut [u8],
-    ) {
-        let (height, width, channels) = picture.dim();
-        assert_eq!(channels, 3, "a picture has three channels: {:?}", picture.dim());
-        let pixels = picture.as_slice().expect("a picture is in standard layout");
-        let [left, top, crop_width, crop_height] = self.rectangle([height, width], size);
-        let side = |length: usize| u32::try_from(length).expect("sides are below 2^32");
-        let source = ImageRef::new(side(width), side(height), pixels, PixelType::U8x3)
-            .expect("a picture has three bytes per pixel");
-        let mut target = Image::from_slice_u8(side(size[1]), side(size[0]), face, PixelType::U8x3)
-            .expect("a face has three bytes per pixel");
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
-            left as f64,
-            top as f64,
-            crop_width as f64,
-            crop_height as f64,
-        );
-        resizer.resize(&source, &mut target, &options).expect("the rectangle lies within the picture");
-    }
+/// Resizes a rectangle `[left, top, width, height]` of a picture into a slice, with a resizer that keeps its buffers from
+/// picture to picture.
+#[track_caller]
+pub(crate) fn resize(
+    picture: ArrayView3<'_, u8>,
+    rectangle: [usize; 4],
+    size: [usize; 2],
+    resizer: &mut Resizer,
+    face: &mut [u8],
+) {
+    let (height, width, channels) = picture.dim();
+    assert_eq!(channels, 3, "a picture has three channels: {:?}", picture.dim());
+    let pixels = picture.as_slice().expect("a picture is in standard layout");
+    let [left, top, crop_width, crop_height] = rectangle.map(|length| length as f64);
+    let side = |length: usize| u32::try_from(length).expect("sides are below 2^32");
+    let source =
+        ImageRef::new(side(width), side(height), pixels, PixelType::U8x3).expect("a picture has three bytes per pixel");
+    let mut target = Image::from_slice_u8(side(size[1]), side(size[0]), face, PixelType::U8x3)
+        .expect("a face has three bytes per pixel");
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
+        left,
+        top,
+        crop_width,
+        crop_height,
+    );
+    resizer.resize(&source, &mut target, &options).expect("the rectangle lies within the picture");
 }
 
 impl fmt::Display for Crop {

@@ -104,6 +104,35 @@ pub enum Error {
         /// Height of the picture.
         height: usize,
     },
+    /// A picture of Labeled Faces in the Wild has neither the size of the originals nor that of their middle.
+    #[error(
+        "{} has {width} x {height} pixels: pictures of LFW have 250 x 250, or 160 x 160 if they are cut to their middle",
+        path.display()
+    )]
+    LfwSize {
+        /// The picture.
+        path: PathBuf,
+        /// Its width.
+        width: usize,
+        /// Its height.
+        height: usize,
+    },
+    /// Landmarks coincide, or are not those of a face at all.
+    #[error("the landmarks of {} do not span a face: expected two eyes, a nose and two corners of a mouth", path.display())]
+    LandmarksDegenerate {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// The middle of the landmarks lies outside the picture: they are in the coordinates of another one.
+    #[error("the landmarks of {} lie outside its {width} x {height} pixels", path.display())]
+    LandmarksOutside {
+        /// The picture.
+        path: PathBuf,
+        /// Its width.
+        width: usize,
+        /// Its height.
+        height: usize,
+    },
 
     /// Decoding one picture would take more memory than the limit leaves.
     #[error("decoding {} takes up to {needed} bytes: the memory limit leaves {available}", shown(path))]
@@ -200,6 +229,16 @@ pub enum Error {
         line: usize,
         /// Who.
         person: String,
+    },
+    /// A list of landmarks names a picture twice.
+    #[error("{}:{line}: {picture} stands in the list already", list.display())]
+    RepeatedPicture {
+        /// The list.
+        list: PathBuf,
+        /// Line number of the second mention, from 1.
+        line: usize,
+        /// Its path in the list.
+        picture: String,
     },
     /// A list names a picture that is not there.
     #[error("{}:{line}: there is no picture {}", shown(list), shown(path))]

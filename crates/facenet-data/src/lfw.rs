@@ -1,7 +1,6 @@
 //! The lists of Labeled Faces in the Wild (Huang et al., UM-CS-2014-003, section on the format of its views), and
 //! lists written like them.
 
-mod lines;
 mod pairs;
 mod people;
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 
-use facenet_data::{Error, FaceSet, LoadOptions, load_faces, natural_order};
+use facenet_data::{Crop, Error, FaceSet, LoadOptions, load_faces, natural_order};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -28,7 +28,7 @@ fn people_and_pictures_are_in_natural_order() {
     let expected = ["s1/only.jpeg", "s2/a.JPG", "s2/b.png", "s10/1.pgm", "s10/2.pgm", "s10/10.PGM"];
     assert_eq!(set.pictures, expected.map(|file| folder.path().join(file)));
     assert_eq!(set.pictures_of(2), 3..6);
-    load_faces(&set.pictures, &Default::default(), [2, 2], &LoadOptions::default()).unwrap();
+    load_faces(&set.pictures, &Crop::Whole, [2, 2], &LoadOptions::default()).unwrap();
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn what_is_not_a_picture_is_passed_over() {
     assert_eq!(set.pictures, expected);
     // A format that is not read is an error, not a gap.
     fs::write(folder.path().join("b/1.heic"), b"\0\0\0\x18ftypheic").unwrap();
-    let error = load_faces(&set.pictures, &Default::default(), [2, 2], &LoadOptions::default()).unwrap_err();
+    let error = load_faces(&set.pictures, &Crop::Whole, [2, 2], &LoadOptions::default()).unwrap_err();
     assert!(matches!(error, Error::UnknownFormat { path } if path == expected[1]));
 }
 

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use facenet_data::{Crop, Error, LoadOptions, load_faces};
-use ndarray::{Array3, s};
+use facenet_data::{
+    Alignment, Coordinates, Crop, Error, Framing, Landmarks, LoadOptions, align, load_faces, read_picture,
+};
+use ndarray::{Array3, Axis, s};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -157,4 +159,106 @@ fn memory_limits() {
     }
     let huge = [usize::MAX / 2, 3];
     assert!(matches!(load_faces(&paths, &Crop::Whole, huge, &QUIET), Err(Error::FacesOverMemory { .. })));
+}
+
+/// A face in the middle of a picture of 20 x 10 pixels.
+const FACE: Landmarks = Landmarks([[8.0, 3.0], [12.0, 3.0], [10.0, 5.0], [8.5, 7.0], [11.5, 7.0]]);
+/// The same in a face of 12 x 12.
+const TEMPLATE: Landmarks = Landmarks([[4.0, 4.0], [8.0, 4.0], [6.0, 6.0], [4.5, 8.0], [7.5, 8.0]]);
+
+fn ppm(picture: &Array3<u8>) -> Vec<u8> {
+    let (height, width, _) = picture.dim();
+    [format!("P6 {width} {height} 255 ").into_bytes(), picture.iter().copied().collect()].concat()
+}
+
+#[test]
+fn landmarks_align_and_pictures_without_are_cropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [0, 1, 2].map(|index| folder.path().join(format!("{index}.ppm")));
+    for path in &paths {
+        fs::write(path, ppm(&picture(10, 20))).unwrap();
+    }
+    let source = read_picture(&paths[0]).unwrap();
+    let crop = Crop::Center { fraction: 0.8 };
+    let turned = Landmarks(FACE.0.map(|[x, y]| [x + 0.2 * y, y - 0.2 * x + 2.0]));
+    let landmarks = [Some(FACE), None, Some(turned)];
+    let framing = Framing {
+        crop,
+        alignment: Some(Alignment { template: TEMPLATE, landmarks: &landmarks }),
+        coordinates: Coordinates::Picture,
+    };
+    let faces = load_faces(&paths, framing, [12, 12], &QUIET).unwrap();
+    let expected = [
+        align(source.view(), &FACE, &TEMPLATE, [12, 12]).unwrap(),
+        crop.apply(source.view(), [12, 12]),
+        align(source.view(), &turned, &TEMPLATE, [12, 12]).unwrap(),
+    ];
+    for (face, expected) in faces.outer_iter().zip(&expected) {
+        assert_eq!(face, expected);
+    }
+    assert!(expected[0] != expected[1] && expected[0] != expected[2]);
+    let cropped = load_faces(&paths, Framing { alignment: None, ..framing }, [12, 12], &QUIET).unwrap();
+    assert!(cropped.outer_iter().all(|face| face == expected[1]));
+}
+
+#[test]
+fn landmarks_that_are_not_those_of_the_picture_are_errors() {
+    let (_folder, paths) = plain_pictures(3);
+    let load = |wrong: Landmarks| {
+        let landmarks = [Some(FACE), Some(wrong), Some(wrong)];
+        let alignment = Some(Alignment { template: TEMPLATE, landmarks: &landmarks });
+        load_faces(&paths, Framing { alignment, ..Framing::from(&Crop::Whole) }, [12, 12], &QUIET).unwrap_err()
+    };
+    let error = load(Landmarks([[7.0, 7.0]; 5]));
+    assert!(matches!(&error, Error::LandmarksDegenerate { path } if *path == paths[1]), "{error}");
+    let error = load(FACE.shifted([0.0, 200.0]));
+    assert!(matches!(&error, Error::LandmarksOutside { path, width: 20, height: 10 } if *path == paths[1]), "{error}");
+}
+
+#[test]
+#[should_panic(expected = "landmarks, or none, for each picture")]
+fn as_many_landmarks_as_pictures() {
+    let (_folder, paths) = plain_pictures(3);
+    let alignment = Some(Alignment { template: TEMPLATE, landmarks: &[Some(FACE)] });
+    let _ = load_faces(&paths, Framing { alignment, ..Framing::from(&Crop::Whole) }, [12, 12], &QUIET);
+}
+
+#[test]
+fn lfw_is_told_by_the_size_of_its_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["original", "middle", "other"].map(|name| folder.path().join(name));
+    let original = picture(250, 250);
+    let middle = original.slice(s![45..205, 45..205, ..]).to_owned();
+    for (path, picture) in paths.iter().zip([&original, &middle, &picture(160, 250)]) {
+        fs::write(path, ppm(picture)).unwrap();
+    }
+    // In pixels of the original, well inside of its middle.
+    let landmarks = [Some(Landmarks(TEMPLATE.0.map(|point| point.map(|at| 5.0 * at + 95.0)))); 2];
+    let load = |paths: &[PathBuf], alignment, crop, coordinates| {
+        load_faces(paths, Framing { crop, alignment, coordinates }, [12, 12], &QUIET)
+    };
+    let alignment = Some(Alignment { template: TEMPLATE, landmarks: &landmarks });
+    for (alignment, crop) in [
+        (alignment, Crop::Whole),
+        (None, Crop::Center { fraction: 0.7 }),
+        (None, Crop::Rectangle { left: 100, top: 20, width: 50, height: 120 }),
+    ] {
+        let faces = load(&paths[..2], alignment, crop, Coordinates::Lfw).unwrap();
+        // But for the rounding of levels in the midst between two. (At the border of the middle a crop of an original
+        // would be filtered with pixels beyond it.)
+        let [original, middle] = [0, 1].map(|index| faces.index_axis(Axis(0), index));
+        assert!(original.iter().zip(middle).all(|(a, &b)| a.abs_diff(b) <= 1), "{crop}: {original} {middle}");
+        let own = load(&paths[1..2], None, crop, Coordinates::Picture).unwrap();
+        assert_eq!(faces.index_axis(Axis(0), 1) == own.index_axis(Axis(0), 0), alignment.is_none());
+    }
+    let faces = load(&paths[..2], alignment, Crop::Whole, Coordinates::Lfw).unwrap();
+    let expected = align(original.view(), &landmarks[0].unwrap(), &TEMPLATE, [12, 12]).unwrap();
+    assert_eq!(faces.index_axis(Axis(0), 0), expected);
+
+    let error = load(&paths[2..], None, Crop::Whole, Coordinates::Lfw).unwrap_err();
+    assert!(matches!(&error, Error::LfwSize { path, width: 250, height: 160 } if *path == paths[2]), "{error}");
+    // A crop is a part of the middle, also of an original.
+    let crop = Crop::Rectangle { left: 0, top: 0, width: 161, height: 160 };
+    let error = load(&paths[..1], None, crop, Coordinates::Lfw).unwrap_err();
+    assert!(matches!(&error, Error::CropOutside { width: 160, height: 160, .. }), "{error}");
 }

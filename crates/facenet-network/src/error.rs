@@ -28,6 +28,11 @@ pub enum Error {
         /// The most that is allowed.
         most: f64,
     },
+    /// The points of a template are within a pixel of each other.
+    #[error(
+        "preprocessing: the points of template coincide, where two eyes, a nose and two corners of a mouth should be"
+    )]
+    TemplateCoincides,
     /// A window is larger than the padded picture under it.
     #[error("layer {layer}: a window of {kernel} with padding {padding} does not fit {height}x{width}")]
     WindowDoesNotFit {

@@ -75,6 +75,8 @@ mod limit {
     pub(super) const NAME: usize = 200;
     /// What a variance of 0 may be divided by.
     pub(super) const EPSILON: f64 = 1e-12;
+    /// Pixels between the points of a template that are farthest apart, along one axis.
+    pub(super) const TEMPLATE: f32 = 1.0;
     pub(super) const PARAMETERS: usize = 1 << 30;
     pub(super) const ACTIVATIONS: usize = 1 << 28;
 }
@@ -97,6 +99,9 @@ impl Plan {
         if let Scaling::Fixed { subtract, divide } = description.preprocessing.scaling {
             real_in_range("preprocessing", "subtract", subtract.into(), -1e6, 1e6)?;
             real_in_range("preprocessing", "divide", divide.into(), 1e-6, 1e6)?;
+        }
+        if let Some(template) = &description.preprocessing.template {
+            check_template(template, description.input)?;
         }
         let mut builder = Builder::new([height, width, 3]);
         let mut x = Place { slot: INPUT, channels: 0..3 };
@@ -482,6 +487,20 @@ fn window(layer: &str, kernel: usize, stride: usize, padding: usize) -> Result<W
     in_range(layer, "stride", stride, 1, limit::WINDOW)?;
     in_range(layer, "padding", padding, 0, kernel - 1)?;
     Ok(Window::square(kernel, stride, padding))
+}
+
+/// Points may lie outside the face, but no farther than its size; and they are not one point.
+fn check_template(template: &[[f32; 2]; 5], [height, width]: [usize; 2]) -> Result<(), Error> {
+    for &[x, y] in template {
+        for (field, value, side) in [("x of template", x, width), ("y of template", y, height)] {
+            real_in_range("preprocessing", field, value.into(), -(side as f64), 2.0 * side as f64)?;
+        }
+    }
+    let spread = |axis: usize| {
+        let values = template.iter().map(|point| point[axis]);
+        values.clone().fold(f32::MIN, f32::max) - values.fold(f32::MAX, f32::min)
+    };
+    if spread(0).max(spread(1)) < limit::TEMPLATE { Err(Error::TemplateCoincides) } else { Ok(()) }
 }
 
 fn in_range(layer: &str, field: &'static str, value: usize, least: usize, most: usize) -> Result<(), Error> {

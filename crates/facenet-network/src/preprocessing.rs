@@ -14,6 +14,11 @@ pub struct Preprocessing {
     /// How levels become numbers.
     #[serde(default)]
     pub scaling: Scaling,
+    /// Where the faces that the network is made for have five points, as `[x, y]` in pixels of its input, the centre of the
+    /// upper left pixel being `[0, 0]`: the eye on the left side of the picture, the eye on its right side, the tip of the
+    /// nose, the left and the right corner of the mouth. `None` for a network that does not ask for aligned faces.
+    #[serde(default)]
+    pub template: Option<[[f32; 2]; 5]>,
 }
 
 /// The order of the three colours.

@@ -134,6 +134,18 @@ fn what_is_written_is_read_bit_by_bit() {
 }
 
 #[test]
+fn a_template_is_kept_with_its_network() {
+    let mut checkpoint = checkpoint(false);
+    assert_eq!(checkpoint.description.preprocessing.template, None);
+    // Numbers that decimals can't tell exactly.
+    let template = [[1.0 / 3.0, 0.1], [2.7, 0.1], [1.5, 2.0_f32.sqrt()], [0.7, 3.1], [2.3, f32::EPSILON]];
+    checkpoint.description.preprocessing.template = Some(template);
+    let read = Checkpoint::from_bytes(&written(&checkpoint)).unwrap();
+    assert_eq!(read.description.preprocessing.template, Some(template));
+    assert_eq!(read, checkpoint);
+}
+
+#[test]
 fn training_without_buffers_is_training() {
     let mut checkpoint = checkpoint(true);
     checkpoint.training.as_mut().unwrap().buffers.clear();

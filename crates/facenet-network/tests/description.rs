@@ -121,3 +121,57 @@ fn numbers_that_would_divide_by_zero_are_refused() {
     convolution.name.clear();
     assert!(Plan::new(&description).unwrap_err().to_string().contains("needs a name"));
 }
+
+#[test]
+fn templates_are_five_points_of_a_face() {
+    let with = |template: [[f32; 2]; 5]| {
+        let mut description = compact_inception();
+        description.preprocessing.template = Some(template);
+        Plan::new(&description)
+    };
+    let own = compact_inception().preprocessing.template.unwrap();
+    // Points may lie outside the face, by its size at most.
+    let mut outside = own;
+    (outside[0], outside[4]) = ([-64.0, -64.0], [128.0, 128.0]);
+    with(outside).unwrap();
+    for (axis, name) in ["x of template", "y of template"].into_iter().enumerate() {
+        for wrong in [f32::NAN, f32::INFINITY, -64.5, 128.5] {
+            let mut template = own;
+            template[3][axis] = wrong;
+            let message = with(template).unwrap_err().to_string();
+            let expected = format!("preprocessing: {name} is {wrong}, which is not between -64 and 128");
+            assert_eq!(message, expected);
+        }
+    }
+    for spread in [0.0, 0.2] {
+        let template = own.map(|[x, _]| [20.0 + spread * x / 64.0, 30.0]);
+        assert!(matches!(with(template), Err(Error::TemplateCoincides)));
+    }
+}
+
+#[test]
+fn the_compact_network_sees_faces_upright_and_in_the_middle() {
+    let template = compact_inception().preprocessing.template.unwrap();
+    let [left_eye, right_eye, nose, left_mouth, right_mouth] = template;
+    for (left, right) in [(left_eye, right_eye), (nose, nose), (left_mouth, right_mouth)] {
+        assert_eq!((left[0] + right[0], left[1]), (63.0, right[1]), "symmetric about the middle of 64 columns");
+    }
+    assert!(left_eye[0] < left_mouth[0] && left_mouth[0] < nose[0]);
+    assert!(left_eye[1] < nose[1] && nose[1] < left_mouth[1]);
+}
+
+#[test]
+fn a_template_in_toml() {
+    let text = "name = 'a'\ninput = [8, 8]\nembedding = 4\nlayers = []\npreprocessing = ";
+    let read = |preprocessing: &str| Description::from_toml(&format!("{text}{preprocessing}"));
+    let description = read("{ template = [[2, 2], [5, 2], [3.5, 3.5], [2.5, 5], [4.5, 5]] }").unwrap();
+    let template = [[2.0, 2.0], [5.0, 2.0], [3.5, 3.5], [2.5, 5.0], [4.5, 5.0]];
+    assert_eq!(description.preprocessing.template, Some(template));
+    assert_eq!(Description::from_toml(&description.to_toml()).unwrap(), description);
+    assert_eq!(read("{ scaling = 'per_image' }").unwrap().preprocessing.template, None);
+    for wrong in
+        ["{ template = [[2, 2], [5, 2], [3.5, 3.5], [2.5, 5]] }", "{ template = [2, 2, 5, 2, 3, 3, 2, 5, 4, 5] }"]
+    {
+        assert!(matches!(read(wrong), Err(Error::DescriptionSyntax { .. })));
+    }
+}

@@ -1,18 +1,23 @@
 //! Data sets, divided into people to train on and people who stay unseen.
 
 mod folder;
+mod framed;
 mod lfw;
 mod synthetic;
 
 use std::path::{Path, PathBuf};
 
 use facenet_cluster::Dendrogram;
-use facenet_data::{Crop, DEFAULT_MEMORY_LIMIT, FaceSet, LoadOptions, load_faces, shown};
+use facenet_data::{
+    Alignment, Coordinates, Crop, DEFAULT_MEMORY_LIMIT, FaceSet, Framing, LandmarkList, Landmarks, LoadOptions,
+    load_faces, shown,
+};
 use facenet_metrics::{Pair, balanced_pairs};
 use ndarray::Array4;
 
 use crate::Error;
 
+pub use framed::{Framed, FramedFaces};
 pub use synthetic::SyntheticSize;
 
 /// Faces of known people.
@@ -26,6 +31,8 @@ pub struct LabelledFaces {
     pub people: Vec<String>,
     /// Name of each picture, relative to the data set: `s31/4.pgm`.
     pub pictures: Vec<String>,
+    /// How each face came out of its picture.
+    pub framed: Vec<Framed>,
 }
 
 /// Three groups of people without a common member, and the pairs by which they are judged.
@@ -59,14 +66,53 @@ pub enum DatasetSource {
     Olivetti,
     /// View 1 of Labeled Faces in the Wild, in `lfw/images` and `lfw/protocol`: the people of `peopleDevTrain.txt`
     /// to train and validate on, those of `peopleDevTest.txt` unseen, with the pairs of `pairsDevTest.txt`.
+    ///
+    /// Pictures are the originals of 250 x 250 or their middle 160 x 160. They are aligned if the list of landmarks
+    /// `lfw/lfw_landmark_5pt_mtcnn_raw250.txt` is there, which is in pixels of the originals.
     Lfw,
+    /// The same with the funneled pictures, in `lfw-funneled/images` and `lfw-funneled/protocol`. They were warped, so that
+    /// landmarks of the originals do not fit, and are cropped.
+    LfwFunneled,
     /// A folder of its own, wherever it is, with a folder of pictures for each person. The last quarter of the people in
-    /// [natural order](facenet_data::natural_order), rounded and at least 2, stays unseen.
+    /// [natural order](facenet_data::natural_order), rounded and at least 2, stays unseen. It may hold a list of landmarks,
+    /// `landmarks.txt`, in pixels of its pictures.
     Folder(PathBuf),
 }
 
 /// Told how many faces are loaded, of how many; from any thread.
 type Progress<'a> = Option<&'a (dyn Fn(usize, usize) + Sync)>;
+
+/// Which faces are wanted of picture files, and who is told.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    crop: &'a Crop,
+    template: Option<Landmarks>,
+    size: [usize; 2],
+    progress: Progress<'a>,
+}
+
+/// A folder of pictures, and what is known of the faces in them.
+struct Pictures<'a> {
+    root: &'a Path,
+    landmarks: Option<LandmarkList>,
+    coordinates: Coordinates,
+}
+
+impl Pictures<'_> {
+    /// The path of a picture within the folder.
+    fn name<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(self.root).unwrap_or(path)
+    }
+
+    fn landmarks(&self, path: &Path) -> Option<Landmarks> {
+        let list = self.landmarks.as_ref()?;
+        match self.coordinates {
+            Coordinates::Picture => list.get(self.name(path)),
+            // The list speaks of JPEGs, instead of which there may be PNGs.
+            Coordinates::Lfw => list.get(&self.name(path).with_extension("jpg")),
+        }
+    }
+}
 
 impl DatasetSource {
     /// What the data set is called: `orl`, or the name of the folder.
@@ -77,6 +123,7 @@ impl DatasetSource {
             Self::Orl => "orl".to_owned(),
             Self::Olivetti => "olivetti".to_owned(),
             Self::Lfw => "lfw".to_owned(),
+            Self::LfwFunneled => "lfw-funneled".to_owned(),
             // `..` and `/` have no name of their own.
             Self::Folder(folder) => folder.file_name().map_or_else(|| "folder".to_owned(), shown),
         }
@@ -84,8 +131,10 @@ impl DatasetSource {
 
     /// Loads all groups of people on all threads; the result does not depend on their number.
     ///
-    /// `data` is the folder that holds the folders `orl`, `olivetti` and `lfw`. `crop` applies to pictures from files. The seed
-    /// chooses the synthetic people and the pairs: all pairs of the same person, and as many of different people (see
+    /// `data` is the folder that holds the folders `orl`, `olivetti` and `lfw`. Pictures from files with known landmarks are aligned to
+    /// the template, in the form of [`Preprocessing::template`](facenet_network::Preprocessing); `crop` applies to the others,
+    /// and to all without a template. The seed chooses the synthetic people and the pairs: all pairs of the same person,
+    /// and as many of different people (see
     /// [`balanced_pairs`]), but for LFW's unseen people, where they are on a list. Of people from files the last tenth of
     /// those to learn from, at least 2 and at most 400, are the validation people, with 10 pictures each at most.
     /// `progress` is told how many faces are loaded, of how many, from any thread.
@@ -103,19 +152,30 @@ impl DatasetSource {
         &self,
         data: &Path,
         crop: &Crop,
+        template: Option<[[f32; 2]; 5]>,
         size: [usize; 2],
         seed: u64,
         progress: Option<&(dyn Fn(usize, usize) + Sync)>,
     ) -> Result<Dataset, Error> {
+        let name = self.name();
+        let request = Request { crop, template: template.map(Landmarks), size, progress };
         match self {
             Self::Synthetic(counts) => synthetic::load(counts, size, seed, progress),
-            Self::Orl => {
-                folder::load_cambridge(&self.name(), &data.join("orl").join("data_faces"), crop, size, seed, progress)
-            }
-            Self::Olivetti => folder::load_cambridge(&self.name(), &data.join("olivetti"), crop, size, seed, progress),
-            Self::Lfw => lfw::load(&data.join("lfw"), crop, size, seed, progress),
-            Self::Folder(folder) => folder::load(&self.name(), folder, crop, size, seed, progress),
+            Self::Orl => folder::load_cambridge(&name, &data.join("orl").join("data_faces"), request, seed),
+            Self::Olivetti => folder::load_cambridge(&name, &data.join("olivetti"), request, seed),
+            Self::Lfw => lfw::load(&data.join(&name), request, seed),
+            Self::LfwFunneled => lfw::load_funneled(&data.join(&name), request, seed),
+            Self::Folder(folder) => folder::load(&name, folder, request, seed),
         }
+    }
+}
+
+impl Dataset {
+    /// How many faces of all groups are aligned, cropped, painted.
+    #[must_use]
+    pub fn framed(&self) -> FramedFaces {
+        let groups = [&self.training, &self.validation, &self.unseen];
+        FramedFaces::count(groups.into_iter().flat_map(|group| &group.framed))
     }
 }
 
@@ -179,20 +239,19 @@ fn first_pictures(set: &FaceSet, most: usize) -> FaceSet {
 /// Reads the pictures of training, validation and unseen people, one progress over all.
 fn load_sets(
     [training, validation, unseen]: [FaceSet; 3],
-    root: &Path,
-    crop: &Crop,
-    size: [usize; 2],
-    progress: Progress<'_>,
+    pictures: &Pictures<'_>,
+    request: Request<'_>,
 ) -> Result<[LabelledFaces; 3], Error> {
     let validation = first_pictures(&validation, VALIDATION_PICTURES);
     let all = training.pictures.len() + validation.pictures.len() + unseen.pictures.len();
-    check_memory(all, size)?;
+    check_memory(all, request.size)?;
     let mut before = 0;
     let mut load = |set: FaceSet| {
-        let pictures = set.pictures.len();
-        let faces =
-            load_set(set, root, crop, size, &|loaded| progress.iter().for_each(|told| told(before + loaded, all)));
-        before += pictures;
+        let count = set.pictures.len();
+        let faces = load_set(set, pictures, request, &|loaded| {
+            request.progress.iter().for_each(|told| told(before + loaded, all));
+        });
+        before += count;
         faces
     };
     Ok([load(training)?, load(validation)?, load(unseen)?])
@@ -211,14 +270,27 @@ fn check_memory(pictures: usize, [height, width]: [usize; 2]) -> Result<(), Erro
 
 fn load_set(
     set: FaceSet,
-    root: &Path,
-    crop: &Crop,
-    size: [usize; 2],
+    pictures: &Pictures<'_>,
+    Request { crop, template, size, .. }: Request<'_>,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<LabelledFaces, Error> {
-    let faces =
-        load_faces(&set.pictures, crop, size, &LoadOptions { progress: Some(progress), ..LoadOptions::default() })?;
-    let name = |path: &PathBuf| shown(path.strip_prefix(root).unwrap_or(path));
-    let pictures = set.pictures.iter().map(name).collect();
-    Ok(LabelledFaces { faces, identities: set.identities, people: set.people, pictures })
+    let landmarks: Vec<Option<Landmarks>> = match template {
+        Some(_) => set.pictures.iter().map(|path| pictures.landmarks(path)).collect(),
+        None => vec![None; set.pictures.len()],
+    };
+    let framing = Framing {
+        crop: *crop,
+        alignment: template.map(|template| Alignment { template, landmarks: &landmarks }),
+        coordinates: pictures.coordinates,
+    };
+    let options = LoadOptions { progress: Some(progress), ..LoadOptions::default() };
+    let faces = load_faces(&set.pictures, framing, size, &options)?;
+    let framed = |landmarks: &Option<Landmarks>| if landmarks.is_some() { Framed::Aligned } else { Framed::Cropped };
+    Ok(LabelledFaces {
+        faces,
+        identities: set.identities,
+        people: set.people,
+        pictures: set.pictures.iter().map(|path| shown(pictures.name(path))).collect(),
+        framed: landmarks.iter().map(framed).collect(),
+    })
 }

@@ -98,6 +98,28 @@ pub enum Error {
         people: PathBuf,
     },
 
+    /// The folder of LFW's originals leads to funneled pictures.
+    #[error(
+        "{} leads to {}: funneled pictures were warped, so that landmarks of the originals do not fit them; put them into the folder lfw-funneled and take --dataset lfw-funneled",
+        images.display(),
+        target.display()
+    )]
+    FunneledAsOriginals {
+        /// The folder of pictures.
+        images: PathBuf,
+        /// Where it leads to.
+        target: PathBuf,
+    },
+    /// A list of landmarks lies beside LFW's funneled pictures.
+    #[error(
+        "{} can't be used: funneled pictures were warped, so that landmarks of the originals do not fit them; take it away, or the originals and --dataset lfw",
+        list.display()
+    )]
+    FunneledLandmarks {
+        /// The list.
+        list: PathBuf,
+    },
+
     /// A file could not be read.
     #[error("can't read {}: {source}", shown(path))]
     Read {

@@ -21,7 +21,7 @@ mod training;
 
 pub use atomic_file::write_atomically;
 pub use checkpoint_file::{network_sha256, read_checkpoint, weights_sha256, write_checkpoint};
-pub use dataset::{Dataset, DatasetSource, LabelledFaces, SyntheticSize};
+pub use dataset::{Dataset, DatasetSource, Framed, FramedFaces, LabelledFaces, SyntheticSize};
 pub use embed::Embed;
 pub use embedder::Embedder;
 pub use error::Error;
@@ -38,7 +38,7 @@ pub use provenance::Provenance;
 pub use raw_pixels::RawPixels;
 pub use recipe::{LearningRate, Recipe, TripletSource};
 pub use report::Report;
-pub use run::{GroupSize, Run, RunOptions, RunReport, run};
+pub use run::{FacesReport, GroupSize, Run, RunOptions, RunReport, run};
 pub use trainer::{StepReport, Trainer};
 pub use training::{CHECKPOINT_FILE, REPORT_FILE, RESULT_FILE, StoppedBy, TrainingSummary, train};
 

@@ -29,7 +29,7 @@ pub struct Recipe {
     /// How the weights start.
     #[serde(default)]
     pub initializer: Initializer,
-    /// The part of a picture that is the face.
+    /// The part of a picture that is the face, where the face is not aligned by its landmarks onto the network's template.
     #[serde(default)]
     pub crop: Crop,
     /// What a mini-batch is made of. Of a data set with fewer people than that all are in each batch.
@@ -174,7 +174,7 @@ impl Recipe {
         match dataset {
             DatasetSource::Synthetic(_) => Self::synthetic(),
             DatasetSource::Orl | DatasetSource::Olivetti | DatasetSource::Folder(_) => Self::orl(),
-            DatasetSource::Lfw => Self::lfw(),
+            DatasetSource::Lfw | DatasetSource::LfwFunneled => Self::lfw(),
         }
     }
 

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::checkpoint_file::dataset_sha256;
 use crate::{
-    CHECKPOINT_FILE, DatasetSource, Embed, Error, Evaluation, LabelledFaces, MirrorAverage, Observer, Progress,
-    Provenance, RawPixels, Recipe, Report, StoppedBy, Trainer, TrainingSummary, evaluate, network_sha256, train,
-    weights_sha256,
+    CHECKPOINT_FILE, DatasetSource, Embed, Error, Evaluation, FramedFaces, LabelledFaces, MirrorAverage, Observer,
+    Progress, Provenance, RawPixels, Recipe, Report, StoppedBy, Trainer, TrainingSummary, evaluate, network_sha256,
+    train, weights_sha256,
 };
 
 /// What to run.
@@ -65,6 +65,8 @@ pub struct RunReport {
     pub data_sha256: String,
     /// The hash of all parameters and statistics: see [`weights_sha256`].
     pub weights_sha256: String,
+    /// Where the faces come from.
+    pub faces: FacesReport,
     /// What training took.
     pub train: TrainingSummary,
     /// Who thresholds were chosen on.
@@ -78,6 +80,16 @@ pub struct RunReport {
     pub pixels: Evaluation,
     /// Where all that comes from.
     pub provenance: Provenance,
+}
+
+/// How the faces of all groups came out of their pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FacesReport {
+    /// How many in which way.
+    #[serde(flatten)]
+    pub framed: FramedFaces,
+    /// Time that it took.
+    pub seconds_loading: f64,
 }
 
 /// How many people and pictures a group has.
@@ -101,7 +113,9 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
 
     // Faces of people to learn from, and of others.
     let loading = |done, of| progress(Progress::Loading { done, of });
-    let dataset = options.dataset.load(&options.data, &recipe.crop, recipe.network.input, *seed, Some(&loading))?;
+    let (size, template) = (recipe.network.input, recipe.network.preprocessing.template);
+    let dataset = options.dataset.load(&options.data, &recipe.crop, template, size, *seed, Some(&loading))?;
+    let faces = FacesReport { framed: dataset.framed(), seconds_loading: start.elapsed().as_secs_f64() };
 
     // The embedding, learned by the triplet loss.
     let people = &dataset.training;
@@ -132,6 +146,7 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
         weights_sha256: weights_sha256(trainer.network()),
+        faces,
         train: summary,
         validation: size(&dataset.validation),
         unseen: size(&dataset.unseen),

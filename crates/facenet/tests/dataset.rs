@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use facenet::{Dataset, DatasetSource, Error, LabelledFaces, SyntheticSize};
+use facenet::{Dataset, DatasetSource, Error, Framed, FramedFaces, LabelledFaces, SyntheticSize};
 use facenet_data::{Crop, SyntheticFaces};
 use ndarray::Axis;
 
@@ -24,7 +24,7 @@ fn data(path: &str) -> Option<PathBuf> {
 }
 
 fn load(source: &DatasetSource, data: &Path) -> Result<Dataset, Error> {
-    source.load(data, &Crop::Whole, [16, 12], 1, None)
+    source.load(data, &Crop::Whole, None, [16, 12], 1, None)
 }
 
 /// A folder of people with so many pictures each, of 2 x 1 grey levels: the person's number and the picture's.
@@ -43,7 +43,7 @@ fn people(pictures: &[u8]) -> tempfile::TempDir {
 }
 
 fn load_folder(folder: &Path) -> Result<Dataset, Error> {
-    DatasetSource::Folder(folder.to_owned()).load(Path::new("nowhere"), &Crop::Whole, [1, 2], 1, None)
+    DatasetSource::Folder(folder.to_owned()).load(Path::new("nowhere"), &Crop::Whole, None, [1, 2], 1, None)
 }
 
 /// Everything fits together, whatever the source.
@@ -54,8 +54,9 @@ fn assert_sound(dataset: &Dataset) {
         (&dataset.validation, &dataset.validation_pairs),
         (&dataset.unseen, &dataset.unseen_pairs),
     ] {
-        let LabelledFaces { faces, identities, people, pictures } = group;
+        let LabelledFaces { faces, identities, people, pictures, framed } = group;
         assert_eq!((faces.len_of(Axis(0)), identities.len()), (pictures.len(), pictures.len()));
+        assert_eq!(framed.len(), pictures.len());
         assert_eq!(identities.iter().copied().collect::<BTreeSet<_>>(), (0..people.len()).collect());
         assert_eq!(pictures.iter().collect::<BTreeSet<_>>().len(), pictures.len());
         for (picture, &identity) in pictures.iter().zip(identities) {
@@ -80,7 +81,7 @@ fn synthetic_people() {
     let told = Mutex::new(Vec::new());
     let progress = |loaded, all| told.lock().unwrap().push((loaded, all));
     let source = DatasetSource::Synthetic(SMALL);
-    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, [16, 12], 7, Some(&progress)).unwrap();
+    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, None, [16, 12], 7, Some(&progress)).unwrap();
     assert_sound(&dataset);
     assert_eq!(dataset.name, "synthetic");
     assert_eq!(dataset.training.faces.dim(), (15, 16, 12, 3));
@@ -95,6 +96,8 @@ fn synthetic_people() {
     assert_eq!(dataset.training.faces, world.portraits(0..5, 3, [16, 12]).0);
     assert_eq!(dataset.validation.faces, world.portraits(5..7, 2, [16, 12]).0);
     assert_eq!(dataset.unseen.faces, world.portraits(7..10, 2, [16, 12]).0);
+    assert_eq!(dataset.framed(), FramedFaces { aligned: 0, cropped: 0, painted: 25 });
+    assert_eq!(dataset.framed().to_string(), "faces painted: 25");
     let mut told = told.into_inner().unwrap();
     told.sort_unstable();
     assert_eq!(told, (1..=25).map(|loaded| (loaded, 25)).collect::<Vec<_>>());
@@ -108,7 +111,7 @@ fn the_seed_decides_and_threads_do_not() {
         pool.install(|| load(&source, Path::new(""))).unwrap()
     });
     assert_eq!(one, two);
-    let other = source.load(Path::new(""), &Crop::Whole, [16, 12], 2, None).unwrap();
+    let other = source.load(Path::new(""), &Crop::Whole, None, [16, 12], 2, None).unwrap();
     assert_ne!(one.unseen.faces, other.unseen.faces);
 }
 
@@ -145,7 +148,7 @@ fn the_last_quarter_of_a_folder_stays_unseen() {
     let told = Mutex::new(Vec::new());
     let progress = |loaded, all| told.lock().unwrap().push((loaded, all));
     let source = DatasetSource::Folder(folder.path().to_owned());
-    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, [1, 2], 1, Some(&progress)).unwrap();
+    let dataset = source.load(Path::new("nowhere"), &Crop::Whole, None, [1, 2], 1, Some(&progress)).unwrap();
     assert_sound(&dataset);
     assert_eq!(dataset.name, folder.path().file_name().unwrap().to_str().unwrap());
     assert_eq!(dataset.training.people, ["p0", "p1", "p2", "p3", "p4", "p5"]);
@@ -209,6 +212,7 @@ fn missing_folders_are_named() {
         (DatasetSource::Orl, root.path().join("orl/data_faces")),
         (DatasetSource::Olivetti, root.path().join("olivetti")),
         (DatasetSource::Lfw, root.path().join("lfw/images")),
+        (DatasetSource::LfwFunneled, root.path().join("lfw-funneled/images")),
         (DatasetSource::Folder(root.path().join("mine")), root.path().join("mine")),
     ] {
         match load(&source, root.path()) {
@@ -275,8 +279,11 @@ fn olivetti_is_divided_as_orl_is() {
 #[test]
 fn view_1_of_lfw() {
     let Some(root) = data("lfw/images") else { return };
-    let dataset = load(&DatasetSource::Lfw, &root).unwrap();
+    let dataset = load_aligned(&DatasetSource::Lfw, &root).unwrap();
     assert_sound(&dataset);
+    if data(LFW_LANDMARKS).is_some() {
+        assert_eq!(dataset.framed(), FramedFaces { aligned: 8_501 + 770 + 3_708, cropped: 0, painted: 0 });
+    }
     let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
     // Of the 4,038 people the last tenth, at most 400, with at most ten pictures each.
     assert_eq!(
@@ -343,9 +350,10 @@ fn more_than_can_be_scored_is_found_out_before_training() {
     assert!(matches!(error, Error::TooManyUnseen { limit: 10_000_000, .. }), "{error}");
 }
 
-/// Told by content, a PGM may be called `.png`.
+/// A picture of 160 x 160 in two grey levels, its left half and its right half. Told by content, a PGM may be called `.png`.
 fn pgm(person: u8, picture: u8) -> Vec<u8> {
-    [b"P5 2 1 255 ".as_slice(), &[person, picture]].concat()
+    let row = [[person; 80], [picture; 80]].concat();
+    [b"P5 160 160 255 ".to_vec(), row.repeat(160)].concat()
 }
 
 #[test]
@@ -407,4 +415,126 @@ fn lists_that_can_not_be_divided() {
         let error = load(&DatasetSource::Lfw, root.path()).unwrap_err();
         assert_eq!(error.to_string(), format!("{}{message}", list.display()));
     }
+}
+
+const LFW_LANDMARKS: &str = "lfw/lfw_landmark_5pt_mtcnn_raw250.txt";
+/// The middle of a face of 16 x 12 pixels.
+const TEMPLATE: [[f32; 2]; 5] = [[3.5, 5.5], [7.5, 5.5], [5.5, 7.5], [4.0, 9.5], [7.0, 9.5]];
+
+/// A line of a list: a face five times as large as the template's, whose point `[0, 0]` is at `[x, y]`.
+fn landmark_line(picture: &str, [x, y]: [f32; 2]) -> String {
+    let numbers = TEMPLATE.as_flattened().chunks(2).flat_map(|at| [5.0 * at[0] + x, 5.0 * at[1] + y]);
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    format!("{picture}\t{}\n", numbers.join("\t"))
+}
+
+fn load_aligned(source: &DatasetSource, data: &Path) -> Result<Dataset, Error> {
+    source.load(data, &Crop::Whole, Some(TEMPLATE), [16, 12], 1, None)
+}
+
+#[test]
+fn lfw_is_aligned_where_there_are_landmarks() {
+    let root = small_lfw();
+    // The list is in pixels of the originals and speaks of JPEGs; the pictures are their middle, called `.png`.
+    let list = landmark_line("Ann/Ann_0002.jpg", [45.0, 70.0]) + &landmark_line("Eve/Eve_0001.jpg", [125.0, 70.0]);
+    fs::write(root.path().join(LFW_LANDMARKS), list).unwrap();
+    let dataset = load_aligned(&DatasetSource::Lfw, root.path()).unwrap();
+    assert_sound(&dataset);
+    let (aligned, cropped) = (Framed::Aligned, Framed::Cropped);
+    assert_eq!(dataset.training.framed, [cropped, aligned, cropped, cropped]);
+    assert_eq!(dataset.validation.framed, [cropped; 3]);
+    assert_eq!(dataset.unseen.framed, [aligned, cropped, cropped, cropped]);
+    assert_eq!(dataset.framed(), FramedFaces { aligned: 2, cropped: 9, painted: 0 });
+    assert_eq!(dataset.framed().to_string(), "faces aligned by landmarks: 2, cropped: 9");
+    // Twelve columns of five pixels each: Ann's begin at the left side of the middle, Eve's at the border of its halves.
+    let (ann, eve) = ((0, 2), (4, 1));
+    assert!(dataset.training.faces.slice(ndarray::s![1, .., .., ..]).iter().all(|&level| level == ann.0));
+    assert!(dataset.unseen.faces.slice(ndarray::s![0, .., 1.., ..]).iter().all(|&level| level == eve.1));
+    for (faces, picture, (left, right)) in [(&dataset.training.faces, 0, (0, 1)), (&dataset.unseen.faces, 1, (4, 2))] {
+        assert!(faces.slice(ndarray::s![picture, .., ..5, ..]).iter().all(|&level| level == left));
+        assert!(faces.slice(ndarray::s![picture, .., 7.., ..]).iter().all(|&level| level == right));
+    }
+
+    // A network that asks for no aligned faces gets none.
+    let cropped = load(&DatasetSource::Lfw, root.path()).unwrap();
+    assert_eq!(cropped.framed(), FramedFaces { aligned: 0, cropped: 11, painted: 0 });
+    fs::remove_file(root.path().join(LFW_LANDMARKS)).unwrap();
+    assert_eq!(load_aligned(&DatasetSource::Lfw, root.path()).unwrap(), cropped);
+}
+
+#[test]
+fn landmarks_that_can_not_be_used_are_named() {
+    let root = small_lfw();
+    let list = root.path().join(LFW_LANDMARKS);
+    fs::write(&list, "Ann/Ann_0001.jpg\t1\t2\t3\n").unwrap();
+    let message = |source| load_aligned(&source, root.path()).unwrap_err().to_string();
+    assert!(message(DatasetSource::Lfw).starts_with(&format!("{}:1: expected ", list.display())));
+    fs::write(&list, landmark_line("Cid/Cid_0002.jpg", [500.0, 0.0])).unwrap();
+    let outside = message(DatasetSource::Lfw);
+    assert!(outside.contains("Cid_0002.png lie outside its 160 x 160 pixels"), "{outside}");
+    fs::remove_file(&list).unwrap();
+    fs::write(root.path().join("lfw/images/Dan/Dan_0001.png"), b"P5 2 1 255 ab").unwrap();
+    let size = message(DatasetSource::Lfw);
+    assert!(size.contains("Dan_0001.png has 2 x 1 pixels: pictures of LFW have 250 x 250, or 160 x 160"), "{size}");
+}
+
+#[test]
+fn funneled_pictures_are_cropped_and_never_taken_for_originals() {
+    let root = small_lfw();
+    let (lfw, funneled) = (root.path().join("lfw"), root.path().join("lfw-funneled"));
+    let crops = load_aligned(&DatasetSource::Lfw, root.path()).unwrap();
+    fs::rename(&lfw, &funneled).unwrap();
+    let dataset = load_aligned(&DatasetSource::LfwFunneled, root.path()).unwrap();
+    assert_eq!((dataset.name.as_str(), DatasetSource::LfwFunneled.name().as_str()), ("lfw-funneled", "lfw-funneled"));
+    assert_eq!(dataset.framed(), FramedFaces { aligned: 0, cropped: 11, painted: 0 });
+    assert_eq!(Dataset { name: "lfw".to_owned(), ..dataset }, crops);
+
+    for name in ["lfw_landmark_5pt_mtcnn_raw250.txt", "landmarks.txt"] {
+        let list = funneled.join(name);
+        fs::write(&list, landmark_line("Ann/Ann_0001.jpg", [45.0, 45.0])).unwrap();
+        let error = load_aligned(&DatasetSource::LfwFunneled, root.path()).unwrap_err();
+        assert!(matches!(&error, Error::FunneledLandmarks { list: named } if *named == list), "{error}");
+        assert!(error.to_string().contains("funneled pictures were warped"), "{error}");
+        fs::remove_file(&list).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_funneled_pictures_is_followed() {
+    // What the folder of all data is called tells nothing.
+    let parent = tempfile::tempdir().unwrap();
+    let root = parent.path().join("not-funneled");
+    fs::rename(small_lfw().keep(), &root).unwrap();
+    load(&DatasetSource::Lfw, &root).unwrap();
+    let (images, target) = (root.join("lfw/images"), root.join("lfw_Funneled"));
+    fs::rename(&images, &target).unwrap();
+    std::os::unix::fs::symlink(&target, &images).unwrap();
+    let error = load(&DatasetSource::Lfw, &root).unwrap_err();
+    assert!(matches!(&error, Error::FunneledAsOriginals { images: named, .. } if *named == images), "{error}");
+    assert!(error.to_string().contains("lfw_Funneled: funneled pictures were warped"), "{error}");
+}
+
+#[test]
+fn a_folder_may_hold_landmarks() {
+    let folder = people(&[2, 2, 2, 2, 2, 2]);
+    fs::write(folder.path().join("p0/1.pgm"), pgm(7, 9)).unwrap();
+    let list = folder.path().join("landmarks.txt");
+    let load = || load_aligned(&DatasetSource::Folder(folder.path().to_owned()), Path::new("nowhere"));
+    assert_eq!(load().unwrap().framed().aligned, 0);
+    // In the picture's own pixels, whatever its size.
+    fs::write(&list, landmark_line("p0/1.pgm", [90.0, 30.0])).unwrap();
+    let dataset = load().unwrap();
+    assert_eq!(dataset.framed(), FramedFaces { aligned: 1, cropped: 11, painted: 0 });
+    assert_eq!(dataset.training.framed[..2], [Framed::Cropped, Framed::Aligned]);
+    assert!(dataset.training.faces.slice(ndarray::s![1, .., .., ..]).iter().all(|&level| level == 9));
+
+    fs::write(&list, landmark_line("p0/1.pgm", [90.0, 30.0]) + &landmark_line("p1/3.pgm", [90.0, 30.0])).unwrap();
+    let error = load().unwrap_err();
+    let missing = folder.path().join("p1/3.pgm");
+    assert!(
+        matches!(&error, Error::Data(facenet_data::Error::MissingPicture { list: named, line: 2, path })
+            if *named == list && *path == missing),
+        "{error}"
+    );
 }

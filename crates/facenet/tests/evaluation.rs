@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use facenet::{
-    Dataset, DatasetSource, Embed, Error, Evaluation, LabelledFaces, RawPixels, SyntheticSize, best_bcubed_cut,
+    Dataset, DatasetSource, Embed, Error, Evaluation, Framed, LabelledFaces, RawPixels, SyntheticSize, best_bcubed_cut,
     evaluate, evaluate_embeddings,
 };
 use facenet_cluster::{Cut, Dendrogram, Linkage};
@@ -19,6 +19,7 @@ fn group(identities: Vec<usize>) -> LabelledFaces {
         faces: Array4::from_shape_fn((identities.len(), 1, 1, 3), |(n, ..)| identities[n] as u8),
         people: (0..people).map(|person| person.to_string()).collect(),
         pictures: (0..identities.len()).map(|picture| picture.to_string()).collect(),
+        framed: vec![Framed::Painted; identities.len()],
         identities,
     }
 }
@@ -179,7 +180,7 @@ fn as_many_identities_as_embeddings() {
 }
 
 fn raw_pixels(source: &DatasetSource, data: &Path, size: [usize; 2]) -> Evaluation {
-    let dataset = source.load(data, &Crop::Whole, size, 1, None).unwrap();
+    let dataset = source.load(data, &Crop::Whole, None, size, 1, None).unwrap();
     evaluate(&RawPixels { size }, &dataset, 1).unwrap().evaluation
 }
 

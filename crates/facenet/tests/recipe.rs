@@ -183,6 +183,7 @@ fn every_data_set_has_a_recipe() {
         DatasetSource::Orl,
         DatasetSource::Olivetti,
         DatasetSource::Lfw,
+        DatasetSource::LfwFunneled,
         DatasetSource::Folder("faces".into()),
     ] {
         let recipe = Recipe::for_dataset(&source);

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::lines::{Line, is_name, positive, read_text};
 use super::{picture_path, require_directory};
 use crate::Error;
+use crate::lines::{Line, is_name, positive, read_text};
 
 /// A person whom a list names.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,13 @@
 //! A folder for each person.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use facenet_data::{Crop, FaceSet, shown};
+use facenet_data::{Coordinates, FaceSet, LandmarkList, shown};
 
-use super::{Dataset, Progress, check_second_picture, check_unseen, load_sets, validation_people, with_balanced_pairs};
+use super::{
+    Dataset, Pictures, Request, check_second_picture, check_unseen, load_sets, validation_people, with_balanced_pairs,
+};
 use crate::Error;
 
 /// People in the data set that AT&T (Olivetti) took at Cambridge, whichever form it comes in.
@@ -13,38 +16,45 @@ const CAMBRIDGE_PEOPLE: usize = 40;
 const CAMBRIDGE_UNSEEN: usize = 10;
 
 /// The forty people of ORL or of Olivetti.
-pub(super) fn load_cambridge(
-    name: &str,
-    folder: &Path,
-    crop: &Crop,
-    size: [usize; 2],
-    seed: u64,
-    progress: Progress<'_>,
-) -> Result<Dataset, Error> {
+pub(super) fn load_cambridge(name: &str, folder: &Path, request: Request<'_>, seed: u64) -> Result<Dataset, Error> {
     let set = FaceSet::from_folders(folder)?;
     let found = set.people.len();
     if found != CAMBRIDGE_PEOPLE {
         return Err(Error::PeopleCount { path: folder.to_owned(), found, expected: CAMBRIDGE_PEOPLE });
     }
     let sets = divide(&set, CAMBRIDGE_UNSEEN, folder)?;
-    with_balanced_pairs(name.to_owned(), load_sets(sets, folder, crop, size, progress)?, seed)
+    let pictures = Pictures { root: folder, landmarks: None, coordinates: Coordinates::Picture };
+    with_balanced_pairs(name.to_owned(), load_sets(sets, &pictures, request)?, seed)
 }
 
-pub(super) fn load(
-    name: &str,
-    folder: &Path,
-    crop: &Crop,
-    size: [usize; 2],
-    seed: u64,
-    progress: Progress<'_>,
-) -> Result<Dataset, Error> {
+/// The landmarks of the pictures in a folder of one's own.
+pub(super) const LANDMARKS: &str = "landmarks.txt";
+
+pub(super) fn load(name: &str, folder: &Path, request: Request<'_>, seed: u64) -> Result<Dataset, Error> {
     let set = match FaceSet::from_folders(folder) {
         // Two are enough for a set of faces, not for three groups.
         Err(facenet_data::Error::OnePerson { .. }) => return Err(too_few(folder, 1)),
         set => set?,
     };
     let sets = divide(&set, unseen_people(set.people.len()), folder)?;
-    with_balanced_pairs(name.to_owned(), load_sets(sets, folder, crop, size, progress)?, seed)
+    let pictures = Pictures { root: folder, landmarks: landmarks(&set, folder)?, coordinates: Coordinates::Picture };
+    with_balanced_pairs(name.to_owned(), load_sets(sets, &pictures, request)?, seed)
+}
+
+/// The list of landmarks in the folder, if there is one; each of its lines names a picture.
+fn landmarks(set: &FaceSet, folder: &Path) -> Result<Option<LandmarkList>, Error> {
+    let path = folder.join(LANDMARKS);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let list = LandmarkList::read(&path)?;
+    let pictures: BTreeSet<&Path> = set.pictures.iter().map(PathBuf::as_path).collect();
+    match list.pictures.iter().find(|(name, _)| !pictures.contains(folder.join(name).as_path())) {
+        Some((name, row)) => {
+            Err(facenet_data::Error::MissingPicture { list: path, line: row.line, path: folder.join(name) }.into())
+        }
+        None => Ok(Some(list)),
+    }
 }
 
 /// A quarter, rounded, and at least 2.

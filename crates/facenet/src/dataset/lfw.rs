@@ -1,21 +1,55 @@
 //! View 1 of Labeled Faces in the Wild.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use facenet_data::{Crop, FaceSet, PairList, PeopleList};
+use facenet_data::{Coordinates, FaceSet, LandmarkList, PairList, PeopleList};
 use facenet_metrics::Pair;
 
-use super::{Dataset, Progress, check_second_picture, load_sets, validation_people, with_balanced_pairs};
+use super::{Dataset, Pictures, Request, check_second_picture, load_sets, validation_people, with_balanced_pairs};
 use crate::Error;
 
-pub(super) fn load(
+/// The landmarks of LFW's pictures, in pixels of the originals.
+const LANDMARKS: &str = "lfw_landmark_5pt_mtcnn_raw250.txt";
+
+/// The originals, or their middle.
+pub(super) fn load(folder: &Path, request: Request<'_>, seed: u64) -> Result<Dataset, Error> {
+    let images = folder.join("images");
+    // The folder may be a link to the one that tells by its name what it holds. What the data folder is called tells nothing.
+    let canonical = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (target, data) = (canonical(&images), canonical(folder.parent().unwrap_or(folder)));
+    if target
+        .strip_prefix(data)
+        .unwrap_or(&target)
+        .iter()
+        .any(|part| part.to_string_lossy().to_ascii_lowercase().contains("funneled"))
+    {
+        return Err(Error::FunneledAsOriginals { images, target });
+    }
+    let list = folder.join(LANDMARKS);
+    let landmarks = if list.exists() { Some(LandmarkList::read(&list)?) } else { None };
+    load_view_1("lfw", folder, landmarks, request, seed)
+}
+
+/// The funneled pictures, which have no landmarks.
+pub(super) fn load_funneled(folder: &Path, request: Request<'_>, seed: u64) -> Result<Dataset, Error> {
+    for name in [LANDMARKS, super::folder::LANDMARKS] {
+        let list = folder.join(name);
+        if list.exists() {
+            return Err(Error::FunneledLandmarks { list });
+        }
+    }
+    load_view_1("lfw-funneled", folder, None, request, seed)
+}
+
+fn load_view_1(
+    name: &str,
     folder: &Path,
-    crop: &Crop,
-    size: [usize; 2],
+    landmarks: Option<LandmarkList>,
+    request: Request<'_>,
     seed: u64,
-    progress: Progress<'_>,
 ) -> Result<Dataset, Error> {
     let (images, lists) = (folder.join("images"), folder.join("protocol"));
     for path in [&images, &lists] {
@@ -32,7 +66,8 @@ pub(super) fn load(
     let unseen_pairs = pairs_within(&unseen, &people.path, &PairList::read(&lists.join("pairsDevTest.txt"))?)?;
 
     let sets = [training, validation, unseen];
-    let dataset = with_balanced_pairs("lfw".to_owned(), load_sets(sets, &images, crop, size, progress)?, seed)?;
+    let pictures = Pictures { root: &images, landmarks, coordinates: Coordinates::Lfw };
+    let dataset = with_balanced_pairs(name.to_owned(), load_sets(sets, &pictures, request)?, seed)?;
     Ok(Dataset { unseen_pairs, ..dataset })
 }
 

@@ -6,7 +6,7 @@ use facenet_data::SyntheticFaces;
 use ndarray::Array4;
 use rayon::prelude::*;
 
-use super::{Dataset, LabelledFaces, Progress, check_memory, with_balanced_pairs};
+use super::{Dataset, Framed, LabelledFaces, Progress, check_memory, with_balanced_pairs};
 use crate::Error;
 
 /// How many synthetic people there are, and how many pictures of each.
@@ -118,6 +118,7 @@ impl Group {
             faces,
             identities: (0..self.pictures()).map(|index| index / self.per_person).collect(),
             pictures: pictures.collect(),
+            framed: vec![Framed::Painted; self.pictures()],
             people,
         }
     }

@@ -9,22 +9,22 @@ use crate::decode::read_file;
 const QUOTED: usize = 80;
 
 /// Reads a list as text.
-pub(super) fn read_text(path: &Path) -> Result<String, Error> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     String::from_utf8(read_file(path)?).map_err(|_| Error::NotText { path: path.to_owned() })
 }
 
 /// One line that is not blank.
 #[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
-    pub(super) list: &'a Path,
+pub(crate) struct Line<'a> {
+    pub(crate) list: &'a Path,
     /// Counted from 1, blank lines included.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     text: &'a str,
 }
 
 impl<'a> Line<'a> {
     /// The lines of a text that are not blank.
-    pub(super) fn split(text: &'a str, list: &'a Path) -> Vec<Self> {
+    pub(crate) fn split(text: &'a str, list: &'a Path) -> Vec<Self> {
         // Some editors put a byte order mark in front.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         text.lines()
@@ -35,7 +35,7 @@ impl<'a> Line<'a> {
     }
 
     /// The fields: between tabs where there is one, so that names may hold spaces; otherwise between spaces.
-    pub(super) fn fields(&self) -> Vec<&'a str> {
+    pub(crate) fn fields(&self) -> Vec<&'a str> {
         if self.text.contains('\t') {
             self.text.split('\t').map(str::trim).collect()
         } else {
@@ -44,15 +44,15 @@ impl<'a> Line<'a> {
     }
 
     /// A number of at least 1 that stands alone.
-    pub(super) fn lone_number(&self) -> Option<usize> {
+    pub(crate) fn lone_number(&self) -> Option<usize> {
         positive(self.text)
     }
 
-    pub(super) fn header_error(&self, expected: &'static str) -> Error {
+    pub(crate) fn header_error(&self, expected: &'static str) -> Error {
         Error::ListHeader { list: self.list.to_owned(), line: self.number, expected, found: self.excerpt() }
     }
 
-    pub(super) fn error(&self, expected: &'static str) -> Error {
+    pub(crate) fn error(&self, expected: &'static str) -> Error {
         Error::ListLine { list: self.list.to_owned(), line: self.number, expected, found: self.excerpt() }
     }
 
@@ -62,7 +62,7 @@ impl<'a> Line<'a> {
 }
 
 /// A decimal number of at least 1, without a sign.
-pub(super) fn positive(text: &str) -> Option<usize> {
+pub(crate) fn positive(text: &str) -> Option<usize> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -70,6 +70,6 @@ pub(super) fn positive(text: &str) -> Option<usize> {
 }
 
 /// A name that is one folder, so that no list can lead out of the folder of images.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text != "." && text != ".." && !text.contains(['/', '\\', ':', '\0'])
 }
