@@ -12,6 +12,7 @@ fn quick_run(arguments: &[&str]) -> Value {
     let mut result: Value = serde_json::from_str(&finished.stdout).unwrap();
     let fields = result.as_object_mut().unwrap();
     assert!(fields.remove("threads").is_some() && fields.remove("seconds_total").is_some());
+    assert!(fields["faces"].as_object_mut().unwrap().remove("seconds_loading").is_some());
     assert!(fields["train"].as_object_mut().unwrap().remove("seconds").is_some());
     result
 }

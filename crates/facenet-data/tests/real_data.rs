@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use facenet_data::{Crop, Error, FaceSet, LoadOptions, PairList, PeopleList, load_faces, read_picture};
+use facenet_data::{
+    Crop, Error, FaceSet, LandmarkList, Landmarks, LoadOptions, PairList, PeopleList, load_faces, read_picture,
+};
 
 /// A path among the data sets; `None`, with a printed reason, if it is not there.
 fn data(path: &str) -> Option<PathBuf> {
@@ -81,6 +83,21 @@ fn people_of_lfw() {
     let some = set.with_at_least(20);
     let faces = load_faces(&some.pictures[..200], &Crop::Center { fraction: 0.8 }, [64, 64], &LoadOptions::default());
     assert_eq!(faces.unwrap().dim(), (200, 64, 64, 3));
+}
+
+#[test]
+fn landmarks_of_lfw() {
+    let (Some(list), Some(images)) = (data("lfw/lfw_landmark_5pt_mtcnn_raw250.txt"), data("lfw/images")) else {
+        return;
+    };
+    let list = LandmarkList::read(&list).unwrap();
+    assert_eq!(list.pictures.len(), 13_233);
+    for picture in FaceSet::from_folders(&images).unwrap().pictures {
+        let Landmarks(points) = list.get(picture.strip_prefix(&images).unwrap()).unwrap();
+        // In pixels of the originals, and all within their middle.
+        assert!(points.as_flattened().iter().all(|at| (45.0..205.0).contains(at)), "{}", picture.display());
+        assert!(points[0][0] < points[1][0], "the left eye is on the left: {}", picture.display());
+    }
 }
 
 #[test]

@@ -279,11 +279,8 @@ fn olivetti_is_divided_as_orl_is() {
 #[test]
 fn view_1_of_lfw() {
     let Some(root) = data("lfw/images") else { return };
-    let dataset = load_aligned(&DatasetSource::Lfw, &root).unwrap();
+    let dataset = load(&DatasetSource::Lfw, &root).unwrap();
     assert_sound(&dataset);
-    if data(LFW_LANDMARKS).is_some() {
-        assert_eq!(dataset.framed(), FramedFaces { aligned: 8_501 + 770 + 3_708, cropped: 0, painted: 0 });
-    }
     let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
     // Of the 4,038 people the last tenth, at most 400, with at most ten pictures each.
     assert_eq!(
