@@ -31,7 +31,7 @@ pub struct FaceSet {
 impl FaceSet {
     /// Lists a folder that holds one folder per person.
     ///
-    /// People and the pictures of each are in [natural order](natural_order) of their names. Passed over are names
+    /// People and the pictures of each are in [natural order](crate::natural_order()) of their names. Passed over are names
     /// that start with a dot, files beside the people's folders, folders within them, and files without one of the
     /// [`PICTURE_EXTENSIONS`] (a README, a `Thumbs.db`). Symbolic links count as what they point at. A picture's link
     /// that points nowhere, a pipe or a device with a picture's name are listed, so that loading them fails. Nothing is
