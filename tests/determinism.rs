@@ -3,7 +3,7 @@
 use facenet_tests::Program;
 use serde_json::Value;
 
-/// The result of a quick run, without what it took: threads and time.
+/// The result of a quick run, without what it took, threads and time, and without where it comes from.
 fn quick_run(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let xtask = Program::new(env!("CARGO_BIN_EXE_xtask"), folder.path());
@@ -12,6 +12,7 @@ fn quick_run(arguments: &[&str]) -> Value {
     let mut result: Value = serde_json::from_str(&finished.stdout).unwrap();
     let fields = result.as_object_mut().unwrap();
     assert!(fields.remove("threads").is_some() && fields.remove("seconds_total").is_some());
+    assert!(fields.remove("provenance").is_some());
     assert!(fields["faces"].as_object_mut().unwrap().remove("seconds_loading").is_some());
     assert!(fields["train"].as_object_mut().unwrap().remove("seconds").is_some());
     result

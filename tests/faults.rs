@@ -311,6 +311,25 @@ mod unix {
         assert_eq!(bench.program().run(resumed).code, Some(0));
     }
 
+    /// A limit that a checkpoint keeps and a page does not: the page is missing, what is there is whole.
+    #[test]
+    fn a_report_longer_than_files_can_be() {
+        let bench = Bench::new();
+        write_people(&bench.path("many"), 60, 6);
+        let run = ["run", "--dataset", "many", "--recipe", "tiny.toml", "--out", "out"];
+        assert_eq!(bench.program().run(run).code, Some(0));
+        let length = |name: &str| fs::metadata(bench.path("out").join(name)).unwrap().len();
+        // Shells count in blocks of 512 or 1,024 bytes.
+        let blocks = length("checkpoint.safetensors").max(length("result.json")).div_ceil(512) + 1;
+        assert!(length("report.html") > blocks * 1024, "{} bytes, {blocks} blocks", length("report.html"));
+        let finished = script(&bench, &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), &run);
+        assert_failed(&finished, "can't write out/report.html: ");
+        assert!(finished.stderr.contains("\nhelp: "), "{}", finished.stderr);
+        assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors", "result.json"]);
+        assert!(facenet::read_checkpoint(&bench.path("out/checkpoint.safetensors")).is_ok());
+        serde_json::from_slice::<serde_json::Value>(&fs::read(bench.path("out/result.json")).unwrap()).unwrap();
+    }
+
     /// Whether there can be file systems of a test's own.
     fn can_mount() -> bool {
         let mount = ["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"];
@@ -359,7 +378,8 @@ mod unix {
             for command in [TRAIN, RUN] {
                 let finished = script(&bench, text, &[&command[..], &["--out", out]].concat());
                 assert_failed(&finished, out);
-                let help = "\nhelp: nothing can be written there: choose another folder by --out\n";
+                let help =
+                    "\nhelp: nothing can be written there: choose another folder by --out, of downloads by --data\n";
                 assert!(
                     finished.stderr.contains("Read-only") && finished.stderr.ends_with(help),
                     "{}",
@@ -401,7 +421,7 @@ mod unix {
             assert!(finished.stderr.contains("\nhelp: make room"), "{}", finished.stderr);
         }
         // What was written before is whole.
-        assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors", "result.json"]);
+        assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors", "report.html", "result.json"]);
         // Where even errors can't be told, the exit code tells.
         let output = bench.program().command(["train", "--recipe", "absent"]).stderr(full()).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
@@ -469,7 +489,10 @@ mod unix {
         assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
         assert!(finished.stdout.starts_with(&format!("{shown}: tiny trained on ")), "{}", finished.stdout);
         assert!(!finished.stdout.chars().any(|character| character.is_control() && character != '\n'));
-        assert_eq!(files(&bench.path(&format!("runs/{shown}"))), ["checkpoint.safetensors", "result.json"]);
+        assert_eq!(
+            files(&bench.path(&format!("runs/{shown}"))),
+            ["checkpoint.safetensors", "report.html", "result.json"]
+        );
         let arguments = own("train").into_iter().chain(["--json".as_ref(), "--out".as_ref(), name]);
         let finished = bench.program().run(arguments);
         assert_eq!((finished.code, finished.stdout.lines().count()), (Some(0), 1), "{finished:?}");

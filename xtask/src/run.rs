@@ -8,6 +8,7 @@ use facenet::{
     CHECKPOINT_FILE, Evaluation, Provenance, REPORT_FILE, RESULT_FILE, Run, RunOptions, RunReport, run,
     write_atomically,
 };
+use facenet_data::shown;
 
 use crate::arguments::{TrainingArguments, print};
 use crate::interrupt;
@@ -47,14 +48,14 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     })?;
     write_atomically(&page_file, |file| file.write_all(page.as_bytes()))?;
     let mut text = table(&report);
-    writeln!(text, "\n{} and {} written", checkpoint.display(), result.display())?;
-    writeln!(text, "{} shows it in a browser", page_file.display())?;
+    writeln!(text, "\n{} and {} written", shown(&checkpoint), shown(&result))?;
+    writeln!(text, "{} shows it in a browser", shown(&page_file))?;
     print(training.json, &report, &text)
 }
 
 /// The command as it could be typed again.
 fn command_line() -> String {
-    let arguments = env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    let arguments = env::args_os().skip(1).map(|argument| quoted(&shown(&argument)));
     ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
