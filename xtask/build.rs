@@ -13,7 +13,7 @@ fn main() {
     let compiler = env::var("RUSTC").ok().and_then(|rustc| output(&rustc, &["--version"]));
     let compiler = compiler.unwrap_or_else(|| "an unknown compiler".to_owned());
     // Outside a clone there is no commit.
-    let commit = output("git", &["rev-parse", "--short=10", "HEAD"])
+    let commit = output("git", &["describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=, changed"])
         .map_or(String::new(), |commit| format!(", commit {commit}"));
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     println!("cargo::rustc-env=FACENET_PROGRAM=facenet {version}{commit}, built by {compiler}");

@@ -86,6 +86,7 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--hide-scrollbars",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
         ]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         command.arg(format!("--window-size={width},{height}"));

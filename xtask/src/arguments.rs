@@ -121,8 +121,12 @@ impl TrainingArguments {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("can't start threads")
     }
 
-    /// Adds to an error that a folder is missing where data sets are looked for.
+    /// Adds to an error what was asked for: which checkpoint to go on from, or where data sets are looked for.
     pub fn explain(&self, error: facenet::Error) -> anyhow::Error {
+        use facenet::Error::{MissingBuffer, OtherPictures, WrongHistory};
+        if let (OtherPictures | WrongHistory | MissingBuffer { .. }, Some(path)) = (&error, &self.resume) {
+            return anyhow::Error::new(error).context(format!("can't go on from {}", shown(path)));
+        }
         let missing = matches!(error, facenet::Error::Data(facenet_data::Error::MissingDirectory { .. }));
         let rest = match (missing, self.dataset()) {
             (true, DatasetSource::Orl) => {

@@ -1,9 +1,47 @@
-//! What to do about an error.
+//! What to do about an error: the libraries say what failed on which file, this says what helps.
 
 use std::io::{self, ErrorKind};
 
-/// What to do, where what the operating system says leaves one thing to do.
+/// What to do, where the error leaves one thing to do.
 pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    by_system(error).or_else(|| by_content(error))
+}
+
+/// By what is wrong with a file.
+fn by_content(error: &anyhow::Error) -> Option<&'static str> {
+    use facenet::Error::{Checkpoint, Data, MissingBuffer, OtherPictures, WrongHistory};
+    use facenet_data::Error as Wrong;
+    match error.chain().find_map(|cause| cause.downcast_ref::<facenet::Error>())? {
+        Data(
+            Wrong::EmptyPicture { .. }
+            | Wrong::UnknownFormat { .. }
+            | Wrong::TooLarge { .. }
+            | Wrong::Truncated { .. }
+            | Wrong::Decode { .. }
+            | Wrong::UnknownColors { .. }
+            | Wrong::TooManyScans { .. },
+        ) => Some("replace that picture by a whole JPEG, PNG or PNM one, or take it away"),
+        Data(Wrong::EmptyPerson { .. }) => Some("put a picture there, or take the folder away"),
+        Data(Wrong::LandmarksDegenerate { .. } | Wrong::LandmarksOutside { .. }) => Some(
+            "correct the picture's line in the list of landmarks (x and y in its pixels), or take the line out: the picture is cropped then",
+        ),
+        Data(
+            Wrong::ListHeader { .. }
+            | Wrong::ListLine { .. }
+            | Wrong::ListCount { .. }
+            | Wrong::RepeatedPerson { .. }
+            | Wrong::RepeatedPicture { .. }
+            | Wrong::MissingPicture { .. },
+        ) => Some("correct that line of the list, or put there what it names"),
+        Checkpoint { .. } | OtherPictures | WrongHistory | MissingBuffer { .. } => {
+            Some("give the checkpoint that belongs to it, or train anew without --resume")
+        }
+        _ => None,
+    }
+}
+
+/// By what the operating system says.
+fn by_system(error: &anyhow::Error) -> Option<&'static str> {
     let kind = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?.kind();
     let known = error.chain().find_map(|cause| cause.downcast_ref::<facenet::Error>());
     let writing = matches!(known, Some(facenet::Error::Write { .. }));

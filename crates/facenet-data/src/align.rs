@@ -38,8 +38,18 @@ pub fn align(
     Some(face)
 }
 
+/// Landmarks nearer together, in pixels, are none of a face: such are those given as shares of the picture's sides.
+const LEAST_SPAN: f64 = 2.0;
+
 /// From positions in the face to those in the picture.
 pub(crate) fn source_of(landmarks: &Landmarks, template: &Landmarks) -> Option<Similarity> {
+    let across = |axis: usize| {
+        let values = landmarks.points().map(|point| point[axis]);
+        values.iter().copied().fold(f64::MIN, f64::max) - values.iter().copied().fold(f64::MAX, f64::min)
+    };
+    if across(0).max(across(1)) < LEAST_SPAN {
+        return None;
+    }
     let map = Similarity::nearest(&landmarks.points(), &template.points())?.inverse()?;
     (map.scale() <= f64::from(MAX_SIDE)).then_some(map)
 }

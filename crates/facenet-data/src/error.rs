@@ -107,7 +107,7 @@ pub enum Error {
     /// A picture of Labeled Faces in the Wild has neither the size of the originals nor that of their middle.
     #[error(
         "{} has {width} x {height} pixels: pictures of LFW have 250 x 250, or 160 x 160 if they are cut to their middle",
-        path.display()
+        shown(path)
     )]
     LfwSize {
         /// The picture.
@@ -118,13 +118,16 @@ pub enum Error {
         height: usize,
     },
     /// Landmarks coincide, or are not those of a face at all.
-    #[error("the landmarks of {} do not span a face: expected two eyes, a nose and two corners of a mouth", path.display())]
+    #[error(
+        "the landmarks of {} do not span a face: expected two eyes, a nose and two corners of a mouth",
+        shown(path)
+    )]
     LandmarksDegenerate {
         /// The picture.
         path: PathBuf,
     },
     /// The middle of the landmarks lies outside the picture: they are in the coordinates of another one.
-    #[error("the landmarks of {} lie outside its {width} x {height} pixels", path.display())]
+    #[error("the landmarks of {} lie outside its {width} x {height} pixels", shown(path))]
     LandmarksOutside {
         /// The picture.
         path: PathBuf,
@@ -231,7 +234,7 @@ pub enum Error {
         person: String,
     },
     /// A list of landmarks names a picture twice.
-    #[error("{}:{line}: {picture} stands in the list already", list.display())]
+    #[error("{}:{line}: {picture} stands in the list already", shown(list))]
     RepeatedPicture {
         /// The list.
         list: PathBuf,

@@ -13,8 +13,9 @@ use crate::{Error, PeopleList, shown};
 /// Extensions, in any case, of the files in a person's folder that are pictures; all other files are passed over.
 ///
 /// They include formats that are not read: such a picture is an error when it is loaded, never left out unnoticed.
-pub const PICTURE_EXTENSIONS: [&str; 16] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "pgm", "ppm", "pnm", "pbm", "pam", "bmp", "gif", "tif", "tiff", "webp", "heic",
+pub const PICTURE_EXTENSIONS: [&str; 21] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "pgm", "ppm", "pnm", "pbm", "pam", "bmp", "gif", "tif", "tiff", "webp",
+    "heic", "heif", "avif", "jxl", "jp2", "ico",
 ];
 
 /// The pictures of a set of people: paths only, nothing is decoded.

@@ -13,7 +13,7 @@ use crate::plan::at_most;
 use crate::{Description, Error, Plan};
 
 const FORMAT: &str = "facenet-checkpoint";
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 const PREFIX: &str = "optimizer.";
 
 /// Bytes that a file may spend before its tensors are known to be the network's, so that a hostile one stays below half a
@@ -26,7 +26,7 @@ mod limit {
 /// A network with its numbers and, where it is still in training, what that needs to go on: a safetensors file.
 ///
 /// ```text
-/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: seed, step, recipe, pictures,
+/// metadata: format = facenet-checkpoint, version = 2, description (in TOML); in training: seed, step, recipe, pictures,
 ///           history
 /// tensors:  conv1.weight ...                             parameters and statistics, named as in their tables, F32
 ///           optimizer.first_moment/conv1.weight ...      the optimiser's buffers

@@ -326,7 +326,7 @@ fn metadata_is_checked_field_by_field() {
     }
     for (field, value) in [
         ("format", "pt"),
-        ("version", "2"),
+        ("version", "3"),
         ("seed", "1.5"),
         ("step", "-1"),
         ("step", ""),

@@ -5,6 +5,8 @@ mod framed;
 mod lfw;
 mod synthetic;
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use facenet_cluster::Dendrogram;
@@ -219,6 +221,15 @@ fn check_unseen(set: &FaceSet, dataset: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether there is something under a name: a link that leads nowhere is, and fails when it is read.
+fn is_there(path: &Path) -> Result<bool, Error> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(facenet_data::Error::Io { path: path.to_owned(), source }.into()),
+    }
 }
 
 /// The most pictures of one validation person: some of LFW's have a hundred, and would outweigh everyone in the pairs.

@@ -101,8 +101,8 @@ pub enum Error {
     /// The folder of LFW's originals leads to funneled pictures.
     #[error(
         "{} leads to {}: funneled pictures were warped, so that landmarks of the originals do not fit them; put them into the folder lfw-funneled and take --dataset lfw-funneled",
-        images.display(),
-        target.display()
+        shown(images),
+        shown(target)
     )]
     FunneledAsOriginals {
         /// The folder of pictures.
@@ -113,7 +113,7 @@ pub enum Error {
     /// A list of landmarks lies beside LFW's funneled pictures.
     #[error(
         "{} can't be used: funneled pictures were warped, so that landmarks of the originals do not fit them; take it away, or the originals and --dataset lfw",
-        list.display()
+        shown(list)
     )]
     FunneledLandmarks {
         /// The list.

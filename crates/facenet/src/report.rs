@@ -86,6 +86,9 @@ impl Report<'_> {
     }
 }
 
+/// The longest name that is shown, in characters.
+const NAME: usize = 120;
+
 /// The pattern that marks mistakes in every chart: it can be told without colour.
 fn hatching() -> Markup {
     html! {
@@ -100,13 +103,22 @@ fn hatching() -> Markup {
     }
 }
 
-/// A share in percent.
+/// A share in percent: what is neither none nor all never looks so.
 fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    if (0.0..0.95).contains(&percent) && percent > 0.0 {
-        format!("{percent:.1}\u{a0}%")
-    } else {
-        format!("{percent:.0}\u{a0}%")
+    match percent {
+        _ if percent > 0.0 && percent < 0.1 => "less than 0.1\u{a0}%".to_owned(),
+        _ if percent > 99.9 && percent < 100.0 => "more than 99.9\u{a0}%".to_owned(),
+        _ if (0.1..0.95).contains(&percent) || (99.05..=99.9).contains(&percent) => format!("{percent:.1}\u{a0}%"),
+        _ => format!("{percent:.0}\u{a0}%"),
+    }
+}
+
+/// The end of a long name, since its start is the same for many; at most `most` characters.
+fn shortened(name: &str, most: usize) -> String {
+    match name.chars().count() {
+        length if length > most => format!("…{}", name.chars().skip(length - most + 1).collect::<String>()),
+        _ => name.to_owned(),
     }
 }
 
@@ -126,4 +138,35 @@ fn grouped(number: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_is_not_none_and_most_is_not_all() {
+        let texts = [0.0, 0.0002, 0.0062, 0.12, 0.994, 0.9996, 1.0].map(percent);
+        let expected = [
+            "0\u{a0}%",
+            "less than 0.1\u{a0}%",
+            "0.6\u{a0}%",
+            "12\u{a0}%",
+            "99.4\u{a0}%",
+            "more than 99.9\u{a0}%",
+            "100\u{a0}%",
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn long_names_lose_their_start() {
+        assert_eq!(shortened("s31/4.pgm", 22), "s31/4.pgm");
+        assert_eq!(shortened("somebody/0001.jpg", 9), "…0001.jpg");
+    }
+
+    #[test]
+    fn digits_are_in_threes() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use facenet_data::{Coordinates, FaceSet, LandmarkList, shown};
 
 use super::{
-    Dataset, Pictures, Request, check_second_picture, check_unseen, load_sets, validation_people, with_balanced_pairs,
+    Dataset, Pictures, Request, check_second_picture, check_unseen, is_there, load_sets, validation_people,
+    with_balanced_pairs,
 };
 use crate::Error;
 
@@ -44,7 +45,7 @@ pub(super) fn load(name: &str, folder: &Path, request: Request<'_>, seed: u64) -
 /// The list of landmarks in the folder, if there is one; each of its lines names a picture.
 fn landmarks(set: &FaceSet, folder: &Path) -> Result<Option<LandmarkList>, Error> {
     let path = folder.join(LANDMARKS);
-    if !path.exists() {
+    if !is_there(&path)? {
         return Ok(None);
     }
     let list = LandmarkList::read(&path)?;

@@ -8,7 +8,10 @@ use std::path::Path;
 use facenet_data::{Coordinates, FaceSet, LandmarkList, PairList, PeopleList};
 use facenet_metrics::Pair;
 
-use super::{Dataset, Pictures, Request, check_second_picture, load_sets, validation_people, with_balanced_pairs};
+use super::{
+    Dataset, Pictures, Request, check_second_picture, check_unseen, is_there, load_sets, validation_people,
+    with_balanced_pairs,
+};
 use crate::Error;
 
 /// The landmarks of LFW's pictures, in pixels of the originals.
@@ -29,7 +32,7 @@ pub(super) fn load(folder: &Path, request: Request<'_>, seed: u64) -> Result<Dat
         return Err(Error::FunneledAsOriginals { images, target });
     }
     let list = folder.join(LANDMARKS);
-    let landmarks = if list.exists() { Some(LandmarkList::read(&list)?) } else { None };
+    let landmarks = if is_there(&list)? { Some(LandmarkList::read(&list)?) } else { None };
     load_view_1("lfw", folder, landmarks, request, seed)
 }
 
@@ -37,7 +40,7 @@ pub(super) fn load(folder: &Path, request: Request<'_>, seed: u64) -> Result<Dat
 pub(super) fn load_funneled(folder: &Path, request: Request<'_>, seed: u64) -> Result<Dataset, Error> {
     for name in [LANDMARKS, super::folder::LANDMARKS] {
         let list = folder.join(name);
-        if list.exists() {
+        if is_there(&list)? {
             return Err(Error::FunneledLandmarks { list });
         }
     }
@@ -63,6 +66,7 @@ fn load_view_1(
     let [training, validation] = divide(&FaceSet::from_people_list(&learned, &images)?, &learned.path)?;
     let unseen = FaceSet::from_people_list(&people, &images)?;
     check_second_picture("unseen", &unseen, &people.path)?;
+    check_unseen(&unseen, &people.path)?;
     let unseen_pairs = pairs_within(&unseen, &people.path, &PairList::read(&lists.join("pairsDevTest.txt"))?)?;
 
     let sets = [training, validation, unseen];

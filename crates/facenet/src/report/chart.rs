@@ -107,8 +107,18 @@ pub(super) fn ticks(from: f64, to: f64, count: usize) -> Vec<(f64, String)> {
     (0..=2 * count)
         .map(|index| (first + index as f64) * step)
         .take_while(|&value| value <= to + step * 1e-9)
-        .map(|value| (value, format!("{:.decimals$}", if value == 0.0 { 0.0 } else { value })))
+        .map(|value| (value, label(if value == 0.0 { 0.0 } else { value }, step, decimals)))
         .collect()
+}
+
+/// A value in few characters: thousands as `20k`, and small ones as `2e-5`.
+fn label(value: f64, step: f64, decimals: usize) -> String {
+    match decimals {
+        _ if step >= 1000.0 => format!("{}k", value / 1000.0),
+        _ if decimals > 4 && value != 0.0 => format!("{value:.0e}"),
+        _ if decimals > 4 => "0".to_owned(),
+        _ => format!("{value:.decimals$}"),
+    }
 }
 
 /// The least round value that is not below `value`: where an axis may end.
@@ -133,6 +143,8 @@ mod tests {
         assert_eq!(labels(0.0, 0.3, 5), ["0.0", "0.1", "0.2", "0.3"]);
         assert_eq!(labels(0.0, 900.0, 6), ["0", "200", "400", "600", "800"]);
         assert_eq!(labels(-0.1, 0.1, 4), ["-0.10", "-0.05", "0.00", "0.05", "0.10"]);
+        assert_eq!(labels(0.0, 6e6, 3), ["0k", "2000k", "4000k", "6000k"]);
+        assert_eq!(labels(0.0, 4e-5, 2), ["0", "2e-5", "4e-5"]);
         assert!(labels(1.0, 1.0, 5).is_empty() && labels(0.0, f64::NAN, 5).is_empty());
     }
 

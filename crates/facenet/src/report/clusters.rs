@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 
 use super::thumbnails::Thumbnails;
-use super::{Report, count};
+use super::{NAME, Report, count, shortened};
 
 /// The most pictures in a sheet of the cluster's person, and the most of others.
 const SHOWN_OF_A_KIND: usize = 60;
+
+/// The most clusters that are named as those where the rest of a person is.
+const NAMED: usize = 4;
 
 /// A cluster, and who is in it.
 struct Group {
@@ -19,8 +22,10 @@ struct Group {
     person: usize,
     /// How many pictures show them.
     right: usize,
-    /// The other clusters with pictures of this person.
+    /// The first few of the other clusters with pictures of this person.
     elsewhere: Vec<usize>,
+    /// How many of those there are.
+    others: usize,
 }
 
 impl Group {
@@ -39,7 +44,7 @@ impl Group {
 
     /// Whether it is all pictures of one person and no others.
     fn is_whole(&self) -> bool {
-        self.strangers() == 0 && self.elsewhere.is_empty()
+        self.strangers() == 0 && self.others == 0
     }
 }
 
@@ -66,8 +71,9 @@ fn groups(clusters: &[usize], identities: &[usize]) -> Vec<Group> {
         let commonest = people.into_iter().min_by_key(|&(person, right)| (Reverse(right), person));
         let (person, right) = commonest.expect("a cluster has pictures");
         pictures.sort_by_key(|&picture| (identities[picture] != person, identities[picture], picture));
-        let elsewhere = clusters_of[&person].iter().copied().filter(|&other| other != cluster).collect();
-        Group { pictures, person, right, elsewhere }
+        let clusters = &clusters_of[&person];
+        let elsewhere = clusters.iter().copied().filter(|&other| other != cluster).take(NAMED).collect();
+        Group { pictures, person, right, elsewhere, others: clusters.len() - 1 }
     };
     members.into_iter().map(group).collect()
 }
@@ -84,13 +90,23 @@ pub(super) fn section(report: &Report<'_>, thumbnails: &mut Thumbnails<'_>) -> M
         (group.is_whole(), Reverse(group.pictures.len()), cluster)
     });
     let whole = groups.iter().filter(|group| group.is_whole()).count();
-    let mut pictures = 0;
-    let mut fits = |cluster: &usize| {
-        pictures += groups[*cluster].shown().count();
-        thumbnails.room_for(pictures)
-    };
-    let shown = together.iter().take_while(|cluster| fits(cluster)).count();
-    let shown_alone = if shown < together.len() { 0 } else { alone.iter().take_while(|cluster| fits(cluster)).count() };
+    let (mut mixed, mut wholes, mut hidden) = (Vec::new(), Vec::new(), 0);
+    for &cluster in &together {
+        let group = &groups[cluster];
+        match sheet(cluster, group, report, thumbnails) {
+            Some(sheet) if group.is_whole() => wholes.push(sheet),
+            Some(sheet) => mixed.push(sheet),
+            None => hidden += 1,
+        }
+    }
+    let faces_alone: Vec<Markup> = alone
+        .iter()
+        .map_while(|&cluster| {
+            let group = &groups[cluster];
+            face(group.pictures[0], (!group.is_whole()).then_some(("+", "not all of this person")), thumbnails)
+        })
+        .collect();
+    let hidden_alone = alone.len() - faces_alone.len();
     html! {
         section {
             h2 { "Who belongs together?" }
@@ -100,73 +116,71 @@ pub(super) fn section(report: &Report<'_>, thumbnails: &mut Thumbnails<'_>) -> M
                 " on average belong together, it put " (count(unseen.identities.len(), "picture", "pictures")) " of "
                 (count(unseen.people.len(), "person", "people")) " into " (count(groups.len(), "cluster", "clusters")) ". "
                 (count(whole, "person is", "people are")) " found whole: all their pictures in one cluster, and nobody else's. "
-                "A crossed picture does not show the person whom most of its cluster shows."
+                "A crossed picture does not show the commonest person of its cluster."
             }
-            @let (mixed, wholes) = together[..shown].split_at(together[..shown].partition_point(|&cluster| !groups[cluster].is_whole()));
             @if !mixed.is_empty() {
                 h3 { "Not whole" }
-                .sheets { @for &cluster in mixed { (sheet(cluster, &groups[cluster], report, thumbnails)) } }
+                .sheets { @for sheet in &mixed { (sheet) } }
             }
             @if !wholes.is_empty() {
                 h3 { "Whole" }
-                .sheets.small { @for &cluster in wholes { (sheet(cluster, &groups[cluster], report, thumbnails)) } }
+                .sheets.small { @for sheet in &wholes { (sheet) } }
             }
-            @if shown < together.len() {
-                p.order { (count(together.len() - shown, "more cluster is", "more clusters are")) " not shown, to keep this page small." }
+            @if hidden > 0 {
+                p.order { (count(hidden, "more cluster is", "more clusters are")) " not shown, to keep this page small." }
             }
             @if !alone.is_empty() {
                 h3 { "Alone in their cluster: " (count(alone.len(), "picture", "pictures")) }
                 p.order {
-                    "Crossed, if there are more pictures of the same person."
-                    @if shown_alone < alone.len() { " " (count(alone.len() - shown_alone, "is", "are")) " not shown, to keep this page small." }
+                    "Marked +, if there are more pictures of the same person."
+                    @if hidden_alone > 0 { " " (count(hidden_alone, "is", "are")) " not shown, to keep this page small." }
                 }
-                .sheet {
-                    .faces {
-                        @for &cluster in &alone[..shown_alone] {
-                            (face(groups[cluster].pictures[0], !groups[cluster].is_whole(), thumbnails))
-                        }
-                    }
-                }
+                .sheet { .faces { @for face in &faces_alone { (face) } } }
             }
         }
     }
 }
 
-fn sheet(cluster: usize, group: &Group, report: &Report<'_>, thumbnails: &mut Thumbnails<'_>) -> Markup {
+/// A cluster's pictures; none if there is no room for any.
+fn sheet(cluster: usize, group: &Group, report: &Report<'_>, thumbnails: &mut Thumbnails<'_>) -> Option<Markup> {
+    let faces: Vec<Markup> = group
+        .shown()
+        .map_while(|(picture, wrong)| face(picture, wrong.then_some(("✕", "another person")), thumbnails))
+        .collect();
+    let hidden = group.pictures.len() - faces.len();
     let all = report.unseen.identities.iter().filter(|&&identity| identity == group.person).count();
-    html! {
+    let markup = html! {
         figure class=(if group.is_whole() { "sheet" } else { "sheet mixed" }) {
             figcaption {
-                strong { "Cluster " (cluster + 1) ": " (report.unseen.people[group.person]) }
+                strong { "Cluster " (cluster + 1) ": " (shortened(&report.unseen.people[group.person], NAME)) }
                 ", " (group.right) " of " (count(all, "picture", "pictures"))
-                @if !group.elsewhere.is_empty() { "; the rest in " (numbers(&group.elsewhere)) }
+                @if group.others > 0 { "; the rest in " (numbers(&group.elsewhere, group.others)) }
                 @if group.strangers() > 0 { "; " (count(group.strangers(), "picture", "pictures")) " of others" }
             }
-            .faces {
-                @for (picture, wrong) in group.shown() { (face(picture, wrong, thumbnails)) }
-            }
-            @let hidden = group.pictures.len() - group.shown().count();
+            .faces { @for face in &faces { (face) } }
             @if hidden > 0 { p.order { (count(hidden, "more picture is", "more pictures are")) " not shown." } }
         }
-    }
+    };
+    (!faces.is_empty()).then_some(markup)
 }
 
-/// Clusters by their numbers, the first few.
-fn numbers(clusters: &[usize]) -> String {
-    const NAMED: usize = 4;
-    let named: Vec<String> = clusters.iter().take(NAMED).map(|cluster| (cluster + 1).to_string()).collect();
-    let more = if clusters.len() > NAMED { format!(" and {} more", clusters.len() - NAMED) } else { String::new() };
-    format!("{} {}{more}", if clusters.len() == 1 { "cluster" } else { "clusters" }, named.join(", "))
+/// Clusters by their numbers: the first ones, of so many.
+fn numbers(clusters: &[usize], of: usize) -> String {
+    let named: Vec<String> = clusters.iter().map(|cluster| (cluster + 1).to_string()).collect();
+    let more = if of > clusters.len() { format!(" and {} more", of - clusters.len()) } else { String::new() };
+    format!("{} {}{more}", if of == 1 { "cluster" } else { "clusters" }, named.join(", "))
 }
 
-fn face(picture: usize, wrong: bool, thumbnails: &mut Thumbnails<'_>) -> Markup {
-    html! {
-        @if wrong {
-            span.face.wrong title="wrong" { (thumbnails.picture(picture)) span.cross aria-label="wrong" { "✕" } }
+/// A picture with a mark and what it means; none if there is no room for it.
+fn face(picture: usize, mark: Option<(&str, &str)>, thumbnails: &mut Thumbnails<'_>) -> Option<Markup> {
+    let picture = thumbnails.picture(picture)?;
+    Some(html! {
+        @if let Some((mark, meaning)) = mark {
+            span.face.wrong title=(meaning) { (picture) span.cross role="img" aria-label=(meaning) { (mark) } }
         } @else {
-            span.face { (thumbnails.picture(picture)) }
+            span.face { (picture) }
         }
-    }
+    })
 }
 
 #[cfg(test)]
@@ -175,8 +189,8 @@ mod tests {
 
     #[test]
     fn few_clusters_are_named() {
-        assert_eq!(numbers(&[4]), "cluster 5");
-        assert_eq!(numbers(&[0, 2, 4, 6, 8, 9]), "clusters 1, 3, 5, 7 and 2 more");
+        assert_eq!(numbers(&[4], 1), "cluster 5");
+        assert_eq!(numbers(&[0, 2, 4, 6], 6), "clusters 1, 3, 5, 7 and 2 more");
     }
 
     #[test]

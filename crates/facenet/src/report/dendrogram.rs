@@ -1,13 +1,14 @@
 //! The tree of all merges, from the root to the pictures.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use facenet_cluster::Dendrogram;
 use maud::{Markup, html};
 
-use super::Report;
 use super::chart::{number, round_up, ticks};
 use super::clusters::strangers;
+use super::{Report, shortened};
 
 const WIDTH: f64 = 920.0;
 /// Room right of the leaves, for names.
@@ -46,9 +47,9 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                 "Each line ends in a picture on the right. Where two lines meet, two groups were joined, at the mean squared distance "
                 "of their pictures that the axis shows; the root of all is on the left. Cut at "
                 (format!("{cut:.3}")) ", chosen on other people, the branches on the right of the cut are the clusters. "
-                "A cross marks a picture that does not show the person whom most of its cluster shows."
+                "A cross marks a picture that does not show the commonest person of its cluster."
             }
-            .scroll {
+            .scroll tabindex="0" {
                 svg.dendrogram role="img" aria-label="Dendrogram of all pictures, from the root to the leaves"
                     viewBox=(format!("0 0 {WIDTH} {}", number(layout.height))) {
                     @for (value, label) in ticks(0.0, layout.farthest, 8) {
@@ -58,15 +59,17 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                     path.branch.above d=(above) {}
                     path.branch d=(below) {}
                     line.threshold x1=(number(cut_x)) x2=(number(cut_x)) y1=(TOP - 8.0) y2=(number(layout.height)) {}
-                    text.note.cut x=(number(cut_x - 5.0)) y="30" text-anchor="end" { "cut " (format!("{cut:.3}")) }
-                    @for leaf in 0..leaves {
-                        @let y = layout.y[leaf];
-                        @if leaves <= NAMED {
+                    @let left = cut_x > 90.0;
+                    text.note.cut x=(number(cut_x + if left { -5.0 } else { 5.0 })) y="30" text-anchor=(if left { "end" } else { "start" }) {
+                        "cut " (format!("{cut:.3}"))
+                    }
+                    @if leaves > NAMED { path.wrong-leaf d=(layout.dashes(&wrong)) {} }
+                    @else {
+                        @for leaf in 0..leaves {
+                            @let y = layout.y[leaf];
                             text class=(if wrong[leaf] { "leaf wrong" } else { "leaf" }) x=(number(layout.right + 5.0)) y=(number(y + 3.5)) {
-                                @if wrong[leaf] { "✕ " } (shortened(&report.unseen.pictures[leaf]))
+                                @if wrong[leaf] { "✕ " } (shortened(&report.unseen.pictures[leaf], NAME))
                             }
-                        } @else if wrong[leaf] {
-                            line.wrong-leaf x1=(number(layout.right + 2.0)) x2=(number(layout.right + 14.0)) y1=(number(y)) y2=(number(y)) {}
                         }
                     }
                 }
@@ -83,7 +86,7 @@ impl<'a> Layout<'a> {
         let mut y = vec![0.0; leaves + merges.len()];
         // From the root down without recursion: a chain of merges is as deep as there are pictures.
         let mut next = 0;
-        let mut open: Vec<usize> = (0..y.len()).last().into_iter().collect();
+        let mut open: Vec<usize> = y.len().checked_sub(1).into_iter().collect();
         while let Some(cluster) = open.pop() {
             match cluster.checked_sub(leaves) {
                 None => {
@@ -103,6 +106,13 @@ impl<'a> Layout<'a> {
 
     fn x(&self, squared_distance: f64) -> f64 {
         LEFT + (self.right - LEFT) * (1.0 - (squared_distance / self.farthest).clamp(0.0, 1.0))
+    }
+
+    /// A dash for each wrong picture; of those on one spot, one.
+    fn dashes(&self, wrong: &[bool]) -> String {
+        let (left, right) = (number(self.right + 2.0), number(self.right + 14.0));
+        let places = wrong.iter().zip(&self.y).filter(|(wrong, _)| **wrong).map(|(_, &y)| number(y));
+        places.collect::<BTreeSet<_>>().into_iter().map(|y| format!("M{left} {y}H{right}")).collect()
     }
 
     /// The lines of the merges beyond the cut, and of those within.
@@ -129,16 +139,6 @@ impl<'a> Layout<'a> {
             let _ = write!(path, "M{} {}H{x}V{}H{}", first.0, first.1, second.1, second.0);
         }
         paths
-    }
-}
-
-/// The end of a long name: its start is the same for many.
-fn shortened(name: &str) -> String {
-    let characters = name.chars().count();
-    if characters <= NAME {
-        name.to_owned()
-    } else {
-        format!("…{}", name.chars().skip(characters - NAME + 1).collect::<String>())
     }
 }
 
@@ -169,11 +169,5 @@ mod tests {
         assert!(layout.paths(1.0).iter().all(|path| path.len() < 200_000));
         let one = Dendrogram::build(points.slice(ndarray::s![..1, ..]), Linkage::Single).unwrap();
         assert_eq!(Layout::new(&one, 1, 1.0).paths(1.0), ["", ""]);
-    }
-
-    #[test]
-    fn long_names_lose_their_start() {
-        assert_eq!(shortened("s31/4.pgm"), "s31/4.pgm");
-        assert_eq!(shortened("a_very_long_name_of_somebody/0001.jpg"), "…_of_somebody/0001.jpg");
     }
 }

@@ -4,51 +4,66 @@ use facenet_metrics::Pair;
 use maud::{Markup, html};
 
 use super::thumbnails::Thumbnails;
-use super::{Report, count};
+use super::{NAME, Report, count, shortened};
 
 /// The most pairs of each kind that are shown.
 const SHOWN: usize = 12;
 
 /// The worst false accepts and the worst false rejects, side by side as pictures.
 pub(super) fn section(report: &Report<'_>, thumbnails: &mut Thumbnails<'_>) -> Markup {
-    let [accepts, rejects] = [false, true].map(|same| worst(report, same));
+    let [(accepts, all_accepts), (rejects, all_rejects)] = [false, true].map(|same| worst(report, same));
     html! {
         section {
             h2 { "Where it was wrong" }
-            h3 { "Two people taken for one: " (count(accepts.len(), "pair", "pairs")) }
-            (pairs(report, &accepts, "The nearest of these first.", thumbnails))
-            h3 { "One person taken for two: " (count(rejects.len(), "pair", "pairs")) }
-            (pairs(report, &rejects, "The farthest of these first.", thumbnails))
+            h3 { "Two people taken for one: " (count(all_accepts, "pair", "pairs")) }
+            (pairs(report, &accepts, all_accepts, "The nearest of these first.", thumbnails))
+            h3 { "One person taken for two: " (count(all_rejects, "pair", "pairs")) }
+            (pairs(report, &rejects, all_rejects, "The farthest of these first.", thumbnails))
         }
     }
 }
 
-/// Wrongly judged pairs of one kind with their distances, the worst first.
-fn worst(report: &Report<'_>, same: bool) -> Vec<(Pair, f64)> {
+/// The worst of the wrongly judged pairs of one kind with their distances, the worst first; and how many there are in all.
+fn worst(report: &Report<'_>, same: bool) -> (Vec<(Pair, f64)>, usize) {
     let threshold = report.run.embeddings.verification.threshold;
     let distances = report.embeddings.pair_scores.squared_distances();
     let pairs = report.unseen_pairs.iter().copied().zip(distances.iter().copied());
     let mut wrong: Vec<_> =
         pairs.filter(|(pair, distance)| pair.same == same && (*distance <= threshold) != same).collect();
-    wrong.sort_by(|a, b| if same { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) });
-    wrong
+    let all = wrong.len();
+    let order = |a: &(Pair, f64), b: &(Pair, f64)| {
+        let by_distance = if same { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) };
+        by_distance.then(a.0.cmp(&b.0))
+    };
+    if all > SHOWN {
+        wrong.select_nth_unstable_by(SHOWN, order);
+        wrong.truncate(SHOWN);
+    }
+    wrong.sort_by(order);
+    (wrong, all)
 }
 
-fn pairs(report: &Report<'_>, pairs: &[(Pair, f64)], order: &str, thumbnails: &mut Thumbnails<'_>) -> Markup {
+fn pairs(
+    report: &Report<'_>,
+    pairs: &[(Pair, f64)],
+    all: usize,
+    order: &str,
+    thumbnails: &mut Thumbnails<'_>,
+) -> Markup {
     let names = &report.unseen.pictures;
     html! {
         @if pairs.is_empty() {
             p { "None." }
         } @else {
-            p.order { (order) @if pairs.len() > SHOWN { " The first " (SHOWN) " are shown." } }
+            p.order { (order) @if all > pairs.len() { " The first " (pairs.len()) " are shown." } }
             .pairs {
-                @for (pair, distance) in pairs.iter().take(SHOWN) {
+                @for (pair, distance) in pairs {
                     figure.pair {
-                        .faces { (thumbnails.picture(pair.first)) (thumbnails.picture(pair.second)) }
+                        .faces { @for index in [pair.first, pair.second] { @if let Some(picture) = thumbnails.picture(index) { (picture) } } }
                         figcaption {
                             strong { (format!("{distance:.3}")) }
-                            span { (names[pair.first]) }
-                            span { (names[pair.second]) }
+                            span { (shortened(&names[pair.first], NAME)) }
+                            span { (shortened(&names[pair.second], NAME)) }
                         }
                     }
                 }

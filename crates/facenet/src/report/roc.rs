@@ -8,31 +8,38 @@ use super::percent;
 
 /// The ROC curves of embeddings and of raw pixels, with the threshold marked on the first.
 pub(super) fn chart(embeddings: &PairScores, pixels: &PairScores, threshold: f64) -> Markup {
-    let [curve, baseline] = [embeddings, pixels].map(PairScores::roc);
     let chart = Chart::new(
         380.0,
         Axis { label: "false accept rate: two people called one", from: 0.0, to: 1.0 },
         Axis { label: "validation rate: one person found to be one", from: 0.0, to: 1.0 },
     );
-    let points = |curve: &RocCurve| -> Vec<(f64, f64)> {
-        curve.points.iter().map(|point| (point.false_accept_rate, point.validation_rate)).collect()
+    let path = |curve: &RocCurve| {
+        chart.path(curve.points.iter().map(|point| (point.false_accept_rate, point.validation_rate)))
     };
-    let here = at(&curve, threshold);
+    let drawn = |scores: &PairScores| {
+        let curve = scores.roc();
+        (path(&curve), curve.auc(), at(&curve, threshold))
+    };
+    let ((curve, area, here), (baseline, baseline_area, _)) = (drawn(embeddings), drawn(pixels));
     let (x, y) = (chart.x(here.false_accept_rate), chart.y(here.validation_rate));
+    // The label stays within the axes, wherever the threshold lies.
+    let (right, down) = (if x < 300.0 { 1.0 } else { -1.0 }, if y < 250.0 { 1.0 } else { -1.0 });
     let legend = [
-        ("line", format!("embeddings, area {:.3}", curve.auc())),
-        ("line baseline", format!("raw pixels, area {:.3}", baseline.auc())),
+        ("line", format!("embeddings, area {area:.3}")),
+        ("line baseline", format!("raw pixels, area {baseline_area:.3}")),
         ("line chance", "guessing, area 0.5".to_owned()),
     ];
     html! {
         figure {
             (chart.draw("ROC curves of embeddings and raw pixels", &html! {
                 path class="line chance" d=(chart.path([(0.0, 0.0), (1.0, 1.0)])) {}
-                path class="line baseline" d=(chart.path(points(&baseline))) {}
-                path class="line" d=(chart.path(points(&curve))) {}
+                path class="line baseline" d=(baseline) {}
+                path class="line" d=(curve) {}
                 circle.operating-point cx=(number(x)) cy=(number(y)) r="5" {}
-                line.pointer x1=(number(x + 7.0)) y1=(number(y + 5.0)) x2=(number(x + 26.0)) y2=(number(y + 20.0)) {}
-                text.note x=(number(x + 30.0)) y=(number(y + 27.0)) { "at the threshold" }
+                line.pointer x1=(number(x + 7.0 * right)) y1=(number(y + 5.0 * down)) x2=(number(x + 26.0 * right)) y2=(number(y + 20.0 * down)) {}
+                text.note x=(number(x + 30.0 * right)) y=(number(y + 23.0 * down + 4.0)) text-anchor=(if right > 0.0 { "start" } else { "end" }) {
+                    "at the threshold"
+                }
                 @for (index, (class, label)) in legend.iter().enumerate() {
                     @let y = 262.0 + 22.0 * index as f64;
                     line class=(class) x1="208" x2="244" y1=(y) y2=(y) {}

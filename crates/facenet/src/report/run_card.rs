@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::count;
-use crate::{Recipe, RunReport};
+use super::{count, grouped};
+use crate::{Recipe, RunReport, StoppedBy};
 
 /// The facts of the run, and its recipe.
 pub(super) fn section(run: &RunReport, recipe: &Recipe) -> Markup {
@@ -12,14 +12,8 @@ pub(super) fn section(run: &RunReport, recipe: &Recipe) -> Markup {
     let facts = [
         ("command", run.provenance.command.clone(), true),
         ("started", run.provenance.started.clone(), false),
-        (
-            "time",
-            format!(
-                "{:.0} s in all, {:.0} s of them in {} steps of training",
-                run.seconds_total, run.train.seconds, run.train.steps
-            ),
-            false,
-        ),
+        ("time", format!("{:.0} s in all, {:.0} s of training", run.seconds_total, run.train.seconds), false),
+        ("steps", format!("{}, those before a resumption included", grouped(run.train.steps as usize)), false),
         ("training ended", run.stopped_by.to_string(), false),
         ("program", run.provenance.program.clone(), false),
         ("machine", format!("{}, {}", run.provenance.machine, count(run.threads, "thread", "threads")), false),
@@ -36,7 +30,9 @@ pub(super) fn section(run: &RunReport, recipe: &Recipe) -> Markup {
     html! {
         section {
             h2 { "Run card" }
-            p { "The same data, recipe and seed give the same weights, bit by bit, on any number of threads of one kind of machine." }
+            @if run.stopped_by == StoppedBy::Steps {
+                p { "The same data, recipe and seed give the same weights, bit by bit, on any number of threads of one kind of machine." }
+            }
             dl {
                 @for (name, fact, code) in &facts {
                     dt { (name) }

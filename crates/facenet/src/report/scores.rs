@@ -75,7 +75,7 @@ fn table(run: &RunReport) -> Markup {
         }),
     ];
     html! {
-        .scroll {
+        .scroll tabindex="0" {
             table {
                 thead { tr { th {} th { "embeddings" } th { "raw pixels" } } }
                 tbody {

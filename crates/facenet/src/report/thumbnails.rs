@@ -6,10 +6,13 @@ use facenet_data::{Crop, encode_jpeg};
 use maud::{Markup, html};
 use ndarray::Axis;
 
+use super::{NAME, shortened};
 use crate::LabelledFaces;
 
-/// The most characters that all pictures of a page take.
-const BUDGET: usize = 3 << 20;
+/// The most characters that all pictures of a page take, with what stands around each.
+const BUDGET: usize = 2_750_000;
+/// More than a name and its place in the page take of them.
+const AROUND: usize = 1200;
 /// The longer side of a picture, at most.
 const SIDE: usize = 72;
 const QUALITY: u8 = 78;
@@ -25,14 +28,8 @@ impl<'a> Thumbnails<'a> {
         Self { faces, room: BUDGET }
     }
 
-    /// Whether about so many more pictures can be shown.
-    pub(super) fn room_for(&self, pictures: usize) -> bool {
-        // Of 72 x 72 pixels at this quality; a face takes some 2,000.
-        pictures.saturating_mul(3000) <= self.room
-    }
-
-    /// A picture with its name for those who can't see it.
-    pub(super) fn picture(&mut self, index: usize) -> Markup {
+    /// A picture with its name for those who can't see it; none if there is no room for it.
+    pub(super) fn picture(&mut self, index: usize) -> Option<Markup> {
         let face = self.faces.faces.index_axis(Axis(0), index);
         let (height, width, _) = face.dim();
         let shrink = (SIDE as f64 / height.max(width) as f64).min(1.0);
@@ -42,7 +39,12 @@ impl<'a> Thumbnails<'a> {
             false => face.to_owned(),
         };
         let source = format!("data:image/jpeg;base64,{}", STANDARD.encode(encode_jpeg(shown.view(), QUALITY)));
-        self.room = self.room.saturating_sub(source.len());
-        html! { img src=(source) width=(columns) height=(rows) alt=(self.faces.pictures[index]); }
+        let Some(room) = self.room.checked_sub(source.len() + AROUND) else {
+            self.room = 0;
+            return None;
+        };
+        self.room = room;
+        let name = shortened(&self.faces.pictures[index], NAME);
+        Some(html! { img src=(source) width=(columns) height=(rows) alt=(name); })
     }
 }

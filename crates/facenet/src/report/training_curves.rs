@@ -6,11 +6,12 @@ use super::chart::{Axis, Chart, number, round_up};
 use super::grouped;
 use crate::{History, HistoryPoint};
 
-/// The curves of the loss and of the active triplets.
+/// The curves of the loss, of the active triplets and of the distances.
 pub(super) fn section(history: &History) -> Markup {
     let points: Vec<HistoryPoint> = history.points().collect();
     let loss = Curve::new(points.iter().map(|point| point.loss).collect());
     let active = Curve::new(points.iter().map(|point| point.active_triplets).collect());
+    let spread = Curve::new(points.iter().map(|point| point.mean_squared_distance).collect());
     html! {
         section {
             h2 { "How it learned" }
@@ -21,14 +22,23 @@ pub(super) fn section(history: &History) -> Markup {
             .charts {
                 figure {
                     (loss.chart(&points, "triplet loss", "The triplet loss, step by step"))
-                    @if let (Some(first), Some(last)) = (loss.means.first(), loss.means.last()) {
+                    @if let Some([first, last]) = loss.ends() {
                         figcaption { "Triplet loss: from " (format!("{first:.3}")) " to " (format!("{last:.3}")) " in " (grouped(history.steps() as usize)) " steps." }
                     }
                 }
                 figure {
                     (active.chart(&points, "active triplets a batch", "Active triplets in a batch, step by step"))
-                    @if let (Some(first), Some(last)) = (active.means.first(), active.means.last()) {
+                    @if let Some([first, last]) = active.ends() {
                         figcaption { "Active triplets in a batch: from " (grouped(first.round() as usize)) " to " (grouped(last.round() as usize)) "." }
+                    }
+                }
+                figure {
+                    (spread.chart(&points, "mean squared distance", "The mean squared distance of two pictures of a batch, step by step"))
+                    @if let Some([first, last]) = spread.ends() {
+                        figcaption {
+                            "Squared distance of two pictures of a batch, whoever they show: from " (format!("{first:.2}")) " to " (format!("{last:.2}"))
+                            ". Near 0, all embeddings would be one point."
+                        }
                     }
                 }
             }
@@ -50,6 +60,11 @@ impl Curve {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let means = (0..values.len()).map(|index| mean(around(index))).collect();
         Self { values, means }
+    }
+
+    /// What the values tend to at the start and at the end.
+    fn ends(&self) -> Option<[f64; 2]> {
+        Some([*self.means.first()?, *self.means.last()?])
     }
 
     fn chart(&self, points: &[HistoryPoint], label: &'static str, title: &str) -> Markup {
