@@ -98,6 +98,7 @@ fn damaged_pictures() {
         fs::write(bench.path(&path), content).unwrap();
         let stderr = bench.refuses(&["--dataset", "people"], &path);
         assert!(stderr.contains(message), "{message} in {stderr}");
+        assert!(stderr.contains("\nhelp: replace that picture"), "{stderr}");
         fs::remove_file(bench.path(&path)).unwrap();
     }
 }
@@ -458,7 +459,7 @@ mod unix {
     #[test]
     fn links_that_lead_nowhere() {
         let bench = Bench::new();
-        for (link, target) in [("people/p2/3.png", "3.png"), ("people/p7", "p7"), ("people/p7", "nowhere")] {
+        for (link, target) in [("people/p2/3.png", "3.png"), ("people/p7", "p7"), ("people/landmarks.txt", "nowhere")] {
             symlink(target, bench.path(link)).unwrap();
             let stderr = bench.refuses(&["--dataset", "people"], &format!("can't read {link}: "));
             assert!(stderr.contains("leads nowhere"), "{stderr}");

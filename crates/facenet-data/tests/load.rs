@@ -209,8 +209,12 @@ fn landmarks_that_are_not_those_of_the_picture_are_errors() {
         let alignment = Some(Alignment { template: TEMPLATE, landmarks: &landmarks });
         load_faces(&paths, Framing { alignment, ..Framing::from(&Crop::Whole) }, [12, 12], &QUIET).unwrap_err()
     };
-    let error = load(Landmarks([[7.0, 7.0]; 5]));
-    assert!(matches!(&error, Error::LandmarksDegenerate { path } if *path == paths[1]), "{error}");
+    // Equal ones, and shares of the picture's sides.
+    let shares = FACE.0.map(|[x, y]| [x / 20.0, y / 10.0]);
+    for wrong in [Landmarks([[7.0, 7.0]; 5]), Landmarks(shares)] {
+        let error = load(wrong);
+        assert!(matches!(&error, Error::LandmarksDegenerate { path } if *path == paths[1]), "{error}");
+    }
     let error = load(FACE.shifted([0.0, 200.0]));
     assert!(matches!(&error, Error::LandmarksOutside { path, width: 20, height: 10 } if *path == paths[1]), "{error}");
 }
