@@ -125,7 +125,7 @@ fn lfw_funneled() -> DataSet {
 fn lfw_pictures(name: &'static str, top: &'static str, figshare_id: &str, bytes: u64, sha256: &str) -> RemoteFile {
     RemoteFile {
         name,
-        addresses: vec![figshare(figshare_id)],
+        addresses: figshare(figshare_id),
         size: Size::Exactly(bytes),
         sha256: sha256.to_owned(),
         product: Product::People { folder: "images", packing: Packing::TarGz { top }, people: 5_749, pictures: 13_233 },
@@ -188,7 +188,7 @@ fn lfw_lists() -> Vec<RemoteFile> {
     .into_iter()
     .map(|(name, path, figshare_id, bytes, sha256)| {
         let site = "umass-vis-lfw/umass-vis-lfw.github.io/2a620cd8cceb10430f8c7012fe9fa5f0837759e9";
-        let mut addresses: Vec<String> = figshare_id.into_iter().map(figshare).collect();
+        let mut addresses: Vec<String> = figshare_id.into_iter().flat_map(figshare).collect();
         addresses.push(github(&format!("{site}/{name}")));
         if name == "pairs.txt" {
             addresses.push(github("davidsandberg/facenet/3a036f8a54a18663e6b67bde82fe290bc7abf663/data/pairs.txt"));
@@ -207,7 +207,7 @@ fn lfw_lists() -> Vec<RemoteFile> {
 fn olivetti() -> DataSet {
     let file = RemoteFile {
         name: "olivettifaces.mat",
-        addresses: vec![figshare("5976027"), "https://cs.nyu.edu/~roweis/data/olivettifaces.mat".to_owned()],
+        addresses: [figshare("5976027"), vec!["https://cs.nyu.edu/~roweis/data/olivettifaces.mat".to_owned()]].concat(),
         // About 4 MB.
         size: Size::AtMost(16 << 20),
         sha256: "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794".to_owned(),
@@ -216,8 +216,12 @@ fn olivetti() -> DataSet {
     DataSet { name: "olivetti", terms: OLIVETTI_TERMS, files: vec![file] }
 }
 
-fn figshare(id: &str) -> String {
-    format!("https://ndownloader.figshare.com/files/{id}")
+/// A file of figshare, whose two gates are not always open to programs both.
+fn figshare(id: &str) -> Vec<String> {
+    vec![
+        format!("https://ndownloader.figshare.com/files/{id}"),
+        format!("https://api.figshare.com/v2/file/download/{id}"),
+    ]
 }
 
 /// A file of a repository as it was at one commit: `owner/repository/commit/path`.

@@ -211,7 +211,10 @@ fn check_pictures(folder: &Path, people: usize, pictures: usize) -> Result<()> {
     let (mut found_people, mut found_pictures) = (0, 0);
     for person in visible(folder)?.into_iter().filter(|path| path.is_dir()) {
         found_people += 1;
-        found_pictures += visible(&person)?.len();
+        // Beside them may lie what systems leave in folders: `Thumbs.db`.
+        let is_picture =
+            |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jpg" || extension == "png");
+        found_pictures += visible(&person)?.into_iter().filter(is_picture).count();
     }
     ensure!(
         (found_people, found_pictures) == (people, pictures),

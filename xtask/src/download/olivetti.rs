@@ -1,13 +1,17 @@
 //! The Olivetti faces: columns of a matrix, to be pictures in a folder for each person.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use facenet_data::open_regular_file;
 use image::ExtendedColorType;
 
 use super::matlab::read_matrix;
 
+/// More than the file has, in bytes.
+const MOST_BYTES: u64 = 16 << 20;
 /// Pixels along each side of a picture.
 const SIDE: usize = 64;
 /// Pictures of each person, one after the other.
@@ -18,7 +22,9 @@ const PICTURES: usize = 10;
 /// # Errors
 /// If the file is not a MATLAB file with the matrix of that many people, or if a picture can't be written.
 pub fn write_pictures(file: &Path, people: usize, folder: &Path) -> Result<()> {
-    let bytes = fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
+    let mut bytes = Vec::new();
+    let opened = open_regular_file(file).and_then(|opened| opened.take(MOST_BYTES).read_to_end(&mut bytes));
+    opened.with_context(|| format!("can't read {}", file.display()))?;
     let pictures = pictures(&bytes, people).with_context(|| format!("{} can't be used", file.display()))?;
     for (number, picture) in pictures.iter().enumerate() {
         let own = folder.join(format!("s{}", number / PICTURES + 1));

@@ -4,9 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use facenet_data::open_regular_file;
 use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body, Proxy};
@@ -21,6 +22,10 @@ pub struct Patience {
     pub stall: Duration,
     /// How often an address is tried in a row without getting on.
     pub tries: u32,
+    /// So many bytes more than ever before are getting on.
+    pub progress: u64,
+    /// How long a server may bring fewer than [`SLOWEST`] bytes.
+    pub slow: Duration,
     /// How long to wait before the second try; twice as long before each one after it.
     pub pause: Duration,
 }
@@ -28,14 +33,21 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(20), stall: seconds(30), tries: 4, pause: seconds(1) }
+        Self {
+            connect: seconds(20),
+            stall: seconds(30),
+            tries: 4,
+            progress: 1 << 20,
+            slow: seconds(60),
+            pause: seconds(1),
+        }
     }
 }
 
 /// How many redirections are followed.
 const REDIRECTIONS: u32 = 8;
-/// A try that brings so many bytes has got on.
-const PROGRESS: u64 = 1 << 20;
+/// A server that takes longer than [`Patience::slow`] for so many bytes is left.
+const SLOWEST: u64 = 64 << 10;
 
 /// What is going on.
 pub enum Event<'a> {
@@ -54,6 +66,16 @@ pub enum Event<'a> {
 pub struct Client {
     agent: Agent,
     patience: Patience,
+}
+
+/// What tries of one address know of each other.
+struct Attempts {
+    /// Whether bytes from elsewhere may be in the part.
+    foreign: bool,
+    /// Whether to ask for what is behind the part.
+    resume: bool,
+    /// Whether the file began to arrive from there.
+    answered: bool,
 }
 
 /// Why a try brought no file.
@@ -134,22 +156,21 @@ impl Client {
         told: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Failure> {
         let (mut tries, mut pause) = (0, self.patience.pause);
-        // Whether bytes from elsewhere may be in the part, and whether to ask for what is behind it.
-        let (mut foreign, mut resume) = (part.bytes > 0, true);
+        let mut state = Attempts { foreign: part.bytes > 0, resume: true, answered: false };
+        let mut best = part.bytes;
         loop {
-            if !resume {
+            if !state.resume {
                 part.clear()?;
             }
-            let before = part.bytes;
-            foreign &= before > 0;
-            let failure = match self.receive(address, file, part, &mut resume, told) {
+            state.foreign &= part.bytes > 0;
+            let failure = match self.receive(address, file, part, &mut state, told) {
                 Ok(()) if part.hash() == file.sha256 => return Ok(()),
                 Ok(()) => {
                     let found = part.hash();
                     part.clear()?;
-                    if foreign {
+                    if state.foreign {
                         // The bytes from before may be the wrong ones.
-                        foreign = false;
+                        state.foreign = false;
                         continue;
                     }
                     return Err(Failure::Lasting(format!("wrong bytes: their sha256 is {found}, not {}", file.sha256)));
@@ -157,8 +178,9 @@ impl Client {
                 Err(Failure::Passing(reason)) => reason,
                 Err(failure) => return Err(failure),
             };
-            if part.bytes.saturating_sub(before) >= PROGRESS {
-                (tries, pause) = (0, self.patience.pause);
+            // Farther than ever: a server that begins anew again and again does not get on.
+            if part.bytes >= best.saturating_add(self.patience.progress) {
+                (tries, pause, best) = (0, self.patience.pause, part.bytes);
             }
             tries += 1;
             if tries >= self.patience.tries {
@@ -176,33 +198,38 @@ impl Client {
         address: &str,
         file: &RemoteFile,
         part: &mut Part,
-        resume: &mut bool,
+        state: &mut Attempts,
         told: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Failure> {
-        let mut request = self.agent.get(address).header(header::ACCEPT_ENCODING, "identity");
+        // A bound for bodies of redirections too, which nobody looks at.
+        let longest = self.patience.stall + Duration::from_secs(file.size.limit() / 4096);
+        let request = self.agent.get(address).config().timeout_recv_body(Some(longest)).build();
+        let mut request = request.header(header::ACCEPT_ENCODING, "identity");
         let asked = part.bytes;
         if asked > 0 {
             request = request.header(header::RANGE, format!("bytes={asked}-"));
         }
-        let response = request.call().map_err(|error| request_failure(&error))?;
-        match response.status() {
+        let response = request.call().map_err(|error| request_failure(&error, state.answered))?;
+        let start = match response.status() {
             // Whoever does not know ranges sends everything.
-            StatusCode::OK => part.clear()?,
-            StatusCode::PARTIAL_CONTENT if asked > 0 && range_start(&response) == Some(asked) => {}
+            StatusCode::OK => 0,
+            StatusCode::PARTIAL_CONTENT if asked > 0 && range_start(&response) == Some(asked) => asked,
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if asked > 0 => {
-                *resume = false;
+                state.resume = false;
                 return Err(Failure::Passing(format!("it can't send what is behind byte {asked}")));
             }
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            status
+                if status.is_server_error()
+                    || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) =>
+            {
                 return Err(Failure::Passing(format!("the server answered {status}")));
             }
             status => return Err(Failure::Lasting(format!("the server answered {status}"))),
-        }
-        *resume = true;
+        };
 
         let limit = file.size.limit();
         if let Some(coming) = response.body().content_length() {
-            let whole = part.bytes.saturating_add(coming);
+            let whole = start.saturating_add(coming);
             match file.size {
                 Size::Exactly(bytes) if whole != bytes => {
                     return Err(Failure::Lasting(format!("it has a file of {whole} bytes, not of {bytes}")));
@@ -213,7 +240,14 @@ impl Client {
                 _ => {}
             }
         }
+        // Only now: an answer of another length, from whoever is between, must not cost what is there.
+        if start == 0 {
+            part.clear()?;
+            state.foreign = false;
+        }
+        (state.resume, state.answered) = (true, true);
         let mut body = response.into_body().into_reader();
+        let (mut window, mut window_start) = (Instant::now(), part.bytes);
         let mut buffer = vec![0; 64 << 10];
         loop {
             let count = match body.read(&mut buffer) {
@@ -230,6 +264,16 @@ impl Client {
             }
             part.append(&buffer[..count])?;
             told(Event::Bytes(part.bytes));
+            if window.elapsed() >= self.patience.slow {
+                if part.bytes - window_start < SLOWEST {
+                    return Err(Failure::Passing(format!(
+                        "it sent only {} bytes in {:.0?}",
+                        part.bytes - window_start,
+                        window.elapsed()
+                    )));
+                }
+                (window, window_start) = (Instant::now(), part.bytes);
+            }
         }
         match file.size {
             Size::Exactly(bytes) if part.bytes < bytes => {
@@ -240,11 +284,12 @@ impl Client {
     }
 }
 
-/// Whether a request that brought no answer is worth another try.
-fn request_failure(error: &ureq::Error) -> Failure {
+/// Whether a request that brought no answer is worth another try; a network that was there once may come back.
+fn request_failure(error: &ureq::Error, answered: bool) -> Failure {
     match error {
-        ureq::Error::Timeout(ureq::Timeout::RecvResponse | ureq::Timeout::PerRead) => {
-            Failure::Passing(format!("no answer: {error}"))
+        ureq::Error::Timeout(_) => Failure::Passing(format!("no answer: {error}")),
+        ureq::Error::Io(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed if answered => {
+            Failure::Passing(format!("no connection any more: {error}"))
         }
         ureq::Error::Io(io) => match io.kind() {
             io::ErrorKind::ConnectionReset
@@ -267,7 +312,7 @@ fn range_start(response: &Response<Body>) -> Option<u64> {
 /// SHA-256 of a file, as hexadecimal digits.
 pub fn sha256_of(path: &Path) -> Result<String> {
     let mut sha256 = Sha256::new();
-    let mut file = File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    let mut file = open_regular_file(path).with_context(|| format!("can't read {}", path.display()))?;
     io::copy(&mut file, &mut sha256).with_context(|| format!("can't read {}", path.display()))?;
     Ok(format!("{:x}", sha256.finalize()))
 }

@@ -1,10 +1,11 @@
 //! Pictures out of an archive that nobody has to trust.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use facenet_data::open_regular_file;
 use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
@@ -42,7 +43,7 @@ pub struct Unpacked {
 /// If the archive is damaged, exceeds a limit, names something outside of `top`, holds a link, a device or the like, or a name
 /// twice; if a file can't be written. What is written by then stays.
 pub fn unpack(path: &Path, top: &str, limits: &Limits, folder: &Path, told: &mut dyn FnMut(usize)) -> Result<Unpacked> {
-    let file = File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    let file = open_regular_file(path).with_context(|| format!("can't read {}", path.display()))?;
     unpack_from(BufReader::new(file), top, limits, folder, told)
         .with_context(|| format!("can't unpack {}", path.display()))
 }
@@ -103,6 +104,10 @@ fn inspect(entry: &mut Entry<'_, impl Read>, name: &str, top: &str, limits: &Lim
     ensure!(!parts.contains(&".."), "a name that leads out of the folder");
     if parts.is_empty() {
         return Ok(Place::Nowhere);
+    }
+    // What systems leave beside folders: `._lfw`, `.DS_Store`.
+    if parts[0].starts_with('.') {
+        return Ok(Place::LeftOut);
     }
     ensure!(parts.remove(0) == top, "outside of the folder `{top}`");
     match parts[..] {
@@ -174,7 +179,7 @@ impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::FileTooLarge, "more bytes than an archive may have when unpacked")
+            io::Error::new(io::ErrorKind::InvalidData, "more bytes than an archive may have when unpacked")
         })?;
         Ok(count)
     }

@@ -87,8 +87,13 @@ impl Place {
     /// Makes what is missing.
     fn make(&mut self, set: &DataSet, offline: bool) -> Result<Vec<State>> {
         let milliseconds = Duration::from_millis;
-        let patience =
-            Patience { connect: milliseconds(1_000), stall: milliseconds(5_000), tries: 2, pause: milliseconds(1) };
+        let patience = Patience {
+            connect: milliseconds(1_000),
+            stall: milliseconds(5_000),
+            tries: 2,
+            pause: milliseconds(1),
+            ..Patience::default()
+        };
         let (client, mirror) = (Client::new(patience, None), self.server.address("mirror/"));
         let source = if offline { Source::Disk } else { Source::Network { client: &client, mirror: Some(&mirror) } };
         let installation = Installation { data: self.root.path(), set };
@@ -138,6 +143,32 @@ const COMPLETE: [&str; 5] = [
 ];
 
 use State::{Downloaded, Missing, Present, Unverified};
+
+#[test]
+fn a_hostile_archive_with_the_right_hash_leaves_nothing() {
+    for (name, kind) in [
+        ("small/../../escaped.jpg", tar::EntryType::Regular),
+        ("small/Ann/Ann_0001.jpg", tar::EntryType::Symlink),
+        ("elsewhere/Ann/Ann_0001.jpg", tar::EntryType::Regular),
+    ] {
+        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let mut header = tar::Header::new_gnu();
+        header.set_size(0);
+        header.set_entry_type(kind);
+        // Past the library's own check of names.
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        tar.append(&header, &[][..]).unwrap();
+        let hostile = tar.into_inner().unwrap().finish().unwrap();
+        let set = DataSet { name: "small", terms: "made for tests", files: vec![pictures_of(&hostile, 3)] };
+        let mut place = Place::new();
+        place.server = Server::start(move |request, stream| serve(request, stream, &hostile));
+        let error = format!("{:#}", place.make(&set, false).unwrap_err());
+        assert!(error.contains("small.tgz") && error.contains(name), "{error}");
+        assert!(!place.path("small/images").exists() && !place.path("escaped.jpg").exists(), "{:?}", place.names());
+        assert!(!place.path("small/escaped.jpg").exists());
+    }
+}
 
 #[test]
 fn from_nothing_to_all_and_no_further() {

@@ -1,6 +1,5 @@
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use facenet_tests::{Request, Server, respond, serve};
 use tempfile::TempDir;
@@ -30,11 +29,19 @@ struct Place {
     folder: TempDir,
     troubles: Vec<String>,
     stall: Duration,
+    progress: u64,
+    slow: Duration,
 }
 
 impl Place {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), troubles: Vec::new(), stall: Duration::from_secs(5) }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            troubles: Vec::new(),
+            stall: Duration::from_secs(5),
+            progress: 1 << 20,
+            slow: Duration::from_secs(60),
+        }
     }
 
     fn target(&self) -> PathBuf {
@@ -54,7 +61,14 @@ impl Place {
 
     fn fetch(&mut self, size: Size, addresses: &[String]) -> Result<()> {
         let milliseconds = Duration::from_millis;
-        let patience = Patience { connect: milliseconds(1_000), stall: self.stall, tries: 3, pause: milliseconds(1) };
+        let patience = Patience {
+            connect: milliseconds(1_000),
+            stall: self.stall,
+            tries: 3,
+            progress: self.progress,
+            slow: self.slow,
+            pause: milliseconds(1),
+        };
         let (client, target) = (Client::new(patience, None), self.target());
         client.fetch(&file(size), addresses, &target, &mut |event| {
             if let Event::Trouble { reason, .. } = event {
@@ -165,6 +179,58 @@ fn wrong_bytes_of_an_earlier_run_start_anew() {
         place.fetched(&[server.address("")]);
         assert_eq!(server.starts(), starts);
     }
+}
+
+#[test]
+fn a_server_that_begins_anew_again_and_again_is_left() {
+    // Cuts at 1,000 bytes and can't send what is behind; or has no ranges and cuts at ever other places.
+    let refusing = Server::start(|request, stream| match request.start {
+        None => cut(request, stream, 1_000),
+        Some(_) => respond(stream, "416 Range Not Satisfiable", &["Content-Length: 0"], &[]),
+    });
+    let turn = AtomicUsize::new(0);
+    let wavering = Server::start(move |_, stream| {
+        let bytes = if turn.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 2_000 } else { 1_000 };
+        respond(stream, "200 OK", &["Content-Length: 3000"], &content()[..bytes])
+    });
+    for server in [refusing, wavering] {
+        let mut place = Place { progress: 100, ..Place::new() };
+        assert!(place.fetch(EXACTLY, &[server.address("faces.bin")]).is_err());
+        assert!(server.requests().len() < 12, "{}", server.requests().len());
+    }
+    // Whoever gets on is not left, however often it cuts.
+    let mut place = Place { progress: 100, ..Place::new() };
+    let server = Server::start(|request, stream| cut(request, stream, 200));
+    place.fetched(&[server.address("faces.bin")]);
+    assert_eq!(server.requests().len(), 15);
+}
+
+#[test]
+fn an_answer_of_another_length_costs_nothing() {
+    let mut place = Place::new().with_part(&content()[..1_000]);
+    let login = Server::start(|_, stream| respond(stream, "200 OK", &["Content-Length: 17"], b"<html>Log in!</h>"));
+    place.failed(EXACTLY, &[login.address("faces.bin")], Some(1_000));
+    let server = good();
+    place.fetched(&[login.address("faces.bin"), server.address("faces.bin")]);
+    assert_eq!(server.starts(), [Some(1_000)]);
+}
+
+#[test]
+fn a_server_that_drips_is_left() {
+    let mut place = Place { slow: Duration::from_millis(100), ..Place::new() };
+    let drip = Server::start(|request, stream| {
+        cut(request, stream, 1)?;
+        for byte in 1..200_u8 {
+            thread::sleep(Duration::from_millis(10));
+            stream.write_all(&[byte])?;
+        }
+        Ok(())
+    });
+    let start = Instant::now();
+    let server = good();
+    place.fetched(&[drip.address("faces.bin"), server.address("faces.bin")]);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(place.troubles[0].contains("bytes in "), "{:?}", place.troubles);
 }
 
 #[test]
