@@ -13,7 +13,7 @@ use crate::plan::at_most;
 use crate::{Description, Error, Plan};
 
 const FORMAT: &str = "facenet-checkpoint";
-const VERSION: &str = "2";
+const VERSION: &str = "1";
 const PREFIX: &str = "optimizer.";
 
 /// Bytes that a file may spend before its tensors are known to be the network's, so that a hostile one stays below half a
@@ -26,7 +26,7 @@ mod limit {
 /// A network with its numbers and, where it is still in training, what that needs to go on: a safetensors file.
 ///
 /// ```text
-/// metadata: format = facenet-checkpoint, version = 2, description (in TOML); in training: seed, step, recipe, pictures,
+/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: seed, step, recipe, pictures,
 ///           history
 /// tensors:  conv1.weight ...                             parameters and statistics, named as in their tables, F32
 ///           optimizer.first_moment/conv1.weight ...      the optimiser's buffers
@@ -56,7 +56,7 @@ pub struct TrainingState {
     pub recipe: String,
     /// What it learns from, as text: whoever resumes compares it with what is there.
     pub pictures: String,
-    /// How training went, as text, for whoever resumes.
+    /// How training went, as text, for whoever resumes; empty if the file does not say.
     pub history: String,
     /// The optimiser's buffers by name, each over the network's parameters.
     pub buffers: Vec<(String, Parameters<f32>)>,
@@ -119,7 +119,8 @@ impl Checkpoint {
             let (seed, step) = (number("seed")?, number("step")?);
             let recipe = short("bytes of recipe", file.field("recipe")?)?.to_owned();
             let pictures = short("bytes about pictures", file.field("pictures")?)?.to_owned();
-            let history = short("bytes of history", file.field("history")?)?.to_owned();
+            // Files written before there was one are read all the same.
+            let history = short("bytes of history", file.field("history").unwrap_or_default())?.to_owned();
             let buffers = buffers.into_iter().map(|(name, tensors)| (name, decode(&tensors, plan.parameters())));
             Some(TrainingState { seed, step, recipe, pictures, history, buffers: buffers.collect() })
         } else {
