@@ -22,6 +22,8 @@ struct Group {
     person: usize,
     /// How many pictures show them.
     right: usize,
+    /// How many pictures of them there are in all.
+    all: usize,
     /// The first few of the other clusters with pictures of this person.
     elsewhere: Vec<usize>,
     /// How many of those there are.
@@ -60,20 +62,23 @@ pub(super) fn strangers(clusters: &[usize], identities: &[usize]) -> Vec<bool> {
 /// The clusters, by their numbers; of equally common people in one the first is its person.
 fn groups(clusters: &[usize], identities: &[usize]) -> Vec<Group> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut clusters_of: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    // Of each person the clusters, and how many pictures.
+    let mut people: BTreeMap<usize, (BTreeSet<usize>, usize)> = BTreeMap::new();
     for (picture, (&cluster, &person)) in clusters.iter().zip(identities).enumerate() {
         members.entry(cluster).or_default().push(picture);
-        clusters_of.entry(person).or_default().insert(cluster);
+        let (clusters, all) = people.entry(person).or_default();
+        clusters.insert(cluster);
+        *all += 1;
     }
     let group = |(cluster, mut pictures): (usize, Vec<usize>)| {
-        let mut people: BTreeMap<usize, usize> = BTreeMap::new();
-        pictures.iter().for_each(|&picture| *people.entry(identities[picture]).or_default() += 1);
-        let commonest = people.into_iter().min_by_key(|&(person, right)| (Reverse(right), person));
+        let mut within: BTreeMap<usize, usize> = BTreeMap::new();
+        pictures.iter().for_each(|&picture| *within.entry(identities[picture]).or_default() += 1);
+        let commonest = within.into_iter().min_by_key(|&(person, right)| (Reverse(right), person));
         let (person, right) = commonest.expect("a cluster has pictures");
         pictures.sort_by_key(|&picture| (identities[picture] != person, identities[picture], picture));
-        let clusters = &clusters_of[&person];
+        let (clusters, all) = &people[&person];
         let elsewhere = clusters.iter().copied().filter(|&other| other != cluster).take(NAMED).collect();
-        Group { pictures, person, right, elsewhere, others: clusters.len() - 1 }
+        Group { pictures, person, right, all: *all, elsewhere, others: clusters.len() - 1 }
     };
     members.into_iter().map(group).collect()
 }
@@ -147,21 +152,22 @@ fn sheet(cluster: usize, group: &Group, report: &Report<'_>, thumbnails: &mut Th
         .shown()
         .map_while(|(picture, wrong)| face(picture, wrong.then_some(("✕", "another person")), thumbnails))
         .collect();
+    if faces.is_empty() {
+        return None;
+    }
     let hidden = group.pictures.len() - faces.len();
-    let all = report.unseen.identities.iter().filter(|&&identity| identity == group.person).count();
-    let markup = html! {
+    Some(html! {
         figure class=(if group.is_whole() { "sheet" } else { "sheet mixed" }) {
             figcaption {
                 strong { "Cluster " (cluster + 1) ": " (shortened(&report.unseen.people[group.person], NAME)) }
-                ", " (group.right) " of " (count(all, "picture", "pictures"))
+                ", " (group.right) " of " (count(group.all, "picture", "pictures"))
                 @if group.others > 0 { "; the rest in " (numbers(&group.elsewhere, group.others)) }
                 @if group.strangers() > 0 { "; " (count(group.strangers(), "picture", "pictures")) " of others" }
             }
             .faces { @for face in &faces { (face) } }
             @if hidden > 0 { p.order { (count(hidden, "more picture is", "more pictures are")) " not shown." } }
         }
-    };
-    (!faces.is_empty()).then_some(markup)
+    })
 }
 
 /// Clusters by their numbers: the first ones, of so many.

@@ -22,7 +22,7 @@ pub(super) fn section(run: &RunReport, recipe: &Recipe) -> Markup {
         ("network SHA-256", run.network_sha256.clone(), true),
         ("weights SHA-256", run.weights_sha256.clone(), true),
         ("data SHA-256", run.data_sha256.clone(), true),
-        ("faces", run.faces.framed.to_string().replacen("faces ", "", 1), false),
+        ("pictures", run.faces.framed.to_string(), false),
         ("training people", group(run.train.people, run.train.images), false),
         ("validation people", group(run.validation.people, run.validation.images), false),
         ("unseen people", group(run.unseen.people, run.unseen.images), false),

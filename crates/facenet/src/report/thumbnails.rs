@@ -30,6 +30,9 @@ impl<'a> Thumbnails<'a> {
 
     /// A picture with its name for those who can't see it; none if there is no room for it.
     pub(super) fn picture(&mut self, index: usize) -> Option<Markup> {
+        if self.room == 0 {
+            return None;
+        }
         let face = self.faces.faces.index_axis(Axis(0), index);
         let (height, width, _) = face.dim();
         let shrink = (SIDE as f64 / height.max(width) as f64).min(1.0);
