@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::arguments::{data_folder, print};
 use catalogue::{DataSet, RemoteFile, Size};
-use display::{Display, grouped, size};
+use display::{Display, size};
 use installation::{Installation, Source, State};
 use transfer::{Client, Patience};
 
@@ -119,7 +120,7 @@ fn complete(installation: &Installation<'_>, source: &Source<'_>, states: &mut [
             "{}: {} {files} to download, {bound}{} bytes",
             installation.set.name,
             remote.len(),
-            grouped(bytes)
+            HumanCount(bytes)
         ));
     }
     for (file, state) in files.iter().zip(states) {

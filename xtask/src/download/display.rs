@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::catalogue::{Product, RemoteFile, Size};
 use super::installation::Step;
@@ -84,22 +84,9 @@ fn style_of(template: &str) -> ProgressStyle {
 /// A size for readers: `180,566,744 bytes`.
 pub fn size(size: Size) -> String {
     match size {
-        Size::Exactly(bytes) => format!("{} bytes", grouped(bytes)),
-        Size::AtMost(bytes) => format!("at most {} bytes", grouped(bytes)),
+        Size::Exactly(bytes) => format!("{} bytes", HumanCount(bytes)),
+        Size::AtMost(bytes) => format!("at most {} bytes", HumanCount(bytes)),
     }
-}
-
-/// A number with a comma before each group of three digits.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -108,8 +95,9 @@ mod tests {
 
     #[test]
     fn digits_in_threes() {
-        let texts = [0, 7, 999, 1_000, 26_002, 180_566_744].map(grouped);
-        assert_eq!(texts, ["0", "7", "999", "1,000", "26,002", "180,566,744"]);
+        let texts = [0, 7, 999, 1_000, 26_002, 180_566_744].map(|bytes| size(Size::Exactly(bytes)));
+        let expected = ["0", "7", "999", "1,000", "26,002", "180,566,744"].map(|digits| format!("{digits} bytes"));
+        assert_eq!(texts, expected);
         assert_eq!(size(Size::AtMost(1_024)), "at most 1,024 bytes");
     }
 }

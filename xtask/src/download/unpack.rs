@@ -40,7 +40,7 @@ pub struct Unpacked {
 /// `told` hears how many pictures are written. Owners, permissions and times are not those of the archive.
 ///
 /// # Errors
-/// If the archive is damaged, exceeds a limit, names something outside of `top`, holds a link, a device or the like, or a name
+/// If the archive is damaged, exceeds a limit, names something outside of `top` (hidden things apart), holds a link, a device or the like, or a name
 /// twice; if a file can't be written. What is written by then stays.
 pub fn unpack(path: &Path, top: &str, limits: &Limits, folder: &Path, told: &mut dyn FnMut(usize)) -> Result<Unpacked> {
     let file = open_regular_file(path).with_context(|| format!("can't read {}", path.display()))?;
