@@ -17,7 +17,10 @@ fn main() {
         .map_or(String::new(), |commit| format!(", commit {commit}"));
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     println!("cargo::rustc-env=FACENET_PROGRAM=facenet {version}{commit}, built by {compiler}");
-    println!("cargo::rerun-if-changed=build.rs");
+    // What is in no commit makes the program another one; so it is asked again whenever a source changes.
+    for source in ["build.rs", "Cargo.toml", "src", "../crates", "../Cargo.toml", "../Cargo.lock"] {
+        println!("cargo::rerun-if-changed={source}");
+    }
     if let Some(head) = output("git", &["rev-parse", "--git-path", "logs/HEAD"]) {
         println!("cargo::rerun-if-changed={head}");
     }
