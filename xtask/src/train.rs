@@ -48,7 +48,6 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     let (faces, identities) = (dataset.training.faces.view(), &dataset.training.identities);
     let mut trainer = match resumed {
         Some(checkpoint) => Trainer::resume(checkpoint, faces, identities).map_err(|error| training.explain(error))?,
-
         None => Trainer::new(recipe, faces, identities, seed)?,
     };
     let summary = train(&mut trainer, &out, training.minutes, &stop, &|progress| bar.show(progress));

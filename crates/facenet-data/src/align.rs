@@ -16,7 +16,7 @@ const MOST_POSITIONS: usize = 32;
 /// at most 32. Outside the picture all is black; up to half a pixel beyond the outermost centres, where the outermost
 /// pixels end, they are repeated.
 ///
-/// `None` if the landmarks do not span a face: they coincide, or have so little in common with the template that one
+/// `None` if the landmarks do not span a face: they lie within 2 pixels, or have so little in common with the template that one
 /// pixel of the face would be more than [`MAX_SIDE`] pixels of the picture.
 ///
 /// # Shapes

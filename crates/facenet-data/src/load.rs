@@ -85,8 +85,9 @@ impl Default for LoadOptions<'_> {
 /// `size` is `[height, width]`; the result is `[paths.len(), height, width, 3]`, in the order of the paths.
 ///
 /// # Errors
-/// As [`read_picture`](crate::read_picture), if a crop does not fit its picture, if landmarks do not span a face
-/// or lie outside it, and if the memory limit does not suffice. Of several broken pictures the first in order is named, on any number of threads.
+/// As [`read_picture`](crate::read_picture), if a crop does not fit its picture, if landmarks do not span a face or lie
+/// outside it, and if the memory limit does not suffice. Of several broken pictures the first in order is named, on any
+/// number of threads.
 ///
 /// # Panics
 /// If the size holds a 0, or there are not as many landmarks as paths.
