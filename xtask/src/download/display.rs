@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::catalogue::{Product, RemoteFile, Size};
 use super::installation::Step;
 use super::transfer::Event;
+use crate::plain_text::plain_text;
 
 /// A bar for one file after the other; without a terminal, lines.
 pub struct Display {
@@ -35,6 +36,7 @@ impl Display {
     /// What is going on with it.
     pub fn show(&mut self, file: &RemoteFile, step: &Step<'_>) {
         match *step {
+            Step::Transfer(Event::Length(bytes)) => self.bar.set_length(bytes),
             Step::Transfer(Event::Bytes(bytes)) => {
                 let first = self.bar.position() == 0;
                 self.bar.set_position(bytes);
@@ -66,9 +68,9 @@ impl Display {
         }
     }
 
-    /// Prints a line.
+    /// Prints a line, which may hold what servers said.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| eprintln!("{}", plain_text(line)));
     }
 
     /// Wipes the bar.

@@ -244,6 +244,24 @@ fn other_files_under_the_names_are_errors_and_stay() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_not_waited_for() {
+    for path in ["small/protocol/people.txt", "downloads/small.tgz", "small/images/.download.json"] {
+        for device in [None, Some("/dev/zero")] {
+            let (mut place, set) = (Place::new(), small());
+            let at = place.path(path);
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            match device {
+                Some(device) => std::os::unix::fs::symlink(device, &at).unwrap(),
+                None => assert!(std::process::Command::new("mkfifo").arg(&at).status().unwrap().success()),
+            }
+            let error = format!("{:#}", place.make(&set, false).map(|states| panic!("{states:?}")).unwrap_err());
+            assert!(error.contains("a pipe or a device where a file should be"), "{error}");
+        }
+    }
+}
+
 #[test]
 fn folders_of_others_are_left_alone() {
     let (mut place, set) = (Place::new(), small());
