@@ -107,6 +107,16 @@ fn complete(installation: &Installation<'_>, source: &Source<'_>, states: &mut [
         }
     }
     checked?;
+    let missing = files.iter().zip(&*states).filter(|(_, state)| **state == State::Missing);
+    let wanted: Vec<bool> = missing.map(|(file, _)| installation.can_make(file, source)).collect::<Result<_>>()?;
+    if !wanted.contains(&true) {
+        return Ok(());
+    }
+    let _alone = installation.lock()?;
+    // Once more: another download may have ended meanwhile.
+    for (file, state) in files.iter().zip(&mut *states).filter(|(_, state)| **state == State::Missing) {
+        *state = installation.state(file)?;
+    }
     let missing: Vec<&RemoteFile> =
         files.iter().zip(&*states).filter(|(_, state)| **state == State::Missing).map(|(file, _)| file).collect();
     let mut display = Display::new();

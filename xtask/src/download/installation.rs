@@ -124,7 +124,7 @@ impl Installation<'_> {
 
     /// Makes a product that is missing: from the file that lies where it is downloaded to, else from the network.
     ///
-    /// A file that lay there stays; one that was downloaded just now is removed once the folder is made.
+    /// Whoever calls this holds the [lock](Self::lock). A file that lay there stays; one that was downloaded just now is removed once the folder is made.
     ///
     /// # Errors
     /// If the file can't be had, is not what it should be, or the product can't be written. Then nothing is there under the
@@ -137,7 +137,6 @@ impl Installation<'_> {
             Source::Disk => (None, None),
             Source::Network { client, mirror } => (Some(client), *mirror),
         };
-        let _alone = self.lock()?;
         if let (false, Some(client)) = (lay_there, client) {
             let own = mirror.map(|mirror| format!("{}/{}", mirror.trim_end_matches('/'), file.name));
             let addresses: Vec<String> = own.into_iter().chain(file.addresses.iter().cloned()).collect();
@@ -173,8 +172,21 @@ impl Installation<'_> {
         self.set.files.iter().filter(left).map(|file| self.download(file)).collect()
     }
 
-    /// Two downloads at once would write the same files.
-    fn lock(&self) -> Result<File> {
+    /// Whether something can be made of a file that is missing: it can be asked for, or lies there.
+    ///
+    /// # Errors
+    /// If that can't be seen.
+    pub fn can_make(&self, file: &RemoteFile, source: &Source<'_>) -> Result<bool> {
+        let download = self.download(file);
+        let lies_there = fs::exists(&download).with_context(|| format!("can't read {}", download.display()))?;
+        Ok(lies_there || matches!(source, Source::Network { .. }))
+    }
+
+    /// Keeps other downloads away for as long as the value lives: two at once would write the same files.
+    ///
+    /// # Errors
+    /// If another one is going on; if nothing can be written there.
+    pub fn lock(&self) -> Result<File> {
         let path = self.data.join("downloads").join(".lock");
         let unwritable = || {
             format!("can't write {}; may files be written there? else name another folder with --data", path.display())

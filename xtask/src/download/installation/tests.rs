@@ -97,6 +97,8 @@ impl Place {
         let (client, mirror) = (Client::new(patience, None), self.server.address("mirror/"));
         let source = if offline { Source::Disk } else { Source::Network { client: &client, mirror: Some(&mirror) } };
         let installation = Installation { data: self.root.path(), set };
+        let wanted = self.states(set)?.contains(&State::Missing);
+        let _alone = if wanted { Some(installation.lock()?) } else { None };
         let mut states = Vec::new();
         for file in &set.files {
             states.push(match installation.state(file)? {
@@ -320,8 +322,25 @@ fn two_downloads_at_once() {
     let error = format!("{:#}", place.make(&set, false).unwrap_err());
     assert!(error.contains("another download into"), "{error}");
     drop(lock);
-    place.make(&set, false).unwrap();
+
+    // The command asks nobody for anything while another one does, and needs no lock where nothing is missing.
+    let client = Client::new(Patience::default(), None);
+    let mirror = place.server.address("mirror/");
+    let source = Source::Network { client: &client, mirror: Some(&mirror) };
+    let data = place.root.path().to_owned();
+    let installation = Installation { data: &data, set: &set };
+    let mut states = [Missing; 2];
+    let lock = installation.lock().unwrap();
+    let error = super::super::complete(&installation, &source, &mut states).unwrap_err();
+    assert!(format!("{error:#}").contains("another download into"), "{error:#}");
+    assert!(place.server.requests().is_empty() && states == [Missing; 2]);
+    drop(lock);
+    super::super::complete(&installation, &source, &mut states).unwrap();
+    assert_eq!(states, [Downloaded; 2]);
     place.assert_complete();
+    let _lock = installation.lock().unwrap();
+    super::super::complete(&installation, &source, &mut states).unwrap();
+    assert_eq!(states, [Present; 2]);
 }
 
 #[test]
@@ -332,7 +351,7 @@ fn folders_that_cannot_be_written_are_named() {
     assert!(error.contains("can't write") && error.contains(".lock") && error.contains("--data"), "{error}");
 
     // A file where a folder should be.
-    for (file, named) in [("downloads", "downloads/small.tgz"), ("small", "small/images")] {
+    for (file, named) in [("downloads", "downloads/.lock"), ("small", "small/images")] {
         let mut place = Place::new();
         place.write(file, b"mine");
         let error = format!("{:#}", place.make(&set, false).unwrap_err());
