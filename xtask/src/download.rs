@@ -122,11 +122,11 @@ fn complete(installation: &Installation<'_>, source: &Source<'_>, states: &mut [
     let mut display = Display::new();
     let remote: Vec<_> = missing.into_iter().filter(|file| !installation.download(file).exists()).collect();
     if let (Source::Network { .. }, false) = (source, remote.is_empty()) {
-        let bytes = remote.iter().map(|file| file.size.limit()).sum();
-        let bound = if remote.iter().any(|file| matches!(file.size, Size::AtMost(_))) { "at most " } else { "" };
+        let bytes = remote.iter().map(|file| file.size.expected()).sum();
+        let roughly = if remote.iter().any(|file| matches!(file.size, Size::About { .. })) { "about " } else { "" };
         let files = if remote.len() == 1 { "file" } else { "files" };
         display.say(&format!(
-            "{}: {} {files} to download, {bound}{} bytes",
+            "{}: {} {files} to download, {roughly}{} bytes",
             installation.set.name,
             remote.len(),
             grouped(bytes)
@@ -153,7 +153,7 @@ fn report<'a>(installation: &Installation<'a>, states: &[State]) -> Report<'a> {
         path: installation.product(file),
         bytes: match file.size {
             Size::Exactly(bytes) => Some(bytes),
-            Size::AtMost(_) => None,
+            Size::About { .. } => None,
         },
         sha256: &file.sha256,
         state,

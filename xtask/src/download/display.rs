@@ -30,7 +30,7 @@ impl Display {
             return;
         }
         let style = "{prefix} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
-        self.bar = ProgressBar::new(file.size.limit()).with_style(style_of(style)).with_prefix(file.name);
+        self.bar = ProgressBar::new(file.size.expected()).with_style(style_of(style)).with_prefix(file.name);
     }
 
     /// What is going on with it.
@@ -87,7 +87,7 @@ fn style_of(template: &str) -> ProgressStyle {
 pub fn size(size: Size) -> String {
     match size {
         Size::Exactly(bytes) => format!("{} bytes", grouped(bytes)),
-        Size::AtMost(bytes) => format!("at most {} bytes", grouped(bytes)),
+        Size::About { bytes, .. } => format!("about {} bytes", grouped(bytes)),
     }
 }
 
@@ -112,6 +112,6 @@ mod tests {
     fn digits_in_threes() {
         let texts = [0, 7, 999, 1_000, 26_002, 180_566_744].map(grouped);
         assert_eq!(texts, ["0", "7", "999", "1,000", "26,002", "180,566,744"]);
-        assert_eq!(size(Size::AtMost(1_024)), "at most 1,024 bytes");
+        assert_eq!(size(Size::About { bytes: 1_024, limit: 9_000 }), "about 1,024 bytes");
     }
 }

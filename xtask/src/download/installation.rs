@@ -210,7 +210,7 @@ fn open_verified(path: &Path, file: &RemoteFile) -> Result<File> {
     let found = opened.metadata().with_context(unreadable)?.len();
     let fits = match file.size {
         Size::Exactly(bytes) => found == bytes,
-        Size::AtMost(bytes) => found <= bytes,
+        Size::About { limit, .. } => found <= limit,
     };
     ensure!(fits, "{} has {found} bytes and so is not the published file; {advice}", path.display());
     // No further, should it grow meanwhile.

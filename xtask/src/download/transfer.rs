@@ -255,8 +255,8 @@ impl Client {
                 Size::Exactly(bytes) if whole != bytes => {
                     return Err(Failure::Lasting(format!("it has a file of {whole} bytes, not of {bytes}")));
                 }
-                Size::AtMost(bytes) if whole > bytes => {
-                    return Err(Failure::Lasting(format!("it has a file of {whole} bytes, more than {bytes}")));
+                Size::About { limit, .. } if whole > limit => {
+                    return Err(Failure::Lasting(format!("it has a file of {whole} bytes, more than {limit}")));
                 }
                 _ => told(Event::Length(whole)),
             }

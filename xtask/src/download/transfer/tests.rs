@@ -322,7 +322,7 @@ fn endless_bodies_end() {
             counter.fetch_add(4_096, Ordering::SeqCst);
         }
     });
-    for size in [EXACTLY, Size::AtMost(3_500)] {
+    for size in [EXACTLY, Size::About { bytes: 2_000, limit: 3_500 }] {
         let error = Place::new().failed(size, &[server.address("")], None);
         assert!(error.contains("it sent more than"), "{error}");
     }
@@ -333,11 +333,11 @@ fn endless_bodies_end() {
 fn sizes_may_be_unknown() {
     for part in [0, 1_000] {
         let (mut place, server) = (Place::new().with_part(&content()[..part]), good());
-        place.fetch(Size::AtMost(5_000), &[server.address("")]).unwrap();
+        place.fetch(Size::About { bytes: 2_000, limit: 5_000 }, &[server.address("")]).unwrap();
         place.assert_whole();
     }
     let server = good();
-    let error = Place::new().failed(Size::AtMost(2_999), &[server.address("")], None);
+    let error = Place::new().failed(Size::About { bytes: 2_000, limit: 2_999 }, &[server.address("")], None);
     assert!(error.contains("a file of 3000 bytes, more than 2999"), "{error}");
 }
 
