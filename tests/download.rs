@@ -131,6 +131,7 @@ fn wrong_bytes_from_a_mirror() {
         "error: can't download olivettifaces.mat",
         &server.address("faces/olivettifaces.mat: wrong bytes"),
         "https://ndownloader.figshare.com/files/5976027: ",
+        "https://api.figshare.com/v2/file/download/5976027: ",
         "https://cs.nyu.edu/~roweis/data/olivettifaces.mat: ",
         "data/downloads/olivettifaces.mat",
     ] {

@@ -21,6 +21,8 @@ pub struct Patience {
     pub stall: Duration,
     /// How often an address is tried in a row without getting on.
     pub tries: u32,
+    /// How often an address is tried at all, however well it gets on.
+    pub most_tries: u32,
     /// So many bytes more than ever before are getting on.
     pub progress: u64,
     /// How long a server may bring fewer than [`SLOWEST`] bytes.
@@ -36,6 +38,7 @@ impl Default for Patience {
             connect: seconds(20),
             stall: seconds(30),
             tries: 4,
+            most_tries: 1_000,
             progress: 1 << 20,
             slow: seconds(60),
             pause: seconds(1),
@@ -159,8 +162,9 @@ impl Client {
     ) -> Result<(), Failure> {
         let (mut tries, mut pause) = (0, self.patience.pause);
         let mut state = Attempts { foreign: part.bytes > 0, resume: true, answered: false };
-        let mut best = part.bytes;
+        let (mut best, mut all_tries) = (part.bytes, 0);
         loop {
+            all_tries += 1;
             if !state.resume {
                 part.clear()?;
             }
@@ -185,7 +189,7 @@ impl Client {
                 (tries, pause, best) = (0, self.patience.pause, part.bytes);
             }
             tries += 1;
-            if tries >= self.patience.tries {
+            if tries >= self.patience.tries || all_tries >= self.patience.most_tries {
                 return Err(Failure::Passing(failure));
             }
             told(Event::Trouble { address, reason: &format!("{failure}; trying again") });

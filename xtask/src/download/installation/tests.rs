@@ -192,6 +192,10 @@ fn from_nothing_to_all_and_no_further() {
     assert_eq!(place.make(&set, false).unwrap(), [Present, Downloaded]);
     assert_eq!(place.server.requests().len(), 3);
     place.assert_complete();
+    // What systems leave in folders that are looked at.
+    place.write("small/images/Ann/Thumbs.db", b"thumbs");
+    place.write("small/images/.DS_Store", b"icons");
+    assert_eq!(place.states(&set).unwrap(), [Present, Present]);
 }
 
 #[test]

@@ -29,6 +29,7 @@ struct Place {
     folder: TempDir,
     troubles: Vec<String>,
     stall: Duration,
+    most_tries: u32,
     progress: u64,
     slow: Duration,
 }
@@ -39,6 +40,7 @@ impl Place {
             folder: tempfile::tempdir().unwrap(),
             troubles: Vec::new(),
             stall: Duration::from_secs(5),
+            most_tries: 100,
             progress: 1 << 20,
             slow: Duration::from_secs(60),
         }
@@ -65,6 +67,7 @@ impl Place {
             connect: milliseconds(1_000),
             stall: self.stall,
             tries: 3,
+            most_tries: self.most_tries,
             progress: self.progress,
             slow: self.slow,
             pause: milliseconds(1),
@@ -203,6 +206,9 @@ fn a_server_that_begins_anew_again_and_again_is_left() {
     let server = Server::start(|request, stream| cut(request, stream, 200));
     place.fetched(&[server.address("faces.bin")]);
     assert_eq!(server.requests().len(), 15);
+    // But not for ever.
+    let mut place = Place { progress: 100, most_tries: 5, ..Place::new() };
+    place.failed(EXACTLY, &[server.address("faces.bin")], Some(1_000));
 }
 
 #[test]

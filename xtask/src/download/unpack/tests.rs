@@ -115,11 +115,13 @@ fn what_is_no_picture_of_a_person_is_left_out() {
         "lfw/Ann/._Ann_0001.jpg",
         "lfw/.Ann/1.jpg",
         "lfw/Ann/more/1.jpg",
+        "._lfw",
+        ".DS_Store",
     ] {
         entries.push((name, FILE, b"x"));
     }
     let (root, result) = unpacked(&gzip(&tar(&entries)));
-    assert_eq!(result.unwrap(), Unpacked { pictures: 3, left_out: 6 });
+    assert_eq!(result.unwrap(), Unpacked { pictures: 3, left_out: 8 });
     assert_eq!(files(&root.path().join("images")).len(), 3);
 }
 
