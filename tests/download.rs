@@ -127,10 +127,11 @@ fn wrong_bytes_from_a_mirror() {
     assert_eq!(states(&json(&finished)), [("olivettifaces.mat", "missing")]);
     assert_eq!(server.requests()[0].path, "/faces/olivettifaces.mat");
     for part in [
-        "olivetti: 1 file to download, at most 16,777,216 bytes\n",
+        "olivetti: 1 file to download, about 4,000,000 bytes\n",
         "error: can't download olivettifaces.mat",
         &server.address("faces/olivettifaces.mat: wrong bytes"),
         "https://ndownloader.figshare.com/files/5976027: ",
+        "https://api.figshare.com/v2/file/download/5976027: ",
         "https://cs.nyu.edu/~roweis/data/olivettifaces.mat: ",
         "data/downloads/olivettifaces.mat",
     ] {

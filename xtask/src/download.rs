@@ -108,16 +108,26 @@ fn complete(installation: &Installation<'_>, source: &Source<'_>, states: &mut [
         }
     }
     checked?;
+    let missing = files.iter().zip(&*states).filter(|(_, state)| **state == State::Missing);
+    let wanted: Vec<bool> = missing.map(|(file, _)| installation.can_make(file, source)).collect::<Result<_>>()?;
+    if !wanted.contains(&true) {
+        return Ok(());
+    }
+    let _alone = installation.lock()?;
+    // Once more: another download may have ended meanwhile.
+    for (file, state) in files.iter().zip(&mut *states).filter(|(_, state)| **state == State::Missing) {
+        *state = installation.state(file)?;
+    }
     let missing: Vec<&RemoteFile> =
         files.iter().zip(&*states).filter(|(_, state)| **state == State::Missing).map(|(file, _)| file).collect();
     let mut display = Display::new();
     let remote: Vec<_> = missing.into_iter().filter(|file| !installation.download(file).exists()).collect();
     if let (Source::Network { .. }, false) = (source, remote.is_empty()) {
-        let bytes = remote.iter().map(|file| file.size.limit()).sum();
-        let bound = if remote.iter().any(|file| matches!(file.size, Size::AtMost(_))) { "at most " } else { "" };
+        let bytes = remote.iter().map(|file| file.size.expected()).sum();
+        let roughly = if remote.iter().any(|file| matches!(file.size, Size::About { .. })) { "about " } else { "" };
         let files = if remote.len() == 1 { "file" } else { "files" };
         display.say(&format!(
-            "{}: {} {files} to download, {bound}{} bytes",
+            "{}: {} {files} to download, {roughly}{} bytes",
             installation.set.name,
             remote.len(),
             HumanCount(bytes)
@@ -144,7 +154,7 @@ fn report<'a>(installation: &Installation<'a>, states: &[State]) -> Report<'a> {
         path: installation.product(file),
         bytes: match file.size {
             Size::Exactly(bytes) => Some(bytes),
-            Size::AtMost(_) => None,
+            Size::About { .. } => None,
         },
         sha256: &file.sha256,
         state,

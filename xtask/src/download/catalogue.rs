@@ -29,15 +29,27 @@ pub struct RemoteFile {
 pub enum Size {
     /// Exactly so many.
     Exactly(u64),
-    /// Not known; not more than so many.
-    AtMost(u64),
+    /// Not known exactly.
+    About {
+        /// Roughly so many.
+        bytes: u64,
+        /// Not more than so many.
+        limit: u64,
+    },
 }
 
 impl Size {
     /// The most bytes that it can be.
     pub fn limit(self) -> u64 {
         match self {
-            Self::Exactly(bytes) | Self::AtMost(bytes) => bytes,
+            Self::Exactly(bytes) | Self::About { limit: bytes, .. } => bytes,
+        }
+    }
+
+    /// The bytes to reckon with.
+    pub fn expected(self) -> u64 {
+        match self {
+            Self::Exactly(bytes) | Self::About { bytes, .. } => bytes,
         }
     }
 }
@@ -208,8 +220,7 @@ fn olivetti() -> DataSet {
     let file = RemoteFile {
         name: "olivettifaces.mat",
         addresses: [figshare("5976027"), vec!["https://cs.nyu.edu/~roweis/data/olivettifaces.mat".to_owned()]].concat(),
-        // About 4 MB.
-        size: Size::AtMost(16 << 20),
+        size: Size::About { bytes: 4_000_000, limit: 16 << 20 },
         sha256: "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794".to_owned(),
         product: Product::People { folder: "", packing: Packing::OlivettiMatrix, people: 40, pictures: 400 },
     };

@@ -7,6 +7,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use super::catalogue::{Product, RemoteFile, Size};
 use super::installation::Step;
 use super::transfer::Event;
+use crate::plain_text::plain_text;
 
 /// A bar for one file after the other; without a terminal, lines.
 pub struct Display {
@@ -29,12 +30,13 @@ impl Display {
             return;
         }
         let style = "{prefix} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
-        self.bar = ProgressBar::new(file.size.limit()).with_style(style_of(style)).with_prefix(file.name);
+        self.bar = ProgressBar::new(file.size.expected()).with_style(style_of(style)).with_prefix(file.name);
     }
 
     /// What is going on with it.
     pub fn show(&mut self, file: &RemoteFile, step: &Step<'_>) {
         match *step {
+            Step::Transfer(Event::Length(bytes)) => self.bar.set_length(bytes),
             Step::Transfer(Event::Bytes(bytes)) => {
                 let first = self.bar.position() == 0;
                 self.bar.set_position(bytes);
@@ -66,9 +68,9 @@ impl Display {
         }
     }
 
-    /// Prints a line.
+    /// Prints a line, which may hold what servers said.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| eprintln!("{}", plain_text(line)));
     }
 
     /// Wipes the bar.
@@ -85,7 +87,7 @@ fn style_of(template: &str) -> ProgressStyle {
 pub fn size(size: Size) -> String {
     match size {
         Size::Exactly(bytes) => format!("{} bytes", HumanCount(bytes)),
-        Size::AtMost(bytes) => format!("at most {} bytes", HumanCount(bytes)),
+        Size::About { bytes, .. } => format!("about {} bytes", HumanCount(bytes)),
     }
 }
 
@@ -98,6 +100,6 @@ mod tests {
         let texts = [0, 7, 999, 1_000, 26_002, 180_566_744].map(|bytes| size(Size::Exactly(bytes)));
         let expected = ["0", "7", "999", "1,000", "26,002", "180,566,744"].map(|digits| format!("{digits} bytes"));
         assert_eq!(texts, expected);
-        assert_eq!(size(Size::AtMost(1_024)), "at most 1,024 bytes");
+        assert_eq!(size(Size::About { bytes: 1_024, limit: 9_000 }), "about 1,024 bytes");
     }
 }

@@ -1,11 +1,12 @@
 //! A data set on disk: what of it is there, and how the rest gets there.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use facenet_data::open_regular_file;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{DataSet, Packing, Product, RemoteFile, Size};
@@ -101,11 +102,11 @@ impl Installation<'_> {
             return Ok(State::Missing);
         }
         let (people, pictures) = match file.product {
-            Product::File(_) => return check_file(&path, file).map(|()| State::Present),
+            Product::File(_) => return open_verified(&path, file).map(|_| State::Present),
             Product::People { people, pictures, .. } => (people, pictures),
         };
         ensure!(path.is_dir(), "{} is not a folder; move it away", path.display());
-        let record = match fs::read(path.join(RECORD)) {
+        let record = match read_record(&path.join(RECORD)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let empty = fs::read_dir(&path).with_context(unreadable)?.next().is_none();
                 return Ok(if empty { State::Missing } else { State::Unverified });
@@ -123,7 +124,7 @@ impl Installation<'_> {
 
     /// Makes a product that is missing: from the file that lies where it is downloaded to, else from the network.
     ///
-    /// A file that lay there stays; one that was downloaded just now is removed once the folder is made.
+    /// Whoever calls this holds the [lock](Self::lock). A file that lay there stays; one that was downloaded just now is removed once the folder is made.
     ///
     /// # Errors
     /// If the file can't be had, is not what it should be, or the product can't be written. Then nothing is there under the
@@ -136,19 +137,18 @@ impl Installation<'_> {
             Source::Disk => (None, None),
             Source::Network { client, mirror } => (Some(client), *mirror),
         };
-        let _alone = self.lock()?;
-        if lay_there {
-            check_file(&download, file)?;
-        } else if let Some(client) = client {
+        if let (false, Some(client)) = (lay_there, client) {
             let own = mirror.map(|mirror| format!("{}/{}", mirror.trim_end_matches('/'), file.name));
             let addresses: Vec<String> = own.into_iter().chain(file.addresses.iter().cloned()).collect();
             client.fetch(file, &addresses, &download, &mut |event| told(Step::Transfer(event)))?;
         }
         if let Product::People { packing, people, pictures, .. } = &file.product {
+            // Used as it was verified, whatever the name stands for meanwhile.
+            let opened = open_verified(&download, file)?;
             let folder = self.product(file);
             let hidden = hidden(&folder);
             let made = remove(&hidden)
-                .and_then(|()| fill(&hidden, &download, packing, *people, *pictures, told))
+                .and_then(|()| fill(&hidden, opened, &download, packing, *people, *pictures, told))
                 .and_then(|()| record(&hidden, file))
                 .and_then(|()| name(&hidden, &folder));
             if made.is_err() {
@@ -172,14 +172,29 @@ impl Installation<'_> {
         self.set.files.iter().filter(left).map(|file| self.download(file)).collect()
     }
 
-    /// Two downloads at once would write the same files.
-    fn lock(&self) -> Result<File> {
+    /// Whether something can be made of a file that is missing: it can be asked for, or lies there.
+    ///
+    /// # Errors
+    /// If that can't be seen.
+    pub fn can_make(&self, file: &RemoteFile, source: &Source<'_>) -> Result<bool> {
+        let download = self.download(file);
+        let lies_there = fs::exists(&download).with_context(|| format!("can't read {}", download.display()))?;
+        Ok(lies_there || matches!(source, Source::Network { .. }))
+    }
+
+    /// Keeps other downloads away for as long as the value lives: two at once would write the same files.
+    ///
+    /// # Errors
+    /// If another one is going on; if nothing can be written there.
+    pub fn lock(&self) -> Result<File> {
         let path = self.data.join("downloads").join(".lock");
         let unwritable = || {
             format!("can't write {}; may files be written there? else name another folder with --data", path.display())
         };
         fs::create_dir_all(self.data.join("downloads")).with_context(unwritable)?;
-        let file = File::create(&path).with_context(unwritable)?;
+        // To read as well: nothing is waited for, should it be a pipe.
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(&path).with_context(unwritable)?;
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
             bail!("another download into {} is going on; wait for its end", self.data.display());
         }
@@ -187,23 +202,27 @@ impl Installation<'_> {
     }
 }
 
-/// That a file has the bytes it should have.
-fn check_file(path: &Path, file: &RemoteFile) -> Result<()> {
-    let found = fs::metadata(path).with_context(|| format!("can't read {}", path.display()))?.len();
+/// Opens a file that has the bytes it should have, at its beginning.
+fn open_verified(path: &Path, file: &RemoteFile) -> Result<File> {
+    let unreadable = || format!("can't read {}", path.display());
+    let advice = format!("move it away to have {} downloaded", file.name);
+    let mut opened = open_regular_file(path).with_context(|| format!("can't read {}; {advice}", path.display()))?;
+    let found = opened.metadata().with_context(unreadable)?.len();
     let fits = match file.size {
         Size::Exactly(bytes) => found == bytes,
-        Size::AtMost(bytes) => found <= bytes,
+        Size::About { limit, .. } => found <= limit,
     };
-    let advice = format!("move it away to have {} downloaded", file.name);
     ensure!(fits, "{} has {found} bytes and so is not the published file; {advice}", path.display());
-    let sha256 = sha256_of(path)?;
+    // No further, should it grow meanwhile.
+    let sha256 = sha256_of((&opened).take(file.size.limit() + 1)).with_context(unreadable)?;
     ensure!(
         sha256 == file.sha256,
         "{} is not the published file: its sha256 is {sha256}, not {}; {advice}",
         path.display(),
         file.sha256
     );
-    Ok(())
+    opened.rewind().with_context(unreadable)?;
+    Ok(opened)
 }
 
 /// That a folder has all its people and pictures.
@@ -257,6 +276,7 @@ fn remove(folder: &Path) -> Result<()> {
 
 fn fill(
     folder: &Path,
+    opened: File,
     download: &Path,
     packing: &Packing,
     people: usize,
@@ -266,15 +286,23 @@ fn fill(
     fs::create_dir_all(folder).with_context(|| format!("can't make the folder {}", folder.display()))?;
     match packing {
         Packing::TarGz { top } => {
-            let unpacked =
-                unpack(download, top, &Limits::default(), folder, &mut |pictures| told(Step::Pictures(pictures)))?;
+            let unpacked = unpack(opened, download, top, &Limits::default(), folder, &mut |pictures| {
+                told(Step::Pictures(pictures))
+            })?;
             if unpacked.left_out > 0 {
                 told(Step::LeftOut(unpacked.left_out));
             }
         }
-        Packing::OlivettiMatrix => write_pictures(download, people, folder)?,
+        Packing::OlivettiMatrix => write_pictures(opened, download, people, folder)?,
     }
     check_pictures(folder, people, pictures).with_context(|| format!("{} can't be used", download.display()))
+}
+
+/// The beginning, which is all of a record.
+fn read_record(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular_file(path)?.take(4 << 10).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn record(folder: &Path, file: &RemoteFile) -> Result<()> {

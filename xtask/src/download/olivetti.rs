@@ -1,11 +1,10 @@
 //! The Olivetti faces: columns of a matrix, to be pictures in a folder for each person.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use facenet_data::open_regular_file;
 use image::ExtendedColorType;
 
 use super::matlab::read_matrix;
@@ -17,14 +16,14 @@ const SIDE: usize = 64;
 /// Pictures of each person, one after the other.
 const PICTURES: usize = 10;
 
-/// Writes the columns of the matrix `faces` as grey pictures `s1/1.png` to `s40/10.png` into a folder.
+/// Writes the columns of the matrix `faces` as grey pictures `s1/1.png` to `s40/10.png` into a folder. `file` is what the MATLAB file is called in errors.
 ///
 /// # Errors
 /// If the file is not a MATLAB file with the matrix of that many people, or if a picture can't be written.
-pub fn write_pictures(file: &Path, people: usize, folder: &Path) -> Result<()> {
+pub fn write_pictures(opened: File, file: &Path, people: usize, folder: &Path) -> Result<()> {
     let mut bytes = Vec::new();
-    let opened = open_regular_file(file).and_then(|opened| opened.take(MOST_BYTES).read_to_end(&mut bytes));
-    opened.with_context(|| format!("can't read {}", file.display()))?;
+    let read = opened.take(MOST_BYTES).read_to_end(&mut bytes);
+    read.with_context(|| format!("can't read {}", file.display()))?;
     let pictures = pictures(&bytes, people).with_context(|| format!("{} can't be used", file.display()))?;
     for (number, picture) in pictures.iter().enumerate() {
         let own = folder.join(format!("s{}", number / PICTURES + 1));

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use facenet_data::open_regular_file;
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body, Proxy};
@@ -22,6 +21,8 @@ pub struct Patience {
     pub stall: Duration,
     /// How often an address is tried in a row without getting on.
     pub tries: u32,
+    /// How often an address is tried at all, however well it gets on.
+    pub most_tries: u32,
     /// So many bytes more than ever before are getting on.
     pub progress: u64,
     /// How long a server may bring fewer than [`SLOWEST`] bytes.
@@ -37,6 +38,7 @@ impl Default for Patience {
             connect: seconds(20),
             stall: seconds(30),
             tries: 4,
+            most_tries: 1_000,
             progress: 1 << 20,
             slow: seconds(60),
             pause: seconds(1),
@@ -51,6 +53,8 @@ const SLOWEST: u64 = 64 << 10;
 
 /// What is going on.
 pub enum Event<'a> {
+    /// So many bytes the whole file has.
+    Length(u64),
     /// So many bytes of the file are there.
     Bytes(u64),
     /// An address failed, for now or for good.
@@ -96,7 +100,8 @@ impl Client {
             .timeout_connect(Some(patience.connect))
             .timeout_recv_response(Some(patience.stall))
             .timeout_per_read(Some(patience.stall))
-            .max_redirects(REDIRECTIONS)
+            // By hand: their bodies are not waited for.
+            .max_redirects(0)
             .proxy(proxy)
             .http_status_as_error(false)
             .build();
@@ -117,15 +122,15 @@ impl Client {
         target: &Path,
         told: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        let mut part = Part::open(&part_of(target), file.size.limit())?;
+        let mut part = Part::open(target, file.size.limit())?;
         if part.hash() == file.sha256 {
-            return part.keep(target);
+            return part.keep();
         }
         told(Event::Bytes(part.bytes));
         let mut reasons = Vec::new();
         for address in addresses {
             match self.fetch_from(address, file, &mut part, told) {
-                Ok(()) => return part.keep(target),
+                Ok(()) => return part.keep(),
                 Err(Failure::Here(error)) => return Err(error),
                 Err(Failure::Passing(reason) | Failure::Lasting(reason)) => {
                     told(Event::Trouble { address, reason: &reason });
@@ -157,8 +162,9 @@ impl Client {
     ) -> Result<(), Failure> {
         let (mut tries, mut pause) = (0, self.patience.pause);
         let mut state = Attempts { foreign: part.bytes > 0, resume: true, answered: false };
-        let mut best = part.bytes;
+        let (mut best, mut all_tries) = (part.bytes, 0);
         loop {
+            all_tries += 1;
             if !state.resume {
                 part.clear()?;
             }
@@ -183,13 +189,33 @@ impl Client {
                 (tries, pause, best) = (0, self.patience.pause, part.bytes);
             }
             tries += 1;
-            if tries >= self.patience.tries {
+            if tries >= self.patience.tries || all_tries >= self.patience.most_tries {
                 return Err(Failure::Passing(failure));
             }
             told(Event::Trouble { address, reason: &format!("{failure}; trying again") });
             thread::sleep(pause);
             pause *= 2;
         }
+    }
+
+    /// Asks for what is behind a byte, wherever redirections lead.
+    fn request(&self, address: &str, file: &RemoteFile, start: u64, answered: bool) -> Result<Response<Body>, Failure> {
+        // What the rate alone does not bound: bytes of the protocol that bring none of the file.
+        let longest = self.patience.stall + Duration::from_secs(file.size.limit() / 4096);
+        let mut address = address.to_owned();
+        for _ in 0..=REDIRECTIONS {
+            let request = self.agent.get(&address).config().timeout_recv_body(Some(longest)).build();
+            let mut request = request.header(header::ACCEPT_ENCODING, "identity");
+            if start > 0 {
+                request = request.header(header::RANGE, format!("bytes={start}-"));
+            }
+            let response = request.call().map_err(|error| request_failure(&error, answered))?;
+            match response.status().as_u16() {
+                301 | 302 | 303 | 307 | 308 => address = redirection(&address, &response)?,
+                _ => return Ok(response),
+            }
+        }
+        Err(Failure::Lasting(format!("more than {REDIRECTIONS} redirections")))
     }
 
     /// One request for what is still missing, and all of its answer.
@@ -201,15 +227,8 @@ impl Client {
         state: &mut Attempts,
         told: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Failure> {
-        // A bound for bodies of redirections too, which nobody looks at.
-        let longest = self.patience.stall + Duration::from_secs(file.size.limit() / 4096);
-        let request = self.agent.get(address).config().timeout_recv_body(Some(longest)).build();
-        let mut request = request.header(header::ACCEPT_ENCODING, "identity");
         let asked = part.bytes;
-        if asked > 0 {
-            request = request.header(header::RANGE, format!("bytes={asked}-"));
-        }
-        let response = request.call().map_err(|error| request_failure(&error, state.answered))?;
+        let response = self.request(address, file, asked, state.answered)?;
         let start = match response.status() {
             // Whoever does not know ranges sends everything.
             StatusCode::OK => 0,
@@ -224,6 +243,12 @@ impl Client {
             {
                 return Err(Failure::Passing(format!("the server answered {status}")));
             }
+            status @ (StatusCode::ACCEPTED | StatusCode::FORBIDDEN) => {
+                return Err(Failure::Lasting(format!(
+                    "the server answered {status}: it refuses programs; fetch the file in a browser and put it at {}",
+                    part.target.display()
+                )));
+            }
             status => return Err(Failure::Lasting(format!("the server answered {status}"))),
         };
 
@@ -234,11 +259,13 @@ impl Client {
                 Size::Exactly(bytes) if whole != bytes => {
                     return Err(Failure::Lasting(format!("it has a file of {whole} bytes, not of {bytes}")));
                 }
-                Size::AtMost(bytes) if whole > bytes => {
-                    return Err(Failure::Lasting(format!("it has a file of {whole} bytes, more than {bytes}")));
+                Size::About { limit, .. } if whole > limit => {
+                    return Err(Failure::Lasting(format!("it has a file of {whole} bytes, more than {limit}")));
                 }
-                _ => {}
+                _ => told(Event::Length(whole)),
             }
+        } else if start == 0 && is_web_page(&response) {
+            return Err(Failure::Lasting("it sent a web page in place of the file".to_owned()));
         }
         // Only now: an answer of another length, from whoever is between, must not cost what is there.
         if start == 0 {
@@ -284,6 +311,32 @@ impl Client {
     }
 }
 
+/// Where a redirection leads: addresses, and paths with the host or without.
+fn redirection(address: &str, response: &Response<Body>) -> Result<String, Failure> {
+    let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+    let refused = || Failure::Lasting(format!("the server answered {} without a place to go to", response.status()));
+    let location = location.map(|location| location.split('#').next().unwrap_or_default()).ok_or_else(refused)?;
+    let (scheme, rest) = address.split_once("://").ok_or_else(refused)?;
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let host = path.split('/').next().unwrap_or_default();
+    Ok(if location.contains("://") && !location.starts_with(['/', '?']) {
+        location.to_owned()
+    } else if location.starts_with("//") {
+        format!("{scheme}:{location}")
+    } else if location.starts_with('/') {
+        format!("{scheme}://{host}{location}")
+    } else {
+        let folder = path.rsplit_once('/').map_or(host, |(folder, _)| folder);
+        format!("{scheme}://{folder}/{location}")
+    })
+}
+
+/// Whether a name could not be looked up just now: the system's text is all that tells.
+fn is_lookup_trouble(error: &io::Error) -> bool {
+    let text = error.to_string();
+    text.contains("lookup") && ["Temporary failure", "Try again"].iter().any(|detail| text.contains(detail))
+}
+
 /// Whether a request that brought no answer is worth another try; a network that was there once may come back.
 fn request_failure(error: &ureq::Error, answered: bool) -> Failure {
     match error {
@@ -297,10 +350,17 @@ fn request_failure(error: &ureq::Error, answered: bool) -> Failure {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof
             | io::ErrorKind::TimedOut => Failure::Passing(format!("no answer: {io}")),
+            _ if is_lookup_trouble(io) => Failure::Passing(io.to_string()),
             _ => Failure::Lasting(io.to_string()),
         },
         _ => Failure::Lasting(error.to_string()),
     }
+}
+
+/// Whether an answer calls itself a page for people: a login, or an apology.
+fn is_web_page(response: &Response<Body>) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
 }
 
 /// Where the bytes of an answer begin: the 5 of `bytes 5-9/10`.
@@ -309,11 +369,10 @@ fn range_start(response: &Response<Body>) -> Option<u64> {
     range.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
 }
 
-/// SHA-256 of a file, as hexadecimal digits.
-pub fn sha256_of(path: &Path) -> Result<String> {
+/// SHA-256 of all bytes, as hexadecimal digits.
+pub fn sha256_of(mut bytes: impl Read) -> io::Result<String> {
     let mut sha256 = Sha256::new();
-    let mut file = open_regular_file(path).with_context(|| format!("can't read {}", path.display()))?;
-    io::copy(&mut file, &mut sha256).with_context(|| format!("can't read {}", path.display()))?;
+    io::copy(&mut bytes, &mut sha256)?;
     Ok(format!("{:x}", sha256.finalize()))
 }
 
@@ -326,6 +385,8 @@ pub fn part_of(target: &Path) -> PathBuf {
 
 /// The first bytes of a file, on disk.
 struct Part {
+    /// The name of the complete file.
+    target: PathBuf,
     path: PathBuf,
     file: File,
     bytes: u64,
@@ -334,15 +395,19 @@ struct Part {
 
 impl Part {
     /// With the bytes that are there already; with none, if there are more than the file can have.
-    fn open(path: &Path, limit: u64) -> Result<Self> {
+    fn open(target: &Path, limit: u64) -> Result<Self> {
+        let path = part_of(target);
         let unwritable = || format!("can't write {}; may files be written there?", path.display());
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(unwritable)?;
         }
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(path).with_context(unwritable)?;
-        let bytes = file.metadata().with_context(unwritable)?.len();
-        let mut part = Self { path: path.to_owned(), file, bytes, sha256: Sha256::new() };
+        let file = options.read(true).write(true).create(true).truncate(false).open(&path).with_context(unwritable)?;
+        let metadata = file.metadata().with_context(unwritable)?;
+        // A pipe waits for readers, a device keeps nothing.
+        ensure!(metadata.is_file(), "{} is no file; move it away", path.display());
+        let bytes = metadata.len();
+        let mut part = Self { target: target.to_owned(), path: path.clone(), file, bytes, sha256: Sha256::new() };
         if bytes > limit {
             part.clear().map_err(|failure| match failure {
                 Failure::Here(error) => error,
@@ -390,9 +455,9 @@ impl Part {
     }
 
     /// Gives the complete file its name.
-    fn keep(&self, target: &Path) -> Result<()> {
-        let kept = self.file.sync_all().and_then(|()| fs::rename(&self.path, target));
-        kept.with_context(|| format!("can't write {}", target.display()))
+    fn keep(&self) -> Result<()> {
+        let kept = self.file.sync_all().and_then(|()| fs::rename(&self.path, &self.target));
+        kept.with_context(|| format!("can't write {}", self.target.display()))
     }
 }
 

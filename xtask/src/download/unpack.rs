@@ -1,11 +1,10 @@
 //! Pictures out of an archive that nobody has to trust.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use facenet_data::open_regular_file;
 use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
@@ -37,13 +36,19 @@ pub struct Unpacked {
 
 /// Writes the pictures `<top>/<person>/<name>.jpg` of a tar.gz to `<folder>/<person>/<name>.jpg`.
 ///
-/// `told` hears how many pictures are written. Owners, permissions and times are not those of the archive.
+/// `path` is what the file is called in errors. `told` hears how many pictures are written. Owners, permissions and times are not those of the archive.
 ///
 /// # Errors
 /// If the archive is damaged, exceeds a limit, names something outside of `top` (hidden things apart), holds a link, a device or the like, or a name
 /// twice; if a file can't be written. What is written by then stays.
-pub fn unpack(path: &Path, top: &str, limits: &Limits, folder: &Path, told: &mut dyn FnMut(usize)) -> Result<Unpacked> {
-    let file = open_regular_file(path).with_context(|| format!("can't read {}", path.display()))?;
+pub fn unpack(
+    file: File,
+    path: &Path,
+    top: &str,
+    limits: &Limits,
+    folder: &Path,
+    told: &mut dyn FnMut(usize),
+) -> Result<Unpacked> {
     unpack_from(BufReader::new(file), top, limits, folder, told)
         .with_context(|| format!("can't unpack {}", path.display()))
 }

@@ -97,6 +97,8 @@ impl Place {
         let (client, mirror) = (Client::new(patience, None), self.server.address("mirror/"));
         let source = if offline { Source::Disk } else { Source::Network { client: &client, mirror: Some(&mirror) } };
         let installation = Installation { data: self.root.path(), set };
+        let wanted = self.states(set)?.contains(&State::Missing);
+        let _alone = if wanted { Some(installation.lock()?) } else { None };
         let mut states = Vec::new();
         for file in &set.files {
             states.push(match installation.state(file)? {
@@ -190,6 +192,10 @@ fn from_nothing_to_all_and_no_further() {
     assert_eq!(place.make(&set, false).unwrap(), [Present, Downloaded]);
     assert_eq!(place.server.requests().len(), 3);
     place.assert_complete();
+    // What systems leave in folders that are looked at.
+    place.write("small/images/Ann/Thumbs.db", b"thumbs");
+    place.write("small/images/.DS_Store", b"icons");
+    assert_eq!(place.states(&set).unwrap(), [Present, Present]);
 }
 
 #[test]
@@ -240,6 +246,24 @@ fn other_files_under_the_names_are_errors_and_stay() {
             let named = error.contains(&place.path(path).display().to_string());
             assert!(named && error.contains("move it away"), "{error}");
             assert_eq!(fs::read(place.path(path)).unwrap(), bytes);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_not_waited_for() {
+    for path in ["small/protocol/people.txt", "downloads/small.tgz", "small/images/.download.json"] {
+        for device in [None, Some("/dev/zero")] {
+            let (mut place, set) = (Place::new(), small());
+            let at = place.path(path);
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            match device {
+                Some(device) => std::os::unix::fs::symlink(device, &at).unwrap(),
+                None => assert!(std::process::Command::new("mkfifo").arg(&at).status().unwrap().success()),
+            }
+            let error = format!("{:#}", place.make(&set, false).map(|states| panic!("{states:?}")).unwrap_err());
+            assert!(error.contains("a pipe or a device where a file should be"), "{error}");
         }
     }
 }
@@ -302,8 +326,25 @@ fn two_downloads_at_once() {
     let error = format!("{:#}", place.make(&set, false).unwrap_err());
     assert!(error.contains("another download into"), "{error}");
     drop(lock);
-    place.make(&set, false).unwrap();
+
+    // The command asks nobody for anything while another one does, and needs no lock where nothing is missing.
+    let client = Client::new(Patience::default(), None);
+    let mirror = place.server.address("mirror/");
+    let source = Source::Network { client: &client, mirror: Some(&mirror) };
+    let data = place.root.path().to_owned();
+    let installation = Installation { data: &data, set: &set };
+    let mut states = [Missing; 2];
+    let lock = installation.lock().unwrap();
+    let error = super::super::complete(&installation, &source, &mut states).unwrap_err();
+    assert!(format!("{error:#}").contains("another download into"), "{error:#}");
+    assert!(place.server.requests().is_empty() && states == [Missing; 2]);
+    drop(lock);
+    super::super::complete(&installation, &source, &mut states).unwrap();
+    assert_eq!(states, [Downloaded; 2]);
     place.assert_complete();
+    let _lock = installation.lock().unwrap();
+    super::super::complete(&installation, &source, &mut states).unwrap();
+    assert_eq!(states, [Present; 2]);
 }
 
 #[test]
@@ -314,7 +355,7 @@ fn folders_that_cannot_be_written_are_named() {
     assert!(error.contains("can't write") && error.contains(".lock") && error.contains("--data"), "{error}");
 
     // A file where a folder should be.
-    for (file, named) in [("downloads", "downloads/small.tgz"), ("small", "small/images")] {
+    for (file, named) in [("downloads", "downloads/.lock"), ("small", "small/images")] {
         let mut place = Place::new();
         place.write(file, b"mine");
         let error = format!("{:#}", place.make(&set, false).unwrap_err());

@@ -39,7 +39,7 @@ fn columns_become_upright_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let (file, out) = (folder.path().join("olivettifaces.mat"), folder.path().join("out"));
     fs::write(&file, faces(20)).unwrap();
-    write_pictures(&file, 2, &out).unwrap();
+    write_pictures(File::open(&file).unwrap(), &file, 2, &out).unwrap();
     for (number, path) in [(0, "s1/1.png"), (9, "s1/10.png"), (10, "s2/1.png"), (19, "s2/10.png")] {
         let picture = image::open(out.join(path)).unwrap();
         assert_eq!((picture.color(), picture.width(), picture.height()), (image::ColorType::L8, 64, 64));
@@ -70,6 +70,9 @@ fn other_matrices_are_refused() {
     let error = format!("{:#}", pictures(&signed, 2).unwrap_err());
     assert!(error.contains("is no grey level from 0 to 255"), "{error}");
 
-    let error = write_pictures(Path::new("nowhere.mat"), 2, Path::new("out")).unwrap_err();
-    assert!(format!("{error:#}").contains("nowhere.mat"), "{error:#}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rubbish.mat");
+    fs::write(&file, "rubbish").unwrap();
+    let error = write_pictures(File::open(&file).unwrap(), &file, 2, Path::new("out")).unwrap_err();
+    assert!(format!("{error:#}").contains("rubbish.mat can't be used"), "{error:#}");
 }

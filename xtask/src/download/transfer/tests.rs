@@ -29,6 +29,7 @@ struct Place {
     folder: TempDir,
     troubles: Vec<String>,
     stall: Duration,
+    most_tries: u32,
     progress: u64,
     slow: Duration,
 }
@@ -39,6 +40,7 @@ impl Place {
             folder: tempfile::tempdir().unwrap(),
             troubles: Vec::new(),
             stall: Duration::from_secs(5),
+            most_tries: 100,
             progress: 1 << 20,
             slow: Duration::from_secs(60),
         }
@@ -65,6 +67,7 @@ impl Place {
             connect: milliseconds(1_000),
             stall: self.stall,
             tries: 3,
+            most_tries: self.most_tries,
             progress: self.progress,
             slow: self.slow,
             pause: milliseconds(1),
@@ -203,6 +206,9 @@ fn a_server_that_begins_anew_again_and_again_is_left() {
     let server = Server::start(|request, stream| cut(request, stream, 200));
     place.fetched(&[server.address("faces.bin")]);
     assert_eq!(server.requests().len(), 15);
+    // But not for ever.
+    let mut place = Place { progress: 100, most_tries: 5, ..Place::new() };
+    place.failed(EXACTLY, &[server.address("faces.bin")], Some(1_000));
 }
 
 #[test]
@@ -322,7 +328,7 @@ fn endless_bodies_end() {
             counter.fetch_add(4_096, Ordering::SeqCst);
         }
     });
-    for size in [EXACTLY, Size::AtMost(3_500)] {
+    for size in [EXACTLY, Size::About { bytes: 2_000, limit: 3_500 }] {
         let error = Place::new().failed(size, &[server.address("")], None);
         assert!(error.contains("it sent more than"), "{error}");
     }
@@ -333,11 +339,11 @@ fn endless_bodies_end() {
 fn sizes_may_be_unknown() {
     for part in [0, 1_000] {
         let (mut place, server) = (Place::new().with_part(&content()[..part]), good());
-        place.fetch(Size::AtMost(5_000), &[server.address("")]).unwrap();
+        place.fetch(Size::About { bytes: 2_000, limit: 5_000 }, &[server.address("")]).unwrap();
         place.assert_whole();
     }
     let server = good();
-    let error = Place::new().failed(Size::AtMost(2_999), &[server.address("")], None);
+    let error = Place::new().failed(Size::About { bytes: 2_000, limit: 2_999 }, &[server.address("")], None);
     assert!(error.contains("a file of 3000 bytes, more than 2999"), "{error}");
 }
 
@@ -432,14 +438,87 @@ fn what_cannot_be_written_is_named() {
     assert!(error.contains("can't write") && error.contains("faces.bin.part"), "{error}");
     assert!(server.requests().is_empty(), "nothing is asked for in vain");
 
-    // A full disk.
-    #[cfg(target_os = "linux")]
-    {
+    // Neither pipe nor device is written to, whatever it is called.
+    #[cfg(unix)]
+    for device in ["/dev/null", "/dev/zero"] {
         let mut place = Place::new();
         fs::create_dir(place.folder.path().join("new")).unwrap();
-        std::os::unix::fs::symlink("/dev/full", place.part()).unwrap();
-        let error = format!("{:#}", place.fetch(EXACTLY, &[server.address(""), server.address("")]).unwrap_err());
-        assert!(error.contains("faces.bin.part; make room and run the command again"), "{error}");
-        assert_eq!(server.requests().len(), 1, "no other address helps");
+        std::os::unix::fs::symlink(device, place.part()).unwrap();
+        let error = format!("{:#}", place.fetch(EXACTLY, &[server.address("")]).unwrap_err());
+        assert!(error.contains("faces.bin.part is no file; move it away"), "{error}");
+        assert!(server.requests().is_empty() && !place.target().exists());
+    }
+}
+
+#[test]
+fn a_full_disk_is_nobody_elses_trouble() {
+    let place = Place::new();
+    let part = Part::open(&place.target(), 3_000).unwrap();
+    let Failure::Here(error) = part.failed(io::ErrorKind::StorageFull.into()) else { panic!("no other address helps") };
+    assert!(format!("{error:#}").contains("faces.bin.part; make room and run the command again"), "{error:#}");
+}
+
+#[test]
+fn bodies_of_redirections_are_not_waited_for() {
+    let server = Server::start(|request, stream| match request.path.as_str() {
+        "/deep/faces.bin" => serve(request, stream, &content()),
+        _ => {
+            respond(stream, "302 Found", &["Location: faces.bin", "Content-Length: 1000000000"], &[])?;
+            loop {
+                thread::sleep(Duration::from_millis(10));
+                stream.write_all(b"x")?;
+            }
+        }
+    });
+    let start = Instant::now();
+    let mut place = Place::new();
+    place.fetched(&[server.address("deep/here?x=/y")]);
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(place.troubles.is_empty(), "{:?}", place.troubles);
+
+    let nowhere = Server::start(|_, stream| respond(stream, "302 Found", &["Content-Length: 0"], &[]));
+    let error = Place::new().failed(EXACTLY, &[nowhere.address("")], None);
+    assert!(error.contains("302 Found without a place to go to"), "{error}");
+}
+
+#[test]
+fn hosts_that_refuse_programs_leave_it_to_people() {
+    for status in ["202 Accepted", "403 Forbidden"] {
+        let mut place = Place::new();
+        let server = Server::start(move |_, stream| respond(stream, status, &["Content-Length: 0"], &[]));
+        let error = place.failed(EXACTLY, &[server.address("")], None);
+        let advice = format!(
+            "{status}: it refuses programs; fetch the file in a browser and put it at {}",
+            place.target().display()
+        );
+        assert!(error.contains(&advice), "{error}");
+    }
+}
+
+#[test]
+fn a_page_without_a_length_costs_nothing() {
+    let mut place = Place::new().with_part(&content()[..1_000]);
+    let login =
+        Server::start(|_, stream| respond(stream, "200 OK", &["Content-Type: text/html"], b"<html>Log in!</h>"));
+    let error = place.failed(EXACTLY, &[login.address("")], Some(1_000));
+    assert!(error.contains("a web page"), "{error}");
+    assert_eq!(login.requests().len(), 1);
+}
+
+#[test]
+fn networks_may_come_back() {
+    let lookup =
+        |detail: &str| ureq::Error::Io(io::Error::other(format!("failed to lookup address information: {detail}")));
+    let refused = || ureq::Error::Io(io::ErrorKind::ConnectionRefused.into());
+    for (error, answered, passes) in [
+        (lookup("Temporary failure in name resolution"), false, true),
+        (lookup("Try again"), false, true),
+        (lookup("Name or service not known"), false, false),
+        (lookup("Name or service not known"), true, true),
+        (refused(), false, false),
+        (refused(), true, true),
+    ] {
+        let failure = request_failure(&error, answered);
+        assert_eq!(matches!(failure, Failure::Passing(_)), passes, "{error}, {answered}");
     }
 }
