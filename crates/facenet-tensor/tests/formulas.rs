@@ -2,8 +2,9 @@
 
 use facenet_tensor::{
     DropoutKey, LocalResponse, Window, average_pool_forward, batch_norm_eval_forward, batch_norm_forward, bias_forward,
-    channels, dropout_backward, dropout_forward, global_average_pool_forward, l2_normalize_forward, l2_pool_forward,
-    local_response_norm_forward, max_pool_forward, maxout_forward, prelu_forward, relu_forward, sigmoid_forward,
+    channel_scale_backward_gate, channel_scale_forward, channels, dropout_backward, dropout_forward,
+    global_average_pool_forward, l2_normalize_forward, l2_pool_forward, local_response_norm_forward, max_pool_forward,
+    maxout_forward, prelu_forward, relu_forward, scaled_sum_forward, sigmoid_forward, zero_pad_forward,
 };
 use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder, array, s};
 use ndarray_rand::RandomExt;
@@ -186,6 +187,49 @@ fn global_averages_and_unit_rows() {
 }
 
 #[test]
+fn sums_and_gates() {
+    let (x, branch, gate) = (random((3, 11, 13, 5), 1), random((3, 11, 13, 5), 2), random((3, 5), 3));
+    let mut y = Array4::from_elem(x.raw_dim(), f64::NAN);
+    scaled_sum_forward(x.view(), branch.view(), 0.17, y.view_mut());
+    assert_same(&y, &(&x + &branch * 0.17));
+    let expected = Array4::from_shape_fn(x.raw_dim(), |(n, h, w, c)| x[[n, h, w, c]] * gate[[n, c]]);
+    channel_scale_forward(x.view(), gate.view(), y.view_mut());
+    assert_same(&y, &expected);
+    let transposed = gate.t().as_standard_layout().into_owned();
+    y.fill(f64::NAN);
+    channel_scale_forward(x.view(), transposed.t(), y.view_mut());
+    assert_same(&y, &expected);
+}
+
+#[test]
+fn padding_is_zero_around_the_image() {
+    let x = random((2, 3, 5, 7), 1);
+    for (before, [rows, columns]) in [([0, 0], [3, 5]), ([2, 1], [6, 10]), ([4, 0], [7, 6]), ([0, 3], [5, 8])] {
+        let mut y = Array4::from_elem((2, rows, columns, 7), f64::NAN);
+        zero_pad_forward(x.view(), before, y.view_mut());
+        let expected = Array4::from_shape_fn(y.raw_dim(), |(n, h, w, c)| {
+            let at = h.checked_sub(before[0]).zip(w.checked_sub(before[1]));
+            at.and_then(|(h, w)| x.get([n, h, w, c])).copied().unwrap_or(0.0)
+        });
+        assert_eq!(y, expected, "{before:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "x (1, 2, 2, 3) after [1, 2] rows and columns of y (1, 4, 3, 3)")]
+fn padding_without_room_names_both_shapes() {
+    let x = Array4::<f32>::zeros((1, 2, 2, 3));
+    zero_pad_forward(x.view(), [1, 2], Array4::zeros((1, 4, 3, 3)).view_mut());
+}
+
+#[test]
+#[should_panic(expected = "gate (2, 3) of images (1, 2, 2, 3)")]
+fn a_gate_that_disagrees_names_both_shapes() {
+    let x = Array4::<f32>::zeros((1, 2, 2, 3));
+    channel_scale_forward(x.view(), Array2::zeros((2, 3)).view(), x.clone().view_mut());
+}
+
+#[test]
 fn channels_are_slices() {
     let x = random((2, 3, 5, 7), 1);
     assert_eq!(channels(x.view(), 2..6), x.slice(s![.., .., .., 2..6]));
@@ -260,5 +304,15 @@ fn empty_batches() {
     let (one, mut mean, mut variance) = (Array1::ones(4), Array1::zeros(4), Array1::zeros(4));
     batch_norm_forward(x.view(), one.view(), one.view(), 0.1, mean.view_mut(), variance.view_mut(), y.view_mut());
     assert_eq!(variance, Array1::zeros(4));
+    scaled_sum_forward(x.view(), x.view(), 0.5, y.view_mut());
+    channel_scale_forward(x.view(), Array2::zeros((0, 4)).view(), y.view_mut());
+    zero_pad_forward(x.view(), [0, 0], y.view_mut());
+    let (flat, mut dgate) = (Array4::<f32>::zeros((2, 0, 3, 4)), Array2::ones((2, 4)));
+    channel_scale_forward(flat.view(), dgate.view(), flat.clone().view_mut());
+    channel_scale_backward_gate(flat.view(), flat.view(), dgate.view_mut());
+    assert_eq!(dgate, Array2::ones((2, 4)));
+    let mut padded = Array4::from_elem((2, 2, 3, 4), f32::NAN);
+    zero_pad_forward(flat.view(), [1, 0], padded.view_mut());
+    assert_eq!(padded, Array4::zeros((2, 2, 3, 4)));
     l2_normalize_forward(Array2::<f32>::zeros((0, 3)).view(), Array2::zeros((0, 3)).view_mut());
 }

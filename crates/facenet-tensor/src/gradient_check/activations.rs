@@ -1,4 +1,5 @@
-//! Operations that treat numbers one by one, or choose among them; concatenation.
+//! Operations that treat numbers one by one, or choose among them; concatenation, sums, gates and padding
+//! of branches.
 
 use ndarray::{ArrayD, ArrayViewMut4};
 
@@ -6,8 +7,10 @@ use super::convolutions::{fixed, fixed_mut};
 use super::frame::Frame;
 use super::{GradientCheck, check, random_dynamic};
 use crate::{
-    DropoutKey, channels, channels_mut, dropout_backward, dropout_forward, maxout_backward, maxout_forward,
-    prelu_backward, prelu_forward, relu_backward, relu_forward, sigmoid_backward, sigmoid_forward,
+    DropoutKey, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward, channels,
+    channels_mut, dropout_backward, dropout_forward, maxout_backward, maxout_forward, prelu_backward, prelu_forward,
+    relu_backward, relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward, sigmoid_forward,
+    zero_pad_backward, zero_pad_forward,
 };
 
 pub(super) fn checks() -> Vec<GradientCheck> {
@@ -23,6 +26,12 @@ pub(super) fn checks() -> Vec<GradientCheck> {
         dropout(&[2, 3, 5, 3], 0.4),
         dropout(&[3, 1, 1, 17], 0.0),
         concatenate([2, 3, 5], [3, 2]),
+        scaled_sum(&[2, 3, 5, 3], 0.17),
+        scaled_sum(&[1, 1, 7, 5], -1.5),
+        channel_scale(&[2, 3, 5, 3]),
+        channel_scale(&[3, 37, 31, 1]),
+        zero_pad(&[2, 3, 5, 3], [1, 2], [7, 8]),
+        zero_pad(&[1, 5, 3, 1], [0, 3], [5, 6]),
     ]
     .concat()
 }
@@ -129,6 +138,64 @@ fn concatenate([n, height, width]: [usize; 3], [first, second]: [usize; 2]) -> V
         |_, dy, gradients| {
             gradients[0] += &channels(fixed(dy), 0..first);
             gradients[1] += &channels(fixed(dy), first..first + second);
+        },
+    )
+}
+
+fn scaled_sum(shape: &[usize], scale: f64) -> Vec<GradientCheck> {
+    check(
+        "scaled_sum",
+        format!("x {shape:?}, scale {scale}"),
+        &[("dx", random_dynamic(shape, 1)), ("dbranch", random_dynamic(shape, 2))],
+        |inputs| {
+            let (x, branch, mut y) = (Frame::new(&inputs[0]), Frame::new(&inputs[1]), Frame::empty(shape));
+            scaled_sum_forward(x.view(), branch.view(), scale, y.view_mut());
+            y.image()
+        },
+        |_, dy, gradients| {
+            let dy = Frame::new(dy);
+            for (gradient, scale) in gradients.iter_mut().zip([1.0, scale]) {
+                let mut d = Frame::new(gradient);
+                scaled_sum_backward(dy.view(), scale, d.view_mut());
+                *gradient = d.image();
+            }
+        },
+    )
+}
+
+fn channel_scale(shape: &[usize; 4]) -> Vec<GradientCheck> {
+    check(
+        "channel_scale",
+        format!("x {shape:?}"),
+        &[("dx", random_dynamic(shape, 1)), ("dgate", random_dynamic(&[shape[0], shape[3]], 2))],
+        |inputs| {
+            let (x, mut y) = (Frame::new(&inputs[0]), Frame::empty(shape));
+            channel_scale_forward(x.view(), fixed(&inputs[1]), y.view_mut());
+            y.image()
+        },
+        |inputs, dy, gradients| {
+            let (x, dy, mut dx) = (Frame::new(&inputs[0]), Frame::new(dy), Frame::new(&gradients[0]));
+            channel_scale_backward_input(fixed(&inputs[1]), dy.view(), dx.view_mut());
+            gradients[0] = dx.image();
+            channel_scale_backward_gate(x.view(), dy.view(), fixed_mut(&mut gradients[1]));
+        },
+    )
+}
+
+fn zero_pad(shape: &[usize; 4], before: [usize; 2], [rows, columns]: [usize; 2]) -> Vec<GradientCheck> {
+    check(
+        "zero_pad",
+        format!("x {shape:?} after {before:?} of {:?}", [rows, columns]),
+        &[("dx", random_dynamic(shape, 1))],
+        |inputs| {
+            let mut y = Frame::empty(&[shape[0], rows, columns, shape[3]]);
+            zero_pad_forward(Frame::new(&inputs[0]).view(), before, y.view_mut());
+            y.image()
+        },
+        |_, dy, gradients| {
+            let mut dx = Frame::new(&gradients[0]);
+            zero_pad_backward(Frame::new(dy).view(), before, dx.view_mut());
+            gradients[0] = dx.image();
         },
     )
 }

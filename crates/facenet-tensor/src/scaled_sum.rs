@@ -1,0 +1,70 @@
+//! The residual connection (He et al. 2016), with a scale of the branch (Szegedy et al. 2017, section 3.3).
+
+use ndarray::{ArrayView4, ArrayViewMut4};
+use rayon::prelude::*;
+
+use crate::Scalar;
+use crate::pixels::{Pixels, PixelsMut, each_pair_of_stretches, same_shape};
+use crate::simd::vectorize;
+
+/// Adds a scaled branch to its input.
+///
+/// ```text
+/// y = x + scale * branch
+/// ```
+///
+/// # Shapes
+/// `x`, `branch` and `y` are `[n, h, w, channels]`.
+///
+/// # Panics
+/// If the shapes disagree or channels are not contiguous.
+#[track_caller]
+pub fn scaled_sum_forward<T: Scalar>(
+    x: ArrayView4<'_, T>,
+    branch: ArrayView4<'_, T>,
+    scale: T,
+    y: ArrayViewMut4<'_, T>,
+) {
+    same_shape(["x", "branch"], &x.raw_dim(), &branch.raw_dim());
+    same_shape(["x", "y"], &x.raw_dim(), &y.raw_dim());
+    let (x, branch) = (Pixels::new(x), Pixels::new(branch));
+    PixelsMut::new(y).blocks().for_each(|block| {
+        vectorize(
+            #[inline(always)]
+            || {
+                let range = block.range();
+                for ((x, branch), y) in x.range(range.clone()).zip(branch.range(range)).zip(block.pixels()) {
+                    for ((y, x), branch) in y.iter_mut().zip(x).zip(branch) {
+                        *y = *x + scale * *branch;
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// Adds the gradient at one operand to `d`: with scale 1 that of `x`, with the branch's scale that of `branch`.
+///
+/// ```text
+/// d += scale * dy
+/// ```
+///
+/// # Shapes
+/// `dy` and `d` are `[n, h, w, channels]`.
+///
+/// # Panics
+/// If the shapes disagree or channels are not contiguous.
+#[track_caller]
+pub fn scaled_sum_backward<T: Scalar>(dy: ArrayView4<'_, T>, scale: T, d: ArrayViewMut4<'_, T>) {
+    same_shape(["dy", "d"], &dy.raw_dim(), &d.raw_dim());
+    each_pair_of_stretches(
+        dy,
+        d,
+        #[inline(always)]
+        |dy, d| {
+            for (d, dy) in d.iter_mut().zip(dy) {
+                *d += scale * *dy;
+            }
+        },
+    );
+}
