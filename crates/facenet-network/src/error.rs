@@ -34,14 +34,17 @@ pub enum Error {
     )]
     TemplateCoincides,
     /// A window is larger than the padded picture under it.
-    #[error("layer {layer}: a window of {kernel} with padding {padding} does not fit {height}x{width}")]
+    #[error(
+        "layer {layer}: a window of {}x{} with padding {}x{} does not fit {height}x{width}",
+        kernel[0], kernel[1], padding[0], padding[1]
+    )]
     WindowDoesNotFit {
         /// The layer.
         layer: String,
-        /// Side of the window.
-        kernel: usize,
-        /// Padding on each side.
-        padding: usize,
+        /// Height and width of the window.
+        kernel: [usize; 2],
+        /// Padding above and below, left and right.
+        padding: [usize; 2],
         /// Rows of the input.
         height: usize,
         /// Columns of the input.
@@ -57,8 +60,8 @@ pub enum Error {
         /// Channels per group.
         pieces: usize,
     },
-    /// An inception row without a branch.
-    #[error("layer {layer}: an inception row needs at least one branch")]
+    /// A row of branches, or a residual connection, without anything in it.
+    #[error("layer {layer}: it needs at least one branch with a layer")]
     NoBranch {
         /// The layer.
         layer: String,
@@ -70,6 +73,44 @@ pub enum Error {
         layer: String,
         /// Its stride.
         stride: usize,
+    },
+    /// Branches that can't be concatenated.
+    #[error("layer {layer}: branch {branch} is {}x{}, where the first is {}x{}", found[0], found[1], expected[0], expected[1])]
+    BranchSize {
+        /// The layer.
+        layer: String,
+        /// The number of the branch, from 1.
+        branch: usize,
+        /// Its height and width.
+        found: [usize; 2],
+        /// Those of the first branch.
+        expected: [usize; 2],
+    },
+    /// A residual connection whose layers change the shape.
+    #[error("layer {layer}: its layers turn {expected:?} into {found:?}, which can't be added to their input")]
+    ResidualShape {
+        /// The layer.
+        layer: String,
+        /// Height, width and channels of what the layers put out.
+        found: [usize; 3],
+        /// Those of the input.
+        expected: [usize; 3],
+    },
+    /// A picture that is larger than it should be with zeros around it.
+    #[error("layer {layer}: {}x{} can't be filled up with zeros to {}x{}", found[0], found[1], size[0], size[1])]
+    PadTooSmall {
+        /// The layer.
+        layer: String,
+        /// Height and width of the input.
+        found: [usize; 2],
+        /// Those asked for.
+        size: [usize; 2],
+    },
+    /// A network without rows of local response normalisation was asked for it.
+    #[error("the network {network} has no local response normalisation")]
+    NoLocalResponse {
+        /// The network.
+        network: String,
     },
     /// Two parameters have one name.
     #[error("the name {name} is used twice")]

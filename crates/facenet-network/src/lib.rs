@@ -8,6 +8,7 @@ mod initializer;
 mod network;
 mod networks;
 mod optimizer;
+mod paper;
 mod parameters;
 mod pass;
 mod plan;
@@ -16,15 +17,17 @@ mod workspace;
 
 pub use checkpoint::{Checkpoint, TrainingState};
 pub use description::{
-    Activation, BatchNorm, Convolution, Depthwise, Description, Dropout, FullyConnected, GlobalAveragePool, Inception,
-    Layer, LocalResponseNorm, Maxout, Normalization, Pool, PoolBranch, PoolKind,
+    Activation, BatchNorm, Branches, Convolution, Depthwise, Description, Dropout, FullyConnected, GlobalAveragePool,
+    Inception, Layer, LocalResponseNorm, Maxout, Normalization, NormalizationScheme, Pool, PoolBranch, PoolKind,
+    Residual, SqueezeExcitation, ZeroPad,
 };
 pub use error::Error;
 pub use gradient_check::network_gradient_checks;
 pub use initializer::Initializer;
 pub use network::{Mode, Network};
-pub use networks::compact_inception;
+pub use networks::{NETWORKS, built_in, compact_inception};
 pub use optimizer::{AdaGrad, Adam, Optimizer, OptimizerKind, Sgd};
+pub use paper::{PaperNetwork, PaperRow, paper_network, printed_figure};
 pub use parameters::{Entry, ParameterTable, Parameters, Role};
 pub use plan::{Plan, Row};
 pub use preprocessing::{ColorOrder, Preprocessing, Scaling};

@@ -2,20 +2,21 @@
 
 use facenet_tensor::{
     DropoutKey, Scalar, average_pool_backward, average_pool_forward, batch_norm_backward, batch_norm_eval_backward,
-    batch_norm_eval_forward, batch_norm_forward, bias_backward, bias_forward, convolution_backward_input,
-    convolution_backward_weight, convolution_forward, depthwise_backward_input, depthwise_backward_weight,
-    depthwise_forward, dropout_backward, dropout_forward, global_average_pool_backward, global_average_pool_forward,
-    l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input,
-    linear_backward_weight, linear_forward, local_response_norm_backward, local_response_norm_forward,
-    max_pool_backward, max_pool_forward, maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward,
-    relu_forward, sigmoid_backward, sigmoid_forward,
+    batch_norm_eval_forward, batch_norm_forward, bias_backward, bias_forward, channel_scale_backward_gate,
+    channel_scale_backward_input, channel_scale_forward, convolution_backward_input, convolution_backward_weight,
+    convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, dropout_backward,
+    dropout_forward, global_average_pool_backward, global_average_pool_forward, l2_normalize_backward,
+    l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input, linear_backward_weight,
+    linear_forward, local_response_norm_backward, local_response_norm_forward, max_pool_backward, max_pool_forward,
+    maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward, relu_forward, scaled_sum_backward,
+    scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward, zero_pad_forward,
 };
 
 use crate::description::PoolKind;
 use crate::network::{Mode, Network};
 use crate::parameters::Parameters;
 use crate::plan::{INPUT, Operation};
-use crate::workspace::{Workspace, rows, rows_mut};
+use crate::workspace::{Slots, Workspace, rows, rows_mut};
 
 /// Computes the operation's output from the activations before it.
 pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, workspace: &mut Workspace<T>) {
@@ -50,12 +51,30 @@ pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, wo
                 }
             }
         }
-        Operation::Relu { y } => relu_forward(activations.view_mut(y)),
-        Operation::Sigmoid { y } => sigmoid_forward(activations.view_mut(y)),
         Operation::PRelu { x, y, slope } => {
             let (x, y) = activations.read_write(x, y);
             prelu_forward(x, parameters.view(*slope), y);
         }
+        Operation::Dropout { x, y, rate, layer } => {
+            let (x, mut y) = activations.read_write(x, y);
+            y.assign(&x);
+            if let Mode::Train { seed, step } = *mode {
+                dropout_forward(y, *rate, DropoutKey { seed, step, layer: *layer });
+            }
+        }
+        other => forward_without_parameters(other, activations),
+    }
+}
+
+/// [`forward`] of an operation that needs nothing but activations.
+///
+/// # Panics
+///
+/// If it is another one.
+pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activations: &mut Slots<T>) {
+    match operation {
+        Operation::Relu { y } => relu_forward(activations.view_mut(y)),
+        Operation::Sigmoid { y } => sigmoid_forward(activations.view_mut(y)),
         Operation::LocalResponseNorm { x, y, numbers } => {
             let (x, y) = activations.read_write(x, y);
             local_response_norm_forward(x, *numbers, y);
@@ -76,17 +95,23 @@ pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, wo
             let (x, y) = activations.read_write(x, y);
             global_average_pool_forward(x, rows_mut(y));
         }
-        Operation::Dropout { x, y, rate, layer } => {
-            let (x, mut y) = activations.read_write(x, y);
-            y.assign(&x);
-            if let Mode::Train { seed, step } = *mode {
-                dropout_forward(y, *rate, DropoutKey { seed, step, layer: *layer });
-            }
+        Operation::ScaledSum { x, branch, y, scale } => {
+            let ([x, branch], y) = activations.disjoint([x, branch], y);
+            scaled_sum_forward(x, branch, T::from_f64(*scale), y);
+        }
+        Operation::ChannelScale { x, gate, y } => {
+            let ([x, gate], y) = activations.disjoint([x, gate], y);
+            channel_scale_forward(x, rows(gate), y);
+        }
+        Operation::ZeroPad { x, y, before } => {
+            let (x, y) = activations.read_write(x, y);
+            zero_pad_forward(x, *before, y);
         }
         Operation::L2Normalize { x, y } => {
             let (x, y) = activations.read_write(x, y);
             l2_normalize_forward(rows(x), rows_mut(y));
         }
+        other => unreachable!("{other:?} needs more than activations"),
     }
 }
 
@@ -173,6 +198,22 @@ pub(crate) fn backward<T: Scalar>(
             }
             let (dy, mut dx) = d.read_write(y, x);
             dx += &dy;
+        }
+        Operation::ScaledSum { x, branch, y, scale } => {
+            let (dy, dx) = d.read_write(y, x);
+            scaled_sum_backward(dy, T::one(), dx);
+            let (dy, dbranch) = d.read_write(y, branch);
+            scaled_sum_backward(dy, T::from_f64(*scale), dbranch);
+        }
+        Operation::ChannelScale { x, gate, y } => {
+            let (dy, dgate) = d.read_write(y, gate);
+            channel_scale_backward_gate(activations.view(x), dy, rows_mut(dgate));
+            let (dy, dx) = d.read_write(y, x);
+            channel_scale_backward_input(rows(activations.view(gate)), dy, dx);
+        }
+        Operation::ZeroPad { x, y, before } => {
+            let (dy, dx) = d.read_write(y, x);
+            zero_pad_backward(dy, *before, dx);
         }
         Operation::L2Normalize { x, y } => {
             let (dy, dx) = d.read_write(y, x);

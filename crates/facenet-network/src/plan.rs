@@ -7,7 +7,10 @@ use std::sync::Arc;
 use facenet_tensor::{LocalResponse, Window};
 
 use crate::Error;
-use crate::description::{Activation, Description, Inception, Layer, Normalization, Pool, PoolKind};
+use crate::description::{
+    Activation, Branches, Convolution, Depthwise, Description, FullyConnected, Inception, Layer, LocalResponseNorm,
+    Normalization, Pool, PoolKind, Residual, SqueezeExcitation, ZeroPad,
+};
 use crate::parameters::{ParameterTable, Role};
 use crate::preprocessing::Scaling;
 
@@ -38,7 +41,32 @@ pub(crate) enum Operation {
     Pool { x: Place, y: Place, kind: PoolKind, window: Window },
     GlobalAveragePool { x: Place, y: Place },
     Dropout { x: Place, y: Place, rate: f64, layer: u64 },
+    ScaledSum { x: Place, branch: Place, y: Place, scale: f64 },
+    ChannelScale { x: Place, gate: Place, y: Place },
+    ZeroPad { x: Place, y: Place, before: [usize; 2] },
     L2Normalize { x: Place, y: Place },
+}
+
+impl Operation {
+    /// Where it reads and writes.
+    fn places_mut(&mut self) -> Vec<&mut Place> {
+        match self {
+            Self::Bias { y, .. } | Self::Relu { y } | Self::Sigmoid { y } => vec![y],
+            Self::ScaledSum { x, branch: other, y, .. } | Self::ChannelScale { x, gate: other, y } => vec![x, other, y],
+            Self::Convolution { x, y, .. }
+            | Self::Depthwise { x, y, .. }
+            | Self::Linear { x, y, .. }
+            | Self::BatchNorm { x, y, .. }
+            | Self::PRelu { x, y, .. }
+            | Self::LocalResponseNorm { x, y, .. }
+            | Self::Maxout { x, y, .. }
+            | Self::Pool { x, y, .. }
+            | Self::GlobalAveragePool { x, y }
+            | Self::Dropout { x, y, .. }
+            | Self::ZeroPad { x, y, .. }
+            | Self::L2Normalize { x, y } => vec![x, y],
+        }
+    }
 }
 
 /// One row of a printed table: a layer with what it costs.
@@ -48,10 +76,28 @@ pub struct Row {
     pub layer: String,
     /// Height, width and channels of its output.
     pub output: [usize; 3],
-    /// Learned numbers.
+    /// Weights of its product.
+    pub weights: usize,
+    /// What is added to each channel: biases, or the shifts of batch normalisation.
+    pub biases: usize,
+    /// All learned numbers: weights, biases, scales of batch normalisation, slopes.
     pub parameters: usize,
-    /// Multiplications with an addition, per face.
+    /// Multiplications of its product with an addition, per face.
     pub multiply_adds: usize,
+    /// Additions of a bias to the outputs of its product, per face.
+    pub bias_additions: usize,
+}
+
+impl Row {
+    /// Adds what another layer costs, which takes the output on.
+    fn add(&mut self, next: &Self) {
+        self.output = next.output;
+        self.weights += next.weights;
+        self.biases += next.biases;
+        self.parameters += next.parameters;
+        self.multiply_adds += next.multiply_adds;
+        self.bias_additions += next.bias_additions;
+    }
 }
 
 /// A network resolved: operations in order, over slots of fixed shape.
@@ -95,24 +141,27 @@ impl Plan {
         in_range("embedding", "channels", description.embedding, 1, limit::CHANNELS)?;
         real_in_range("batch_norm", "epsilon", description.batch_norm.epsilon, limit::EPSILON, 1.0)?;
         real_in_range("batch_norm", "momentum", description.batch_norm.momentum, 0.0, 1.0)?;
-        at_most("layers", description.layers.len(), limit::LAYERS)?;
         if let Scaling::Fixed { subtract, divide } = description.preprocessing.scaling {
-            real_in_range("preprocessing", "subtract", subtract.into(), -1e6, 1e6)?;
-            real_in_range("preprocessing", "divide", divide.into(), 1e-6, 1e6)?;
+            for (subtract, divide) in subtract.into_iter().zip(divide) {
+                real_in_range("preprocessing", "subtract", subtract.into(), -1e6, 1e6)?;
+                real_in_range("preprocessing", "divide", divide.into(), 1e-6, 1e6)?;
+            }
         }
         if let Some(template) = &description.preprocessing.template {
             check_template(template, description.input)?;
         }
-        let mut builder = Builder::new([height, width, 3]);
-        let mut x = Place { slot: INPUT, channels: 0..3 };
-        for (index, layer) in description.layers.iter().enumerate() {
-            x = builder.layer(index, layer, x)?;
-        }
-        x = builder.fully_connected(
-            Product { name: "embedding", normalization: Normalization::None, activation: Activation::None },
-            x,
-            description.embedding,
-        )?;
+        let mut builder = Builder::new([height, width, 3], description.normalization);
+        let faces = Place { slot: INPUT, channels: 0..3 };
+        let x = description.layers.iter().enumerate().try_fold(faces, |x, (index, layer)| {
+            builder.number = index + 1;
+            builder.layer(layer, x)
+        })?;
+        let embedding = Product {
+            name: "embedding".to_owned(),
+            normalization: description.embedding_normalization,
+            activation: Activation::None,
+        };
+        let x = builder.fully_connected(&embedding, x, description.embedding)?;
         let y = builder.slot([1, 1, description.embedding])?;
         builder.operations.push(Operation::L2Normalize { x, y });
         Ok(Self {
@@ -156,10 +205,37 @@ impl Plan {
         &self.rows
     }
 
+    /// The rows of [`Plan::rows`] by the blocks of the description: those whose names are the same before the first dot
+    /// add up, and put out what the last of them does.
+    #[must_use]
+    pub fn table(&self) -> Vec<Row> {
+        let mut table: Vec<Row> = Vec::new();
+        for row in &self.rows {
+            let block = row.layer.split('.').next().unwrap_or_default();
+            match table.last_mut().filter(|last| last.layer == block) {
+                Some(last) => last.add(row),
+                None => table.push(Row { layer: block.to_owned(), ..row.clone() }),
+            }
+        }
+        table
+    }
+
     /// Multiplications with an addition that one face takes.
     #[must_use]
     pub fn multiply_adds(&self) -> usize {
         self.rows.iter().map(|row| row.multiply_adds).sum()
+    }
+
+    /// The weights of all products.
+    #[must_use]
+    pub fn weights(&self) -> usize {
+        self.rows.iter().map(|row| row.weights).sum()
+    }
+
+    /// What is added to channels: biases, and the shifts of batch normalisation.
+    #[must_use]
+    pub fn biases(&self) -> usize {
+        self.rows.iter().map(|row| row.biases).sum()
     }
 
     /// Numbers between the layers, per face.
@@ -174,9 +250,9 @@ impl Plan {
 }
 
 /// A product with what follows it.
-#[derive(Clone, Copy)]
-struct Product<'a> {
-    name: &'a str,
+#[derive(Clone)]
+struct Product {
+    name: String,
     normalization: Normalization,
     activation: Activation,
 }
@@ -190,11 +266,19 @@ struct Builder {
     statistics: ParameterTable,
     names: HashSet<String>,
     rows: Vec<Row>,
+    /// What follows products of layers that don't say.
+    normalization: Normalization,
+    /// What names start with: the blocks around the present layer.
+    scope: String,
+    /// The present layer's place in the description's list.
+    number: usize,
+    /// Layers so far, those inside others included.
+    layers: usize,
 }
 
 impl Builder {
-    fn new(input: [usize; 3]) -> Self {
-        Self { slots: vec![input], activations: input.iter().product(), ..Self::default() }
+    fn new(input: [usize; 3], normalization: Normalization) -> Self {
+        Self { slots: vec![input], activations: input.iter().product(), normalization, ..Self::default() }
     }
 
     fn shape(&self, place: &Place) -> [usize; 3] {
@@ -218,235 +302,358 @@ impl Builder {
     }
 
     fn new_name(&mut self, name: &str) -> Result<(), Error> {
-        if name.starts_with('.') || name.len() > limit::NAME {
+        if name.starts_with('.') || name.contains("..") || name.len() > limit::NAME {
             return Err(Error::LayerName { name: name.chars().take(limit::NAME).collect() });
         }
         if self.names.insert(name.to_owned()) { Ok(()) } else { Err(Error::DuplicateName { name: name.to_owned() }) }
     }
 
-    fn layer(&mut self, index: usize, layer: &Layer, x: Place) -> Result<Place, Error> {
-        let [height, width, channels] = self.shape(&x);
-        let place = |kind: &str| format!("{kind} (number {})", index + 1);
+    /// The full name of a layer.
+    fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.scope)
+    }
+
+    /// What a layer without a name is called in tables and errors.
+    fn label(&self, kind: &str) -> String {
+        match self.scope.is_empty() {
+            true => format!("{kind} (number {})", self.number),
+            false => self.name(kind),
+        }
+    }
+
+    fn product(&self, name: &str, normalization: Option<Normalization>, activation: Activation) -> Product {
+        Product { name: self.name(name), normalization: normalization.unwrap_or(self.normalization), activation }
+    }
+
+    /// Layers one after the other.
+    fn sequence(&mut self, layers: &[Layer], x: Place) -> Result<Place, Error> {
+        layers.iter().try_fold(x, |x, layer| self.layer(layer, x))
+    }
+
+    /// Layers whose names start with that of the block they are in.
+    fn scoped(&mut self, name: &str, build: impl FnOnce(&mut Self) -> Result<Place, Error>) -> Result<Place, Error> {
+        let outside = self.scope.clone();
+        self.scope = format!("{outside}{name}.");
+        let y = build(self)?;
+        self.scope = outside;
+        Ok(y)
+    }
+
+    fn layer(&mut self, layer: &Layer, x: Place) -> Result<Place, Error> {
+        self.layers += 1;
+        at_most("layers", self.layers, limit::LAYERS)?;
         match layer {
-            Layer::Convolution(layer) => {
-                let product =
-                    Product { name: &layer.name, normalization: layer.normalization, activation: layer.activation };
-                let window = window(&layer.name, layer.kernel, layer.stride, layer.padding)?;
-                self.convolution(product, x, layer.channels, window, None)
+            Layer::Convolution(Convolution { name, kernel, stride, padding, channels, normalization, activation }) => {
+                let product = self.product(name, *normalization, *activation);
+                let window = window(&product.name, *kernel, *stride, *padding)?;
+                self.convolution(&product, x, *channels, window)
             }
-            Layer::Depthwise(layer) => {
-                let product =
-                    Product { name: &layer.name, normalization: layer.normalization, activation: layer.activation };
-                let window = window(&layer.name, layer.kernel, layer.stride, layer.padding)?;
-                self.depthwise(product, x, window)
+            Layer::Depthwise(Depthwise { name, kernel, stride, padding, normalization, activation }) => {
+                let product = self.product(name, *normalization, *activation);
+                let window = window(&product.name, *kernel, *stride, *padding)?;
+                self.depthwise(&product, x, window)
             }
-            Layer::FullyConnected(layer) => {
-                let product =
-                    Product { name: &layer.name, normalization: layer.normalization, activation: layer.activation };
-                self.fully_connected(product, x, layer.channels)
+            Layer::FullyConnected(FullyConnected { name, channels, normalization, activation }) => {
+                let product = self.product(name, *normalization, *activation);
+                self.fully_connected(&product, x, *channels)
             }
+            Layer::Pool(layer) => self.pool(layer, x),
+            Layer::LocalResponseNorm(layer) => self.local_response_norm(*layer, x),
             Layer::Inception(layer) => self.inception(layer, x),
-            Layer::Pool(layer) => self.pool(&place("pool"), layer, x, None),
-            Layer::LocalResponseNorm(layer) => {
-                let name = place("local_response_norm");
-                in_range(&name, "size", layer.size, 1, limit::CHANNELS)?;
-                real_in_range(&format!("layer {name}"), "alpha", layer.alpha, 0.0, 1e6)?;
-                real_in_range(&format!("layer {name}"), "beta", layer.beta, 0.0, 1e3)?;
-                real_in_range(&format!("layer {name}"), "k", layer.k, 1e-6, 1e6)?;
-                let numbers = LocalResponse { size: layer.size, alpha: layer.alpha, beta: layer.beta, k: layer.k };
-                let y = self.slot([height, width, channels])?;
-                self.finish(name, &y, 0, 0);
-                self.operations.push(Operation::LocalResponseNorm { x, y: y.clone(), numbers });
-                Ok(y)
+            Layer::Branches(Branches { name: None, branches }) => {
+                let label = self.label("branches");
+                self.branches(label, branches, x)
             }
-            Layer::GlobalAveragePool(_) => {
-                let y = self.slot([1, 1, channels])?;
-                self.finish(place("global_average_pool"), &y, 0, 0);
-                self.operations.push(Operation::GlobalAveragePool { x, y: y.clone() });
-                Ok(y)
+            Layer::Branches(Branches { name: Some(name), branches }) => {
+                let label = self.name(name);
+                self.scoped(name, |builder| builder.branches(label, branches, x))
             }
-            Layer::Maxout(layer) => {
-                let name = place("maxout");
-                in_range(&name, "pieces", layer.pieces, 1, limit::CHANNELS)?;
-                if channels % layer.pieces != 0 {
-                    return Err(Error::MaxoutPieces { layer: name, channels, pieces: layer.pieces });
+            Layer::Residual(layer) => self.residual(layer, x),
+            Layer::SqueezeExcitation(layer) => self.squeeze_excitation(layer, x),
+            Layer::ZeroPad(ZeroPad { size }) => {
+                let label = self.label("zero_pad");
+                let [height, width, channels] = self.shape(&x);
+                for side in size {
+                    in_range(&label, "size", *side, 1, limit::SIDE)?;
                 }
-                let y = self.slot([height, width, channels / layer.pieces])?;
-                self.finish(name, &y, 0, 0);
-                self.operations.push(Operation::Maxout { x, y: y.clone(), pieces: layer.pieces });
-                Ok(y)
+                if height > size[0] || width > size[1] {
+                    return Err(Error::PadTooSmall { layer: label, found: [height, width], size: *size });
+                }
+                let before = [(size[0] - height) / 2, (size[1] - width) / 2];
+                self.unary(label, [size[0], size[1], channels], |y| Operation::ZeroPad { x, y, before })
+            }
+            Layer::GlobalAveragePool(_) => self.global_average_pool(x),
+            Layer::Maxout(layer) => {
+                let label = self.label("maxout");
+                let pieces = layer.pieces;
+                in_range(&label, "pieces", pieces, 1, limit::CHANNELS)?;
+                let [height, width, channels] = self.shape(&x);
+                if channels % pieces != 0 {
+                    return Err(Error::MaxoutPieces { layer: label, channels, pieces });
+                }
+                self.unary(label, [height, width, channels / pieces], |y| Operation::Maxout { x, y, pieces })
             }
             Layer::Dropout(layer) => {
-                let name = place("dropout");
-                real_in_range(&format!("layer {name}"), "rate", layer.rate, 0.0, 0.99)?;
-                let y = self.slot([height, width, channels])?;
-                self.finish(name, &y, 0, 0);
-                let operation = Operation::Dropout { x, y: y.clone(), rate: layer.rate, layer: index as u64 };
-                self.operations.push(operation);
-                Ok(y)
+                let label = self.label("dropout");
+                let rate = layer.rate;
+                real_in_range(&format!("layer {label}"), "rate", rate, 0.0, 0.99)?;
+                let layer = self.layers as u64 - 1;
+                self.unary(label, self.shape(&x), |y| Operation::Dropout { x, y, rate, layer })
             }
         }
     }
 
-    /// A row of the table, after the operations' parameters are known.
-    fn finish(&mut self, layer: String, y: &Place, parameters: usize, multiply_adds: usize) {
+    /// A row of the table, with the entries of parameters after the first `before`.
+    fn finish(&mut self, layer: String, y: &Place, before: usize, multiply_adds: usize) {
         let output = self.shape(y);
-        self.rows.push(Row { layer, output, parameters, multiply_adds });
+        let [mut weights, mut biases, mut parameters] = [0; 3];
+        for entry in &self.parameters.entries()[before..] {
+            parameters += entry.range.len();
+            match entry.role {
+                Role::Weight { .. } => weights += entry.range.len(),
+                Role::Zero => biases += entry.range.len(),
+                Role::One | Role::Slope => {}
+            }
+        }
+        let bias_additions = if biases > 0 { output.iter().product() } else { 0 };
+        self.rows.push(Row { layer, output, weights, biases, parameters, multiply_adds, bias_additions });
+    }
+
+    /// An operation without parameters, which writes to a slot of its own.
+    fn unary(
+        &mut self,
+        label: String,
+        shape: [usize; 3],
+        operation: impl FnOnce(Place) -> Operation,
+    ) -> Result<Place, Error> {
+        let y = self.slot(shape)?;
+        self.operations.push(operation(y.clone()));
+        self.finish(label, &y, self.parameters.entries().len(), 0);
+        Ok(y)
     }
 
     fn windowed(&self, layer: &str, window: Window, x: &Place) -> Result<[usize; 2], Error> {
         let [height, width, _] = self.shape(x);
         window.output([height, width]).ok_or_else(|| Error::WindowDoesNotFit {
             layer: layer.to_owned(),
-            kernel: window.kernel[0],
-            padding: window.padding[0],
+            kernel: window.kernel,
+            padding: window.padding,
             height,
             width,
         })
     }
 
-    fn convolution(
-        &mut self,
-        product: Product<'_>,
-        x: Place,
-        channels: usize,
-        window: Window,
-        out: Option<Place>,
-    ) -> Result<Place, Error> {
-        in_range(product.name, "channels", channels, 1, limit::CHANNELS)?;
-        let [height, width] = self.windowed(product.name, window, &x)?;
+    fn convolution(&mut self, product: &Product, x: Place, channels: usize, window: Window) -> Result<Place, Error> {
+        in_range(&product.name, "channels", channels, 1, limit::CHANNELS)?;
+        let [height, width] = self.windowed(&product.name, window, &x)?;
         let inputs = x.channels.len();
         let [rows, columns] = window.kernel;
         let taps = rows * columns;
-        let before = self.parameters.len();
+        let before = self.parameters.entries().len();
         let role = Role::Weight { inputs: taps * inputs, outputs: taps * channels };
         let weight = self.parameter(format!("{}.weight", product.name), &[rows, columns, inputs, channels], role)?;
         let multiply_adds = height * width * taps * inputs * channels;
-        let y = self.followed(product, [height, width, channels], out, |y| Operation::Convolution {
-            x,
-            y,
-            weight,
-            window,
-        })?;
-        self.finish(product.name.to_owned(), &y, self.parameters.len() - before, multiply_adds);
+        let y =
+            self.followed(product, [height, width, channels], |y| Operation::Convolution { x, y, weight, window })?;
+        self.finish(product.name.clone(), &y, before, multiply_adds);
         Ok(y)
     }
 
-    fn depthwise(&mut self, product: Product<'_>, x: Place, window: Window) -> Result<Place, Error> {
-        let [height, width] = self.windowed(product.name, window, &x)?;
+    fn depthwise(&mut self, product: &Product, x: Place, window: Window) -> Result<Place, Error> {
+        let [height, width] = self.windowed(&product.name, window, &x)?;
         let channels = x.channels.len();
         let [rows, columns] = window.kernel;
         let taps = rows * columns;
-        let before = self.parameters.len();
+        let before = self.parameters.entries().len();
         let role = Role::Weight { inputs: taps, outputs: taps };
         let weight = self.parameter(format!("{}.weight", product.name), &[rows, columns, channels], role)?;
-        let y =
-            self.followed(product, [height, width, channels], None, |y| Operation::Depthwise { x, y, weight, window })?;
-        let multiply_adds = height * width * taps * channels;
-        self.finish(product.name.to_owned(), &y, self.parameters.len() - before, multiply_adds);
+        let y = self.followed(product, [height, width, channels], |y| Operation::Depthwise { x, y, weight, window })?;
+        self.finish(product.name.clone(), &y, before, height * width * taps * channels);
         Ok(y)
     }
 
-    fn fully_connected(&mut self, product: Product<'_>, x: Place, channels: usize) -> Result<Place, Error> {
-        in_range(product.name, "channels", channels, 1, limit::CHANNELS)?;
+    fn fully_connected(&mut self, product: &Product, x: Place, channels: usize) -> Result<Place, Error> {
+        in_range(&product.name, "channels", channels, 1, limit::CHANNELS)?;
         let inputs: usize = self.shape(&x).iter().product();
-        let before = self.parameters.len();
+        let before = self.parameters.entries().len();
         let role = Role::Weight { inputs, outputs: channels };
         let weight = self.parameter(format!("{}.weight", product.name), &[inputs, channels], role)?;
-        let y = self.followed(product, [1, 1, channels], None, |y| Operation::Linear { x, y, weight })?;
-        self.finish(product.name.to_owned(), &y, self.parameters.len() - before, inputs * channels);
+        let y = self.followed(product, [1, 1, channels], |y| Operation::Linear { x, y, weight })?;
+        self.finish(product.name.clone(), &y, before, inputs * channels);
         Ok(y)
     }
 
-    fn pool(&mut self, name: &str, pool: &Pool, x: Place, out: Option<Place>) -> Result<Place, Error> {
-        let window = window(name, pool.kernel, pool.stride, pool.padding)?;
-        let [height, width] = self.windowed(name, window, &x)?;
-        let y = match out {
-            Some(out) => out,
-            None => self.slot([height, width, x.channels.len()])?,
-        };
-        self.operations.push(Operation::Pool { x, y: y.clone(), kind: pool.kind, window });
-        self.finish(name.to_owned(), &y, 0, 0);
-        Ok(y)
+    fn pool(&mut self, pool: &Pool, x: Place) -> Result<Place, Error> {
+        let label = self.label("pool");
+        let window = window(&label, pool.kernel, pool.stride, pool.padding)?;
+        let [height, width] = self.windowed(&label, window, &x)?;
+        let kind = pool.kind;
+        self.unary(label, [height, width, x.channels.len()], |y| Operation::Pool { x, y, kind, window })
     }
 
-    /// The branches write into their slices of the output.
+    fn global_average_pool(&mut self, x: Place) -> Result<Place, Error> {
+        let label = self.label("global_average_pool");
+        self.unary(label, [1, 1, x.channels.len()], |y| Operation::GlobalAveragePool { x, y })
+    }
+
+    fn local_response_norm(&mut self, layer: LocalResponseNorm, x: Place) -> Result<Place, Error> {
+        let label = self.label("local_response_norm");
+        let LocalResponseNorm { size, alpha, beta, k } = layer;
+        in_range(&label, "size", size, 1, limit::CHANNELS)?;
+        let place = format!("layer {label}");
+        real_in_range(&place, "alpha", alpha, 0.0, 1e6)?;
+        real_in_range(&place, "beta", beta, 0.0, 1e3)?;
+        real_in_range(&place, "k", k, 1e-6, 1e6)?;
+        let numbers = LocalResponse { size, alpha, beta, k };
+        self.unary(label, self.shape(&x), |y| Operation::LocalResponseNorm { x, y, numbers })
+    }
+
+    /// The row as branches of layers.
     fn inception(&mut self, layer: &Inception, x: Place) -> Result<Place, Error> {
         let stride = layer.stride;
-        in_range(&layer.name, "stride", stride, 1, limit::WINDOW)?;
+        let name = self.name(&layer.name);
+        in_range(&name, "stride", stride, 1, limit::WINDOW)?;
         if stride > 1 && layer.branch_1x1.is_some() {
-            return Err(Error::StridedBranch { layer: layer.name.clone(), stride });
+            return Err(Error::StridedBranch { layer: name, stride });
         }
-        let [height, width, inputs] = self.shape(&x);
-        let pooled = layer.branch_pool.map(|branch| branch.projection.unwrap_or(inputs));
-        let widths =
-            [layer.branch_1x1, layer.branch_3x3.map(|[_, out]| out), layer.branch_5x5.map(|[_, out]| out), pooled];
-        for channels in widths.into_iter().flatten() {
-            in_range(&layer.name, "channels of a branch", channels, 1, limit::CHANNELS)?;
-        }
-        let channels = widths.into_iter().flatten().sum();
-        if channels == 0 {
-            return Err(Error::NoBranch { layer: layer.name.clone() });
-        }
-        let y = self.slot([(height - 1) / stride + 1, (width - 1) / stride + 1, channels])?;
-        let mut start = 0;
-        let mut slices = widths.map(|width| {
-            width.map(|width| {
-                start += width;
-                Place { slot: y.slot, channels: start - width..start }
+        let convolution = |name: &str, kernel: usize, stride: usize, channels: usize| {
+            Layer::Convolution(Convolution {
+                name: name.to_owned(),
+                kernel: [kernel; 2],
+                stride: [stride; 2],
+                padding: [kernel / 2; 2],
+                channels,
+                normalization: layer.normalization,
+                activation: layer.activation,
             })
-        });
-        let point = Window::square(1, 1, 0);
-        fn product<'a>(layer: &Inception, name: &'a str) -> Product<'a> {
-            Product { name, normalization: layer.normalization, activation: layer.activation }
-        }
-        let name = |branch: &str| format!("{}.{branch}", layer.name);
+        };
+        let mut branches = Vec::new();
         if let Some(channels) = layer.branch_1x1 {
-            self.convolution(product(layer, &name("branch_1x1.conv")), x.clone(), channels, point, slices[0].take())?;
+            branches.push(vec![convolution("branch_1x1.conv", 1, 1, channels)]);
         }
-        let windowed = [("branch_3x3", layer.branch_3x3, 3), ("branch_5x5", layer.branch_5x5, 5)];
-        for ((branch, widths, kernel), slice) in windowed.into_iter().zip(&mut slices[1..3]) {
+        for (branch, widths, kernel) in [("branch_3x3", layer.branch_3x3, 3), ("branch_5x5", layer.branch_5x5, 5)] {
             if let Some([reduced, channels]) = widths {
-                let reduce = name(&format!("{branch}.reduce"));
-                let reduced = self.convolution(product(layer, &reduce), x.clone(), reduced, point, None)?;
-                let window = Window::square(kernel, stride, kernel / 2);
-                let conv = name(&format!("{branch}.conv"));
-                self.convolution(product(layer, &conv), reduced, channels, window, slice.take())?;
+                branches.push(vec![
+                    convolution(&format!("{branch}.reduce"), 1, 1, reduced),
+                    convolution(&format!("{branch}.conv"), kernel, stride, channels),
+                ]);
             }
         }
         if let Some(branch) = layer.branch_pool {
-            let pool = Pool { kind: branch.kind, kernel: 3, stride, padding: 1 };
-            let pool_name = name("branch_pool");
-            match branch.projection {
-                None => {
-                    self.pool(&pool_name, &pool, x, slices[3].take())?;
-                }
-                Some(channels) => {
-                    let pooled = self.pool(&pool_name, &pool, x, None)?;
-                    let conv = name("branch_pool.conv");
-                    self.convolution(product(layer, &conv), pooled, channels, point, slices[3].take())?;
-                }
+            let [own_stride, padding] = [branch.stride.unwrap_or(stride), branch.padding.unwrap_or(1)];
+            let pool = Pool { kind: branch.kind, kernel: [3; 2], stride: [own_stride; 2], padding: [padding; 2] };
+            let mut layers = vec![Layer::Pool(pool)];
+            layers.extend(branch.projection.map(|channels| convolution("branch_pool.conv", 1, 1, channels)));
+            if branch.stride.is_some() || branch.padding.is_some() {
+                let [height, width, _] = self.shape(&x);
+                layers.push(Layer::ZeroPad(ZeroPad { size: [(height - 1) / stride + 1, (width - 1) / stride + 1] }));
+            }
+            branches.push(layers);
+        }
+        self.scoped(&layer.name, |builder| builder.branches(name, &branches, x))
+    }
+
+    /// Builds each branch, then has its last operations write into its slice of the concatenated output instead.
+    fn branches(&mut self, label: String, branches: &[Vec<Layer>], x: Place) -> Result<Place, Error> {
+        if branches.iter().all(Vec::is_empty) {
+            return Err(Error::NoBranch { layer: label });
+        }
+        let first = self.operations.len();
+        let mut outputs = Vec::new();
+        for layers in branches {
+            let mut y = self.sequence(layers, x.clone())?;
+            if layers.is_empty() {
+                let copy = self.slot(self.shape(&x))?;
+                self.operations.push(Operation::ZeroPad { x: x.clone(), y: copy.clone(), before: [0; 2] });
+                y = copy;
+            }
+            outputs.push(y);
+        }
+        let [height, width, _] = self.shape(&outputs[0]);
+        for (index, output) in outputs.iter().enumerate() {
+            let [rows, columns, _] = self.shape(output);
+            if [rows, columns] != [height, width] {
+                return Err(Error::BranchSize {
+                    layer: label,
+                    branch: index + 1,
+                    found: [rows, columns],
+                    expected: [height, width],
+                });
             }
         }
+        let channels = outputs.iter().map(|output| output.channels.len()).sum();
+        let y = self.slot([height, width, channels])?;
+        let mut start = 0;
+        for output in outputs {
+            self.activations -= self.slots[output.slot].iter().product::<usize>();
+            self.slots[output.slot] = [0; 3];
+            for operation in &mut self.operations[first..] {
+                for place in operation.places_mut() {
+                    if place.slot == output.slot {
+                        let channels = start + place.channels.start..start + place.channels.end;
+                        *place = Place { slot: y.slot, channels };
+                    }
+                }
+            }
+            start += output.channels.len();
+        }
+        self.finish(label, &y, self.parameters.entries().len(), 0);
         Ok(y)
     }
 
-    /// The product, then its normalisation and activation; the last of them writes to `out`, or to a slot of its own.
+    fn residual(&mut self, layer: &Residual, mut x: Place) -> Result<Place, Error> {
+        let name = self.name(&layer.name);
+        in_range(&name, "repeat", layer.repeat, 1, limit::LAYERS)?;
+        real_in_range(&format!("layer {name}"), "scale", layer.scale, -1e6, 1e6)?;
+        if layer.layers.is_empty() {
+            return Err(Error::NoBranch { layer: name });
+        }
+        for number in 1..=layer.repeat {
+            let block = if layer.repeat == 1 { layer.name.clone() } else { format!("{}_{number}", layer.name) };
+            let branch = self.scoped(&block, |builder| builder.sequence(&layer.layers, x.clone()))?;
+            let [expected, found] = [self.shape(&x), self.shape(&branch)];
+            if expected != found {
+                return Err(Error::ResidualShape { layer: self.name(&block), found, expected });
+            }
+            let before = self.parameters.entries().len();
+            let product = self.product(&block, Some(Normalization::None), layer.activation);
+            let scale = layer.scale;
+            let y = self.followed(&product, expected, |y| Operation::ScaledSum { x, branch, y, scale })?;
+            self.finish(product.name, &y, before, 0);
+            x = y;
+        }
+        Ok(x)
+    }
+
+    fn squeeze_excitation(&mut self, layer: &SqueezeExcitation, x: Place) -> Result<Place, Error> {
+        let name = self.name(&layer.name);
+        let gate = self.scoped(&layer.name, |builder| {
+            let mean = builder.global_average_pool(x.clone())?;
+            let reduce = builder.product("reduce", Some(Normalization::Bias), layer.activation);
+            let reduced = builder.fully_connected(&reduce, mean, layer.channels)?;
+            let expand = builder.product("expand", Some(Normalization::Bias), Activation::Sigmoid);
+            builder.fully_connected(&expand, reduced, x.channels.len())
+        })?;
+        self.unary(name, self.shape(&x), |y| Operation::ChannelScale { x, gate, y })
+    }
+
+    /// The product, then its normalisation and activation.
     fn followed(
         &mut self,
-        product: Product<'_>,
+        product: &Product,
         shape: [usize; 3],
-        out: Option<Place>,
         operation: impl FnOnce(Place) -> Operation,
     ) -> Result<Place, Error> {
         let channels = shape[2];
         let name = |field: &str| format!("{}.{field}", product.name);
-        let y = match out {
-            Some(out) => out,
-            None => self.slot(shape)?,
-        };
+        let y = self.slot(shape)?;
         // Batch norm and PReLU read what they replace in their backward pass, so it has a slot of its own.
-        let normalized = if product.activation == Activation::Prelu { self.slot(shape)? } else { y.clone() };
+        let slopes = match product.activation {
+            Activation::Prelu => Some(channels),
+            Activation::PreluShared => Some(1),
+            Activation::Relu | Activation::Sigmoid | Activation::None => None,
+        };
+        let normalized = if slopes.is_some() { self.slot(shape)? } else { y.clone() };
         let multiplied = match product.normalization {
             Normalization::BatchNorm => self.slot(shape)?,
             Normalization::Bias | Normalization::None => normalized.clone(),
@@ -473,8 +680,8 @@ impl Builder {
             Activation::None => {}
             Activation::Relu => self.operations.push(Operation::Relu { y: y.clone() }),
             Activation::Sigmoid => self.operations.push(Operation::Sigmoid { y: y.clone() }),
-            Activation::Prelu => {
-                let slope = self.parameter(name("slope"), &[channels], Role::Slope)?;
+            Activation::Prelu | Activation::PreluShared => {
+                let slope = self.parameter(name("slope"), &[slopes.unwrap_or(channels)], Role::Slope)?;
                 self.operations.push(Operation::PRelu { x: normalized, y: y.clone(), slope });
             }
         }
@@ -482,11 +689,13 @@ impl Builder {
     }
 }
 
-fn window(layer: &str, kernel: usize, stride: usize, padding: usize) -> Result<Window, Error> {
-    in_range(layer, "kernel", kernel, 1, limit::WINDOW)?;
-    in_range(layer, "stride", stride, 1, limit::WINDOW)?;
-    in_range(layer, "padding", padding, 0, kernel - 1)?;
-    Ok(Window::square(kernel, stride, padding))
+fn window(layer: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Window, Error> {
+    for axis in 0..2 {
+        in_range(layer, "kernel", kernel[axis], 1, limit::WINDOW)?;
+        in_range(layer, "stride", stride[axis], 1, limit::WINDOW)?;
+        in_range(layer, "padding", padding[axis], 0, kernel[axis] - 1)?;
+    }
+    Ok(Window { kernel, stride, padding })
 }
 
 /// Points may lie outside the face, but no farther than its size; and they are not one point.

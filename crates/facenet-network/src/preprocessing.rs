@@ -38,10 +38,12 @@ pub enum ColorOrder {
 pub enum Scaling {
     /// `(level - subtract) / divide`.
     Fixed {
-        /// Subtracted from each level.
-        subtract: f32,
-        /// Divides the difference.
-        divide: f32,
+        /// Subtracted from each level: a number per colour, in the order that the network expects.
+        #[serde(with = "colors")]
+        subtract: [f32; 3],
+        /// Divides the difference, likewise.
+        #[serde(with = "colors")]
+        divide: [f32; 3],
     },
     /// Each face has mean 0 and standard deviation 1 over all its pixels and colours; the deviation is taken as at least
     /// one over the square root of their number, so that a uniform face becomes 0.
@@ -61,16 +63,48 @@ impl Preprocessing {
     pub fn apply(&self, faces: ArrayView4<'_, u8>, mut x: ArrayViewMut4<'_, f32>) {
         assert_eq!(faces.shape(), x.shape(), "faces and x");
         let bgr = self.color_order == ColorOrder::Bgr;
-        x.axis_iter_mut(Axis(0)).into_par_iter().zip(faces.axis_iter(Axis(0))).for_each(|(x, mut face)| {
+        x.axis_iter_mut(Axis(0)).into_par_iter().zip(faces.axis_iter(Axis(0))).for_each(|(mut x, mut face)| {
             if bgr {
                 face.invert_axis(Axis(2));
             }
             let (subtract, factor) = match self.scaling {
-                Scaling::Fixed { subtract, divide } => (subtract, 1.0 / divide),
-                Scaling::PerImage => standardization(face.iter().copied(), face.len()),
+                Scaling::Fixed { subtract, divide } => (subtract, divide.map(|divide| 1.0 / divide)),
+                Scaling::PerImage => {
+                    let (mean, factor) = standardization(face.iter().copied(), face.len());
+                    ([mean; 3], [factor; 3])
+                }
             };
-            Zip::from(x).and(face).for_each(|x, &level| *x = (f32::from(level) - subtract) * factor);
+            Zip::from(x.lanes_mut(Axis(2))).and(face.lanes(Axis(2))).for_each(|x, levels| {
+                for (((x, &level), subtract), factor) in x.into_iter().zip(levels).zip(subtract).zip(factor) {
+                    *x = (f32::from(level) - subtract) * factor;
+                }
+            });
         });
+    }
+}
+
+/// A number per colour, written as one number where they are the same.
+mod colors {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged, expecting = "expected a number, or one for each of the three colours")]
+    enum Colors {
+        Same(f32),
+        Each([f32; 3]),
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(super) fn serialize<S: Serializer>(&numbers: &[f32; 3], serializer: S) -> Result<S::Ok, S::Error> {
+        let same = numbers.iter().all(|number| number.to_bits() == numbers[0].to_bits());
+        if same { Colors::Same(numbers[0]) } else { Colors::Each(numbers) }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32; 3], D::Error> {
+        Ok(match Colors::deserialize(deserializer)? {
+            Colors::Same(number) => [number; 3],
+            Colors::Each(numbers) => numbers,
+        })
     }
 }
 

@@ -1,0 +1,60 @@
+//! The built-in networks: their counts, and the paper's table row by row.
+
+use facenet_network::{Description, NETWORKS, NormalizationScheme, Plan, Row, built_in, paper_network, printed_figure};
+
+fn plan(name: &str) -> Plan {
+    Plan::new(&built_in(name).unwrap()).unwrap()
+}
+
+/// Name, input, dimension, weights, multiply-adds: those of the paper follow from its tables, the others from the graphs and
+/// layouts that the descriptions name.
+const COUNTS: [(&str, [usize; 2], usize, usize, usize); 12] = [
+    ("nn1", [220, 220], 128, 140_006_592, 1_605_944_064),
+    ("nn2", [224, 224], 128, 7_448_256, 1_596_530_688),
+    ("nn3", [160, 160], 128, 7_448_256, 814_620_672),
+    ("nn4", [96, 96], 128, 6_600_384, 284_741_632),
+    ("nns1", [165, 165], 128, 25_983_584, 219_737_952),
+    ("nns2", [140, 116], 128, 4_284_272, 20_016_896),
+    ("nn4_small2", [96, 96], 128, 0, 0),
+    ("openface_nn4_small2_v1", [96, 96], 128, 0, 0),
+    ("inception_resnet_v1", [160, 160], 512, 0, 0),
+    ("mobilefacenet_y1", [112, 112], 128, 976_000, 220_965_376),
+    ("face_reidentification_retail_0095", [128, 128], 256, 1_095_296, 288_699_392),
+    ("compact_inception", [64, 64], 128, 0, 0),
+];
+
+#[test]
+fn every_network_has_its_counts() {
+    assert_eq!(COUNTS.map(|(name, ..)| name), NETWORKS);
+    for (name, input, dimension, weights, multiply_adds) in COUNTS {
+        let plan = plan(name);
+        println!("{name} {} {} {} {} {}", plan.weights(), plan.biases(), plan.parameters().len(), plan.multiply_adds(), plan.activations());
+        assert_eq!((plan.input(), plan.dimension()), (input, dimension), "{name}");
+        if weights != 0 { assert_eq!((plan.weights(), plan.multiply_adds()), (weights, multiply_adds), "{name}"); }
+    }
+}
+
+/// The printed figure and ours, in units of its last digit.
+fn apart(printed: &str, ours: usize) -> f64 {
+    let (value, unit) = printed_figure(printed);
+    (value - ours as f64).abs() / unit
+}
+
+#[test]
+fn every_row_is_the_papers() {
+    for (name, rows) in [("nn1", 14), ("nn2", 13)] {
+        let paper = paper_network(name).unwrap();
+        assert_eq!(paper.rows.len(), rows);
+        let plan = plan(name);
+        let table = plan.table();
+        let with_parameters: Vec<&Row> = table.iter().filter(|row| row.parameters > 0).collect();
+        assert_eq!(with_parameters.len(), rows, "every row of {name} with parameters is printed");
+        for (printed, row) in paper.rows.iter().zip(with_parameters) {
+            assert_eq!(printed.block, row.layer);
+            let [parameters, multiply_adds] = [row.weights + row.biases, row.multiply_adds + row.bias_additions];
+            println!("{name} {}: {} {parameters}, {} {multiply_adds}", printed.layer, printed.parameters, printed.multiply_adds);
+            assert!(apart(printed.parameters, parameters) <= 1.0, "{name} {}: {parameters}", printed.layer);
+            assert!(apart(printed.multiply_adds, multiply_adds) <= 1.0, "{name} {}: {multiply_adds}", printed.layer);
+        }
+    }
+}
