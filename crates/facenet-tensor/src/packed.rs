@@ -212,10 +212,7 @@ mod tests {
     use crate::scalar::sealed::Kernels;
 
     #[test]
-    fn levels_with_fused_multiply_add_compute_the_same_bits() {
-        if level() < Level::Avx2 {
-            return;
-        }
+    fn levels_compute_the_same_bits_where_they_fuse_and_close_numbers_where_not() {
         let mut generator = ChaCha8Rng::seed_from_u64(1);
         let mut random = |shape| Array4::<f32>::random_using(shape, Uniform::new(-1.0, 1.0), &mut generator);
         let window = Window::square(3, 1, 1);
@@ -232,9 +229,17 @@ mod tests {
             let run = |level| {
                 let mut y = Array4::zeros((2, 9, 7, 45));
                 f32::packed_forward(level, x.view(), &packed, window, &epilogue, y.view_mut());
-                y.mapv(f32::to_bits)
+                y
             };
-            assert_eq!(run(Level::Avx2), run(level()));
+            let best = run(level());
+            if level() >= Level::Avx2 {
+                assert_eq!(run(Level::Avx2).mapv(f32::to_bits), best.mapv(f32::to_bits));
+            }
+            // Sums of 108 products of numbers in [-1, 1]: a rounding per addition, and one per product where unfused.
+            let bound = f32::EPSILON * 2.0 * 108.0;
+            for (portable, best) in run(Level::Portable).iter().zip(&best) {
+                assert!((portable - best).abs() <= bound, "{portable} and {best}");
+            }
         }
     }
 }

@@ -302,10 +302,10 @@ unsafe fn chunk<L: Lanes, const TILE: usize, const PANELS: usize>(
                 let weights = job.packed.as_ptr().add(panel * job.panel_length);
                 if paired {
                     let sums = product::<L, TILE, PANELS>(rows, taps, depth, weights, job.panel_length);
-                    store(&sums, job, place, first);
+                    store(&sums, job.output.pointer, place, job.output.shape[3], first, job.write);
                 } else {
                     let sums = product::<L, TILE, 1>(rows, taps, depth, weights, job.panel_length);
-                    store(&sums, job, place, first);
+                    store(&sums, job.output.pointer, place, job.output.shape[3], first, job.write);
                 }
             }
         }
@@ -364,60 +364,47 @@ fn gather_rows(job: &Job<'_>, rows: usize, tiles: usize, table: &mut Vec<*const 
     table.extend((0..tiles * rows).map(|pixel| &raw const gathered[pixel * depth]));
 }
 
-/// Writes the sums of a tile, channels `first` and following, to its pixels: all lanes, or those that the output has.
+/// Writes the sums of a tile to its pixels, bias and activation applied: channels `first` and following.
 ///
 /// # Safety
-/// The output is writable at `places[r]` for all channels, which this task owns; and as [`Lanes`] asks.
+/// `output + places[r]` is writable for `columns` numbers and owned by this task; and as [`Lanes`] asks.
 #[inline(always)]
 unsafe fn store<L: Lanes, const TILE: usize, const PANELS: usize>(
     sums: &Sums<L, TILE, PANELS>,
-    job: &Job<'_>,
+    output: *mut f32,
     places: &[isize],
+    columns: usize,
     first: usize,
+    write: Write<'_>,
 ) {
-    for (sums, &place) in sums.iter().zip(places) {
-        for (p, &sums) in sums.iter().enumerate() {
-            let first = first + p * LANES;
-            let count = LANES.min(job.output.shape[3] - first);
-            let mut last = [0.0; LANES];
-            // SAFETY: the caller's contract; `last` has sixteen numbers.
-            unsafe {
-                let target = job.output.pointer.offset(place).add(first);
-                let result = match job.write {
-                    Write::Set => L::zero().multiply_add(1.0, sums),
-                    Write::Add if count == LANES => L::load(target).multiply_add(1.0, sums),
-                    Write::Add => {
-                        std::ptr::copy_nonoverlapping(target, last.as_mut_ptr(), count);
-                        L::load(last.as_ptr()).multiply_add(1.0, sums)
-                    }
-                    Write::Finished(epilogue) => finish(sums, epilogue, first),
-                };
-                if count == LANES {
-                    result.store(target);
-                } else {
-                    result.store(last.as_mut_ptr());
-                    std::ptr::copy_nonoverlapping(last.as_ptr(), target, count);
+    for p in 0..PANELS {
+        let lanes = first + p * LANES..first + (p + 1) * LANES;
+        let count = LANES.min(columns - lanes.start);
+        // SAFETY: the caller's contract; bias and slopes have numbers for whole panels.
+        unsafe {
+            let (bias, slope, activation) = match write {
+                Write::Set | Write::Add => (L::zero(), L::zero(), &FusedActivation::None),
+                Write::Finished(Epilogue { bias, activation }) => {
+                    let slope = match activation {
+                        FusedActivation::PRelu(slope) => L::load(slope[lanes.clone()].as_ptr()),
+                        _ => L::zero(),
+                    };
+                    (L::load(bias[lanes.clone()].as_ptr()), slope, activation)
                 }
+            };
+            let output = output.add(lanes.start);
+            for (sums, &place) in sums.iter().zip(places) {
+                let target = output.offset(place);
+                let before = if let Write::Add = write { L::load_first(target, count) } else { bias };
+                let y = before.multiply_add(1.0, sums[p]);
+                let y = match activation {
+                    FusedActivation::None => y,
+                    FusedActivation::Relu => y.relu(),
+                    FusedActivation::Sigmoid => y.map(sigmoid),
+                    FusedActivation::PRelu(_) => y.prelu(slope),
+                };
+                y.store_first(target, count);
             }
-        }
-    }
-}
-
-/// Bias and activation of channels `first` and following: [`Epilogue::apply`] on lanes.
-///
-/// # Safety
-/// As [`Lanes`] asks.
-#[inline(always)]
-unsafe fn finish<L: Lanes>(sums: L, epilogue: &Epilogue<f32>, first: usize) -> L {
-    let lanes = first..first + LANES;
-    // SAFETY: the slices have sixteen numbers.
-    unsafe {
-        let y = L::load(epilogue.bias[lanes.clone()].as_ptr()).multiply_add(1.0, sums);
-        match &epilogue.activation {
-            FusedActivation::None => y,
-            FusedActivation::Relu => y.relu(),
-            FusedActivation::Sigmoid => y.map(sigmoid),
-            FusedActivation::PRelu(slope) => y.prelu(L::load(slope[lanes].as_ptr())),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) const LANES: usize = 16;
 ///
 /// # Safety
 /// The methods may only run where the instruction set was detected, and only in functions compiled for it (all of them
-/// are inlined). Pointers must be valid for sixteen numbers.
+/// are inlined). Pointers must be valid for sixteen numbers, or the first `count`.
 pub(super) trait Lanes: Copy {
     /// All zero.
     unsafe fn zero() -> Self;
@@ -26,6 +26,34 @@ pub(super) trait Lanes: Copy {
     unsafe fn relu(self) -> Self;
     /// [`prelu`] of each number with its own slope.
     unsafe fn prelu(self, slope: Self) -> Self;
+
+    /// Reads the first `count` numbers; the others are zero.
+    #[inline(always)]
+    unsafe fn load_first(source: *const f32, count: usize) -> Self {
+        // SAFETY: `source` is readable for `count` numbers, the array for sixteen.
+        unsafe {
+            if count == LANES {
+                return Self::load(source);
+            }
+            let mut numbers = [0.0; LANES];
+            std::ptr::copy_nonoverlapping(source, numbers.as_mut_ptr(), count);
+            Self::load(numbers.as_ptr())
+        }
+    }
+
+    /// Writes the first `count` numbers.
+    #[inline(always)]
+    unsafe fn store_first(self, target: *mut f32, count: usize) {
+        // SAFETY: `target` is writable for `count` numbers, the array for sixteen.
+        unsafe {
+            if count == LANES {
+                return self.store(target);
+            }
+            let mut numbers = [0.0; LANES];
+            self.store(numbers.as_mut_ptr());
+            std::ptr::copy_nonoverlapping(numbers.as_ptr(), target, count);
+        }
+    }
 
     /// `f` of each number.
     #[inline(always)]
