@@ -1,6 +1,7 @@
 //! A network as data: a table that reads like the paper's.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, Preprocessing};
 
@@ -51,7 +52,7 @@ impl Default for BatchNorm {
 
 /// One row of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "layer", rename_all = "snake_case")]
+#[serde(remote = "Self", tag = "layer", rename_all = "snake_case")]
 pub enum Layer {
     /// Convolution, normalisation, activation.
     Convolution(Convolution),
@@ -79,6 +80,25 @@ pub enum Layer {
     Maxout(Maxout),
     /// In training, sets numbers to 0 at random.
     Dropout(Dropout),
+}
+
+impl Serialize for Layer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// As derived, but for errors: they name the row.
+impl<'de> Deserialize<'de> for Layer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = toml::Table::deserialize(deserializer)?;
+        let text = |field: &str| fields.get(field).and_then(toml::Value::as_str);
+        let row: String = text("name").or(text("layer")).unwrap_or("without a name").chars().take(100).collect();
+        Self::deserialize(fields).map_err(|error: toml::de::Error| {
+            let reason = error.message();
+            D::Error::custom(format!("layer {row}: {reason}"))
+        })
+    }
 }
 
 /// A convolution with what follows it.

@@ -120,10 +120,22 @@ fn errors_name_the_layer_and_what_is_wrong_with_it() {
         assert_eq!(message(&layers), expected);
     }
     for (layers, expected) in [
-        ("{ layer = 'convolution', name = 'c', kernel = 3, channels = 1, dilation = 2 }", "dilation"),
-        ("{ layer = 'transformer' }", "transformer"),
-        ("{ layer = 'global_average_pool', kernle = 3 }", "kernle"),
-        ("{ layer = 'pool', kind = 'median', kernel = 3 }", "median"),
+        (
+            "{ layer = 'convolution', name = 'c', kernel = 3, channels = 1, dilation = 2 }",
+            "layer c: unknown field `dilation`",
+        ),
+        ("{ layer = 'transformer' }", "layer transformer: unknown variant `transformer`"),
+        ("{ name = 'n' }", "layer n: missing field `layer`"),
+        ("{ layer = 'global_average_pool', kernle = 3 }", "layer global_average_pool: unknown field `kernle`"),
+        ("{ layer = 'pool', kind = 'median', kernel = 3 }", "layer pool: unknown variant `median`"),
+        (
+            "{ layer = 'convolution', name = 'c', kernel = 'x', channels = 1 }",
+            "layer c: expected a number, or [height, width]",
+        ),
+        (
+            "{ layer = 'residual', name = 'r', layers = [{ layer = 'convolution', name = 'c', kernel = 1 }] }",
+            "layer r: layer c: missing field `channels`",
+        ),
     ] {
         let message = message(layers);
         assert!(message.starts_with("not a network description") && message.contains(expected), "{message}");
