@@ -107,7 +107,8 @@ impl TrainingArguments {
             }
         };
         if self.network.is_some() || !self.changes.is_empty() {
-            let network = self.network.as_ref().map_or_else(|| Ok(recipe.network.clone()), NetworkChoice::description)?;
+            let network =
+                self.network.as_ref().map_or_else(|| Ok(recipe.network.clone()), NetworkChoice::description)?;
             recipe = recipe.with_network(self.changes.apply(network)?);
         }
         if self.quick {

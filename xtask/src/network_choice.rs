@@ -55,7 +55,7 @@ impl NetworkChoice {
 #[derive(Args)]
 pub struct NetworkChanges {
     /// What keeps the numbers between the layers in range [default: as the network says]
-    #[arg(long)]
+    #[arg(long, value_name = "none|local_response|batch", hide_possible_values = true)]
     normalization: Option<Scheme>,
     /// Numbers per embedding [default: as the network says]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=65_536))]

@@ -176,10 +176,9 @@ impl NetworkReport {
 pub fn command(Arguments { network, changes, json, markdown }: &Arguments) -> Result<()> {
     let described: Vec<Described> = match network {
         Some(choice) => vec![Described::new(choice, changes)?],
-        None => NETWORKS
-            .iter()
-            .map(|name| Described::new(&NetworkChoice::BuiltIn(name), changes))
-            .collect::<Result<_>>()?,
+        None => {
+            NETWORKS.iter().map(|name| Described::new(&NetworkChoice::BuiltIn(name), changes)).collect::<Result<_>>()?
+        }
     };
     let text = match &described[..] {
         _ if *markdown => page::page(&described)?,
@@ -194,7 +193,8 @@ pub fn command(Arguments { network, changes, json, markdown }: &Arguments) -> Re
 fn rows(network: &Described) -> Result<String> {
     let Described { description, plan, .. } = network;
     let [height, width] = plan.input();
-    let mut text = format!("{}: faces of {height}x{width}, {} numbers per embedding\n\n", description.name, plan.dimension());
+    let mut text =
+        format!("{}: faces of {height}x{width}, {} numbers per embedding\n\n", description.name, plan.dimension());
     text += &network.table().text();
     let (parameters, activations) = (count(plan.parameters().len()), count(plan.activations()));
     writeln!(text, "\n{parameters} learned numbers in all, {activations} numbers between the layers per face")?;
@@ -215,7 +215,7 @@ fn overview(networks: &[Described]) -> Table {
         "multiply-adds",
         "between layers",
         "paper: parameters",
-        "multiply-adds",
+        "paper: multiply-adds",
     ]);
     for Described { description, plan, paper } in networks {
         let [height, width] = plan.input();

@@ -1,6 +1,9 @@
 //! A network as data: a table that reads like the paper's.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Error, Preprocessing};
 
@@ -30,6 +33,7 @@ pub struct Description {
     #[serde(default = "no_normalization")]
     pub embedding_normalization: Normalization,
     /// The layers in order.
+    #[serde(deserialize_with = "numbered")]
     pub layers: Vec<Layer>,
 }
 
@@ -373,6 +377,38 @@ fn no_normalization() -> Normalization {
 
 fn no_activation() -> Activation {
     Activation::None
+}
+
+/// A list of layers whose errors say which of them is meant.
+fn numbered<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Layer>, D::Error> {
+    struct Layers;
+
+    impl<'de> Visitor<'de> for Layers {
+        type Value = Vec<Layer>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of layers")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Layer>, A::Error> {
+            let mut layers = Vec::new();
+            loop {
+                let next = list.next_element().map_err(|error| {
+                    A::Error::custom(format_args!(
+                        "layer number {}: {}",
+                        layers.len() + 1,
+                        error.to_string().trim_end()
+                    ))
+                })?;
+                match next {
+                    Some(layer) => layers.push(layer),
+                    None => return Ok(layers),
+                }
+            }
+        }
+    }
+
+    deserializer.deserialize_seq(Layers)
 }
 
 /// Height and width, written as one number where they are the same.

@@ -175,3 +175,19 @@ fn a_template_in_toml() {
         assert!(matches!(read(wrong), Err(Error::DescriptionSyntax { .. })));
     }
 }
+
+#[test]
+fn what_is_written_wrongly_has_the_number_of_its_layer() {
+    for (row, named) in [
+        (r#"{ layer = "pool", kind = "max", kernle = 3 }"#, "unknown field `kernle`"),
+        (r#"{ layer = "poool", kind = "max", kernel = 3 }"#, "unknown variant `poool`"),
+        (r#"{ layer = "pool", kind = "max", kernel = "3" }"#, "expected a number, or [height, width]"),
+        (r#"{ layer = "pool", kernel = 3 }"#, "missing field `kind`"),
+        (r#"{ kind = "max", kernel = 3 }"#, "missing field `layer`"),
+    ] {
+        let layers = format!("layers = [\n{{ layer = \"global_average_pool\" }},\n{row}\n]");
+        let text = format!("name = \"wrong\"\ninput = [8, 8]\nembedding = 3\n{layers}\n");
+        let message = Description::from_toml(&text).unwrap_err().to_string();
+        assert!(message.contains("layer number 2: ") && message.contains(named), "{message}");
+    }
+}

@@ -28,10 +28,15 @@ fn section(network: &Described) -> Result<String> {
     writeln!(text, "- {}", preprocessing(network))?;
     let counts = [plan.weights(), plan.biases(), plan.multiply_adds(), plan.activations()].map(count);
     let [weights, biases, multiply_adds, activations] = counts;
-    writeln!(text, "- {weights} weights, {biases} biases; per face {multiply_adds} multiply-adds, {activations} numbers between the layers.")?;
+    writeln!(
+        text,
+        "- {weights} weights, {biases} biases; per face {multiply_adds} multiply-adds, {activations} numbers between the layers."
+    )?;
     if let Some(paper) = network.paper() {
         writeln!(text, "- {paper}.")?;
     }
+    let file = if built_in_toml(name).is_some() { name } else { "nn2" };
+    writeln!(text, "- Described in [{file}.toml](../crates/facenet-network/src/networks/{file}.toml).")?;
     writeln!(text, "\n{}", network.table().markdown())?;
     Ok(text.trim_end().to_owned() + "\n")
 }
