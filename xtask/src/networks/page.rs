@@ -83,6 +83,7 @@ fn preprocessing(Described { description, .. }: &Described) -> String {
     };
     let scaling = match preprocessing.scaling {
         Scaling::PerImage => "each face with mean 0 and standard deviation 1".to_owned(),
+        Scaling::Fixed { subtract: [0.0, 0.0, 0.0], divide } => format!("level / {}", number(divide)),
         Scaling::Fixed { subtract, divide } => format!("(level - {}) / {}", number(subtract), number(divide)),
     };
     let template = match preprocessing.template {
