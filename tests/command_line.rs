@@ -387,7 +387,7 @@ fn a_network_of_ones_own_is_counted_and_trained() {
 }
 
 #[test]
-fn every_built_in_network_goes_into_a_recipe() {
+fn a_network_goes_into_the_recipe() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["run", "--quick", "--steps", "1", "--network", "nns2", "--normalization", "batch"];
     let result = json(folder.path(), &arguments);

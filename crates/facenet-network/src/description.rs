@@ -422,7 +422,6 @@ mod sides {
         Each([usize; 2]),
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
     pub(super) fn serialize<S: Serializer>(&[height, width]: &[usize; 2], serializer: S) -> Result<S::Ok, S::Error> {
         let sides = if height == width { Sides::Same(height) } else { Sides::Each([height, width]) };
         sides.serialize(serializer)

@@ -94,7 +94,6 @@ mod colors {
         Each([f32; 3]),
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
     pub(super) fn serialize<S: Serializer>(&numbers: &[f32; 3], serializer: S) -> Result<S::Ok, S::Error> {
         let same = numbers.iter().all(|number| number.to_bits() == numbers[0].to_bits());
         if same { Colors::Same(numbers[0]) } else { Colors::Each(numbers) }.serialize(serializer)
