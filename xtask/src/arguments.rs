@@ -12,6 +12,7 @@ use facenet::{Checkpoint, DatasetSource, Recipe, SyntheticSize, Trainer, read_ch
 use facenet_data::{open_regular_file, shown};
 use serde::Serialize;
 
+use crate::network_choice::{NetworkChanges, NetworkChoice};
 use crate::plain_text::plain_text;
 
 /// Which people, where they lie, and how a network is trained on them.
@@ -26,6 +27,11 @@ pub struct TrainingArguments {
     /// Train as this recipe says [default: one for the data set]
     #[arg(long, value_name = "FILE.toml")]
     recipe: Option<PathBuf>,
+    /// Train this network, a built-in one or a description: `cargo xtask networks` shows them [default: that of the recipe]
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser())]
+    network: Option<NetworkChoice>,
+    #[command(flatten)]
+    changes: NetworkChanges,
     /// Train so many steps [default: those of the recipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     steps: Option<u64>,
@@ -36,7 +42,7 @@ pub struct TrainingArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Go on where this checkpoint was written, with its recipe and its seed, on the same --dataset
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "steps", "seed"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = RECIPE_AND_SEED)]
     resume: Option<PathBuf>,
     /// Threads to work on [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -51,6 +57,9 @@ pub struct TrainingArguments {
     #[arg(long)]
     pub json: bool,
 }
+
+/// The options that say what a checkpoint says already.
+const RECIPE_AND_SEED: [&str; 6] = ["recipe", "network", "normalization", "dimension", "steps", "seed"];
 
 /// Steps of a quick run.
 const QUICK_STEPS: u64 = 20;
@@ -93,10 +102,15 @@ impl TrainingArguments {
         let mut recipe = match &self.recipe {
             None => Recipe::for_dataset(&self.dataset()),
             Some(path) => {
-                let text = read_recipe(path).with_context(|| format!("can't read {}", shown(path)))?;
+                let text = read_toml(path)?;
                 Recipe::from_toml(&text).with_context(|| format!("in {}", shown(path)))?
             }
         };
+        if self.network.is_some() || !self.changes.is_empty() {
+            let network =
+                self.network.as_ref().map_or_else(|| Ok(recipe.network.clone()), NetworkChoice::description)?;
+            recipe = recipe.with_network(self.changes.apply(network)?);
+        }
         if self.quick {
             recipe.steps = QUICK_STEPS;
         }
@@ -149,14 +163,18 @@ pub fn data_folder(given: Option<&Path>) -> PathBuf {
     given.unwrap_or_else(|| workspace().join("data"))
 }
 
-/// The longest recipe that is read, in bytes: more than the most layers take.
-const RECIPE_LIMIT: u64 = 1 << 20;
+/// The longest recipe or description that is read, in bytes: more than the most layers take.
+const TOML_LIMIT: u64 = 1 << 20;
 
-fn read_recipe(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let length = open_regular_file(path)?.take(RECIPE_LIMIT + 1).read_to_string(&mut text)?;
-    ensure!(length as u64 <= RECIPE_LIMIT, "it is longer than {RECIPE_LIMIT} bytes: no recipe is");
-    Ok(text)
+/// A recipe or a description as it stands in its file.
+pub fn read_toml(path: &Path) -> Result<String> {
+    let read = || -> Result<String> {
+        let mut text = String::new();
+        let length = open_regular_file(path)?.take(TOML_LIMIT + 1).read_to_string(&mut text)?;
+        ensure!(length as u64 <= TOML_LIMIT, "it is longer than {TOML_LIMIT} bytes: no recipe and no network is");
+        Ok(text)
+    };
+    read().with_context(|| format!("can't read {}", shown(path)))
 }
 
 /// The root of the workspace when run by cargo, else the present folder.

@@ -9,9 +9,12 @@ mod download;
 mod gradcheck;
 mod hint;
 mod interrupt;
+mod network_choice;
+mod networks;
 mod plain_text;
 mod progress_bar;
 mod run;
+mod table;
 mod train;
 
 use std::io::{self, Write};
@@ -40,6 +43,8 @@ enum Command {
     Train(train::Arguments),
     /// Fetch a data set that others publish, and lay it out for the other commands
     Download(download::Arguments),
+    /// Show the built-in networks, or one row by row: what each layer puts out and costs
+    Networks(networks::Arguments),
     /// Compare every hand-written gradient with central differences
     Gradcheck(gradcheck::Arguments),
 }
@@ -49,6 +54,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::command(&arguments),
         Command::Train(arguments) => train::command(&arguments),
         Command::Download(arguments) => download::command(&arguments),
+        Command::Networks(arguments) => networks::command(&arguments),
         Command::Gradcheck(arguments) => gradcheck::command(&arguments),
     };
     match result {

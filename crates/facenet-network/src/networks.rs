@@ -18,17 +18,14 @@ pub const NETWORKS: [&str; 12] = [
     "compact_inception",
 ];
 
-/// The description of a built-in network, one of [`NETWORKS`].
+/// The description of a built-in network, one of [`NETWORKS`], in TOML: its comments say where it comes from.
+///
+/// `None` for `nn3`, which is `nn2` at another size, as for names that are no network's.
 #[must_use]
-pub fn built_in(name: &str) -> Option<Description> {
-    let text = match name {
+pub fn built_in_toml(name: &str) -> Option<&'static str> {
+    Some(match name {
         "nn1" => include_str!("networks/nn1.toml"),
         "nn2" => include_str!("networks/nn2.toml"),
-        // The paper, section 4.1: "reduced to 160 x 160", and nothing else.
-        "nn3" => {
-            let description = built_in("nn2")?.with_input([160, 160]);
-            return Some(Description { name: name.to_owned(), ..description });
-        }
         "nn4" => include_str!("networks/nn4.toml"),
         "nns1" => include_str!("networks/nns1.toml"),
         "nns2" => include_str!("networks/nns2.toml"),
@@ -39,7 +36,18 @@ pub fn built_in(name: &str) -> Option<Description> {
         "face_reidentification_retail_0095" => include_str!("networks/face_reidentification_retail_0095.toml"),
         "compact_inception" => include_str!("networks/compact_inception.toml"),
         _ => return None,
-    };
+    })
+}
+
+/// The description of a built-in network, one of [`NETWORKS`].
+#[must_use]
+pub fn built_in(name: &str) -> Option<Description> {
+    // The paper, section 4.1: "reduced to 160 x 160", and nothing else.
+    if name == "nn3" {
+        let description = built_in("nn2")?.with_input([160, 160]);
+        return Some(Description { name: name.to_owned(), ..description });
+    }
+    let text = built_in_toml(name)?;
     Some(Description::from_toml(text).expect("the built-in networks are valid descriptions"))
 }
 

@@ -1,22 +1,27 @@
 //! The figures that the paper prints for its networks, to be read beside ours.
 
+use serde::Serialize;
+
 /// What the paper says about one of its networks. Figures stand as they are printed: `"140M"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PaperNetwork {
     /// Where it says so.
     pub source: &'static str,
     /// All parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<&'static str>,
     /// Multiplications with an addition per face, which it calls FLOPS.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub multiply_adds: Option<&'static str>,
     /// The rows of its table that have parameters; none where no table was published.
+    #[serde(skip_serializing_if = "<[PaperRow]>::is_empty")]
     pub rows: &'static [PaperRow],
 }
 
 /// A row of a printed table.
 ///
 /// The printed figures are rounded ones of counts with a bias for each output channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PaperRow {
     /// The paper's name of the layer.
     pub layer: &'static str,

@@ -12,6 +12,10 @@ use crate::{DatasetSource, Error};
 /// The most pictures among which triplets are mined: their squared distances take 1.6 GB.
 const MOST_MINED: f64 = 20_000.0;
 
+/// The most numbers between the layers of a network for all faces of a mini-batch, where the recipe was made for another
+/// network: with their gradients, of 4 bytes each, they take 4 GiB.
+const BATCH_ACTIVATIONS: usize = 1 << 29;
+
 /// A network and how it is trained. Steps are the measure of everything: schedules count them, never seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,6 +170,24 @@ impl Recipe {
         self.optimizer.validate()?;
         Plan::new(&self.network)?;
         Ok(())
+    }
+
+    /// The same for another network. Mini-batches have fewer people where they would take too much memory, but at least
+    /// two:
+    ///
+    /// ```text
+    /// 8 bytes * activations per face * (people * faces + negatives) <= 4 GiB
+    /// ```
+    ///
+    /// What [`Recipe::validate`] says about the network is not looked at.
+    #[must_use]
+    pub fn with_network(mut self, network: Description) -> Self {
+        if let Ok(plan) = Plan::new(&network) {
+            let BatchShape { people, faces, negatives } = self.batch;
+            let fit = (BATCH_ACTIVATIONS / plan.activations()).saturating_sub(negatives) / faces.max(1);
+            self.batch.people = people.min(fit.max(2));
+        }
+        Self { network, ..self }
     }
 
     /// The one for a data set.

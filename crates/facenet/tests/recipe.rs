@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use facenet::{DatasetSource, Error, LearningRate, Recipe, TripletSource};
 use facenet_data::{Augmentation, Crop};
-use facenet_network::{AdaGrad, Initializer, OptimizerKind, Sgd};
+use facenet_network::{AdaGrad, Initializer, NETWORKS, OptimizerKind, Plan, Sgd, built_in};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 
 const SHORT: &str = r#"
@@ -195,4 +195,35 @@ fn every_data_set_has_a_recipe() {
             .validate()
             .is_err()
     );
+}
+
+#[test]
+fn mini_batches_of_a_large_network_have_fewer_people() {
+    for (name, recipe) in NETWORKS.into_iter().flat_map(|name| {
+        let negatives = BatchShape { people: 40, faces: 7, negatives: 11 };
+        let large = BatchShape { people: 2, faces: 5000, negatives: 3 };
+        [Recipe::synthetic().batch, negatives, large].map(|batch| (name, Recipe { batch, ..Recipe::synthetic() }))
+    }) {
+        let network = built_in(name).unwrap();
+        let BatchShape { people, faces, negatives } = recipe.batch;
+        let changed = recipe.clone().with_network(network.clone());
+        let fitted = changed.batch.people;
+        // 4 GiB of activations and gradients, 4 bytes each.
+        let activations = Plan::new(&network).unwrap().activations();
+        let fits = |people: usize| activations * (people * faces + negatives) * 8 <= 4 << 30;
+        assert!((2..=people).contains(&fitted), "{name}: {fitted}");
+        assert!(fitted == 2 || fits(fitted), "{name}: {fitted} people take too much");
+        assert!(fitted == people || !fits(fitted + 1), "{name}: more than {fitted} people would fit");
+        let batch = BatchShape { people: fitted, ..recipe.batch };
+        assert_eq!(changed, Recipe { network, batch, ..recipe }, "nothing else changes");
+        changed.validate().unwrap();
+    }
+    // The network that the recipe was made for changes nothing.
+    let recipe = Recipe::synthetic();
+    assert_eq!(recipe.clone().with_network(recipe.network.clone()), recipe);
+    // nn2 has 5,594,336 numbers per face: 95 of 96 faces fit.
+    assert_eq!(recipe.with_network(built_in("nn2").unwrap()).batch.people, 23);
+    // One that can't be built is left to `validate`.
+    let impossible = facenet_network::Description { embedding: 0, ..built_in("nns2").unwrap() };
+    assert!(Recipe::synthetic().with_network(impossible).validate().is_err());
 }
