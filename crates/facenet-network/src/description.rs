@@ -432,7 +432,8 @@ impl Description {
         toml::to_string(self).expect("a description holds nothing that TOML can't express")
     }
 
-    /// The same layers for faces of another height and width; the template is stretched with them.
+    /// The same layers for faces of another height and width; the template is stretched with them. What a layer says in
+    /// pixels, a size to pad to or a kernel as large as its picture, stays.
     #[must_use]
     pub fn with_input(mut self, input: [usize; 2]) -> Self {
         let [height, width] = [0, 1].map(|axis| input[axis] as f32 / self.input[axis] as f32);
@@ -444,7 +445,8 @@ impl Description {
         self
     }
 
-    /// The same network with another normalisation after its products. What a layer says for itself stays.
+    /// The same network with another normalisation after its products. What a layer says for itself stays; a residual
+    /// connection around local response alone goes with that.
     ///
     /// # Errors
     ///
@@ -474,7 +476,7 @@ pub enum NormalizationScheme {
     None,
     /// Local response normalisation where the network has it, as in the paper; products have biases.
     LocalResponse,
-    /// Batch normalisation after every product, and none over neighbouring channels.
+    /// Batch normalisation after every product that says nothing else, and none over neighbouring channels.
     Batch,
 }
 
@@ -495,12 +497,16 @@ fn contains_local_response(layers: &[Layer]) -> bool {
 }
 
 fn remove_local_response(layers: &mut Vec<Layer>) {
-    layers.retain(|layer| !matches!(layer, Layer::LocalResponseNorm(_)));
-    for layer in layers {
-        match layer {
-            Layer::Branches(layer) => layer.branches.iter_mut().for_each(remove_local_response),
-            Layer::Residual(layer) => remove_local_response(&mut layer.layers),
-            _ => {}
+    layers.retain_mut(|layer| match layer {
+        Layer::LocalResponseNorm(_) => false,
+        Layer::Residual(layer) => {
+            remove_local_response(&mut layer.layers);
+            !layer.layers.is_empty()
         }
-    }
+        Layer::Branches(layer) => {
+            layer.branches.iter_mut().for_each(remove_local_response);
+            true
+        }
+        _ => true,
+    });
 }

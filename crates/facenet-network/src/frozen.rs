@@ -113,15 +113,12 @@ impl<T: Scalar> FrozenNetwork<T> {
     ///
     /// If the faces have another size, or the workspace is that of another network.
     #[track_caller]
-    pub fn forward<'w>(
-        &self,
-        x: ArrayView4<'_, T>,
-        FrozenWorkspace { activations }: &'w mut FrozenWorkspace<T>,
-    ) -> ArrayView2<'w, T> {
+    pub fn forward<'w>(&self, x: ArrayView4<'_, T>, workspace: &'w mut FrozenWorkspace<T>) -> ArrayView2<'w, T> {
+        let activations = &mut workspace.activations;
         let [height, width] = self.description.input;
         let (batch, rows_in, columns_in, colours) = x.dim();
         assert_eq!([rows_in, columns_in, colours], [height, width, 3], "faces {:?} of this network", x.shape());
-        assert!(activations.share(&self.slots, &self.buffers), "the workspace is that of another network");
+        assert!(activations.fit(&self.slots, &self.buffers), "the workspace is that of another network");
         activations.resize(batch);
         activations.view_mut(&Place { slot: INPUT, channels: 0..3 }).assign(&x);
         for operation in &self.operations {
@@ -191,9 +188,7 @@ fn freeze<T: Scalar>(
             let slope = network.parameters.view(*slope).to_owned();
             FrozenOperation::PRelu { x: x.clone(), y: y.clone(), slope }
         }
-        Operation::Dropout { x, y, .. } => {
-            FrozenOperation::WithoutParameters(Operation::ZeroPad { x: x.clone(), y: y.clone(), before: [0; 2] })
-        }
+        Operation::Dropout { x, y, .. } => FrozenOperation::WithoutParameters(Operation::copy(x.clone(), y.clone())),
         other => FrozenOperation::WithoutParameters(other.clone()),
     }
 }
@@ -303,4 +298,31 @@ fn share_buffers<T>(operations: &[FrozenOperation<T>], slots: &mut [[usize; 3]],
         );
     }
     buffers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Initializer, NETWORKS, built_in};
+
+    #[test]
+    fn slots_in_use_at_the_same_time_have_different_buffers() {
+        for name in NETWORKS.iter().filter(|name| **name != "nn1") {
+            let network: Network<f32> = Network::new(built_in(name).unwrap(), Initializer::HeNormal, 1).unwrap();
+            let frozen = FrozenNetwork::new(&network);
+            // Of each buffer the slot that is in it, and the last operation that needs this one.
+            let mut held = vec![None; frozen.slots.len()];
+            held[frozen.buffers[INPUT]] = Some(INPUT);
+            for (index, operation) in frozen.operations.iter().enumerate() {
+                for slot in operation.slots() {
+                    let buffer = frozen.buffers[slot];
+                    if let Some(other) = held[buffer].replace(slot).filter(|&other| other != slot) {
+                        let later = &frozen.operations[index..];
+                        let needed = later.iter().any(|operation| operation.slots().contains(&other));
+                        assert!(!needed && other != frozen.output.slot, "{name}: {slot} writes over {other}");
+                    }
+                }
+            }
+        }
+    }
 }

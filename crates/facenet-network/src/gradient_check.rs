@@ -27,6 +27,12 @@ layers = [
             [{ layer = "convolution", name = "left", kernel = [3, 1], padding = [1, 0], channels = 2 }],
             [{ layer = "pool", kind = "max", kernel = 3 }, { layer = "zero_pad", size = [5, 6] }],
             [],
+            [{ layer = "branches", name = "inner", branches = [
+                [{ layer = "dropout", rate = 0.3 }],
+                [{ layer = "convolution", name = "sloped", kernel = 1, channels = 2, activation = "prelu" }],
+                [{ layer = "squeeze_excitation", name = "gate", channels = 2 }],
+                [{ layer = "residual", name = "sum", scale = -0.5, layers = [{ layer = "pool", kind = "average", kernel = 3, padding = 1 }] }],
+            ] }],
         ] },
         { layer = "convolution", name = "project", kernel = 1, channels = 3, normalization = "bias", activation = "none" },
         { layer = "squeeze_excitation", name = "gate", channels = 2, activation = "prelu" },

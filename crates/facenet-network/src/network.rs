@@ -104,7 +104,7 @@ impl<T: Scalar> Network<T> {
         let [height, width] = self.plan.input();
         let (batch, rows_in, columns_in, colours) = x.dim();
         assert_eq!([rows_in, columns_in, colours], [height, width, 3], "faces {:?} of this network", x.shape());
-        assert!(workspace.activations.fit(&self.plan), "the workspace is that of another plan");
+        assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
         workspace.mode = mode;
         workspace.activations.resize(batch);
         workspace.activations.view_mut(&Place { slot: INPUT, channels: 0..3 }).assign(&x);
@@ -122,7 +122,7 @@ impl<T: Scalar> Network<T> {
     #[track_caller]
     #[must_use]
     pub fn embeddings<'w>(&self, workspace: &'w Workspace<T>) -> ArrayView2<'w, T> {
-        assert!(workspace.activations.fit(&self.plan), "the workspace is that of another plan");
+        assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
         rows(workspace.activations.view(&self.output()))
     }
 
@@ -142,7 +142,7 @@ impl<T: Scalar> Network<T> {
         workspace: &mut Workspace<T>,
         gradients: &mut Parameters<T>,
     ) {
-        assert!(workspace.activations.fit(&self.plan), "the workspace is that of another plan");
+        assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
         assert_eq!(gradients.table(), self.plan.parameters(), "the gradients are those of another network");
         let expected = [workspace.batch(), self.plan.dimension()];
         assert_eq!(dembeddings.shape(), expected, "the gradient at embeddings {expected:?}");
@@ -166,7 +166,7 @@ impl<T: Scalar> Network<T> {
     /// If the workspace belongs to another plan, or its last pass was not one of training.
     #[track_caller]
     pub fn update_statistics(&mut self, workspace: &Workspace<T>) {
-        assert!(workspace.activations.fit(&self.plan), "the workspace is that of another plan");
+        assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
         assert!(workspace.mode != Mode::Eval, "the last pass was not one of training");
         let momentum = self.description.batch_norm.momentum;
         let mut blend = |entry: usize, factor: f64| {

@@ -84,7 +84,12 @@ pub fn paper_network(name: &str) -> Option<PaperNetwork> {
         "nn1" => ("table 1", Some("140M"), Some("1.6B"), &NN1),
         "nn2" => ("table 2", Some("7.5M"), Some("1.6B"), &NN2),
         "nn3" => ("section 4.1: NN2 for 160x160", None, None, &[]),
-        "nn4" => ("section 4.1: NN2 for 96x96, no 5x5 in the higher layers", None, Some("285M"), &[]),
+        "nn4" => (
+            "section 4.1: NN2 for 96x96, no 5x5 in the higher layers; the least of its inception networks' 6.6M to 7.5M parameters",
+            Some("6.6M"),
+            Some("285M"),
+            &[],
+        ),
         "nns1" => ("section 4.1; no table was published, this is a stand-in", Some("26M"), Some("220M"), &[]),
         "nns2" => ("section 4.1; no table was published, this is a stand-in", Some("4.3M"), Some("20M"), &[]),
         _ => return None,

@@ -48,6 +48,11 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// Copies `x`: padding by no zeros.
+    pub(crate) fn copy(x: Place, y: Place) -> Self {
+        Self::ZeroPad { x, y, before: [0; 2] }
+    }
+
     /// Where it reads and writes.
     pub(crate) fn places(&self) -> Vec<Place> {
         self.clone().places_mut().map(|place| place.clone()).collect()
@@ -126,6 +131,7 @@ mod limit {
     pub(super) const SIDE: usize = 4_096;
     pub(super) const CHANNELS: usize = 65_536;
     pub(super) const WINDOW: usize = 1_024;
+    pub(super) const TAPS: usize = 1 << 14;
     pub(super) const NAME: usize = 200;
     /// What a variance of 0 may be divided by.
     pub(super) const EPSILON: f64 = 1e-12;
@@ -310,9 +316,7 @@ impl Builder {
     }
 
     fn new_name(&mut self, name: &str) -> Result<(), Error> {
-        if name.starts_with('.') || name.contains("..") || name.len() > limit::NAME {
-            return Err(Error::LayerName { name: name.chars().take(limit::NAME).collect() });
-        }
+        check_name(name)?;
         if self.names.insert(name.to_owned()) { Ok(()) } else { Err(Error::DuplicateName { name: name.to_owned() }) }
     }
 
@@ -323,14 +327,17 @@ impl Builder {
 
     /// What a layer without a name is called in tables and errors.
     fn label(&self, kind: &str) -> String {
-        match self.scope.is_empty() {
-            true => format!("{kind} (number {})", self.number),
-            false => self.name(kind),
-        }
+        if self.scope.is_empty() { format!("{kind} (number {})", self.number) } else { self.name(kind) }
     }
 
     fn product(&self, name: &str, normalization: Option<Normalization>, activation: Activation) -> Product {
         Product { name: self.name(name), normalization: normalization.unwrap_or(self.normalization), activation }
+    }
+
+    /// Layers and branches are bounded together.
+    fn count_layer(&mut self) -> Result<(), Error> {
+        self.layers += 1;
+        at_most("layers", self.layers, limit::LAYERS)
     }
 
     /// Layers one after the other.
@@ -342,14 +349,14 @@ impl Builder {
     fn scoped(&mut self, name: &str, build: impl FnOnce(&mut Self) -> Result<Place, Error>) -> Result<Place, Error> {
         let outside = self.scope.clone();
         self.scope = format!("{outside}{name}.");
+        check_name(&self.scope)?;
         let y = build(self)?;
         self.scope = outside;
         Ok(y)
     }
 
     fn layer(&mut self, layer: &Layer, x: Place) -> Result<Place, Error> {
-        self.layers += 1;
-        at_most("layers", self.layers, limit::LAYERS)?;
+        self.count_layer()?;
         match layer {
             Layer::Convolution(Convolution { name, kernel, stride, padding, channels, normalization, activation }) => {
                 let product = self.product(name, *normalization, *activation);
@@ -566,16 +573,18 @@ impl Builder {
         if branches.iter().all(Vec::is_empty) {
             return Err(Error::NoBranch { layer: label });
         }
-        let first = self.operations.len();
         let mut outputs = Vec::new();
+        let mut ranges = Vec::new();
         for layers in branches {
+            self.count_layer()?;
+            let first = self.operations.len();
             let mut y = self.sequence(layers, x.clone())?;
             if layers.is_empty() {
-                let copy = self.slot(self.shape(&x))?;
-                self.operations.push(Operation::ZeroPad { x: x.clone(), y: copy.clone(), before: [0; 2] });
-                y = copy;
+                y = self.slot(self.shape(&x))?;
+                self.operations.push(Operation::copy(x.clone(), y.clone()));
             }
             outputs.push(y);
+            ranges.push(first..self.operations.len());
         }
         let [height, width, _] = self.shape(&outputs[0]);
         for (index, output) in outputs.iter().enumerate() {
@@ -592,10 +601,10 @@ impl Builder {
         let channels = outputs.iter().map(|output| output.channels.len()).sum();
         let y = self.slot([height, width, channels])?;
         let mut start = 0;
-        for output in outputs {
+        for (output, range) in outputs.into_iter().zip(ranges) {
             self.activations -= self.slots[output.slot].iter().product::<usize>();
             self.slots[output.slot] = [0; 3];
-            for operation in &mut self.operations[first..] {
+            for operation in &mut self.operations[range] {
                 for place in operation.places_mut() {
                     if place.slot == output.slot {
                         let channels = start + place.channels.start..start + place.channels.end;
@@ -703,6 +712,7 @@ fn window(layer: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 
         in_range(layer, "stride", stride[axis], 1, limit::WINDOW)?;
         in_range(layer, "padding", padding[axis], 0, kernel[axis] - 1)?;
     }
+    in_range(layer, "kernel height times width", kernel[0] * kernel[1], 1, limit::TAPS)?;
     Ok(Window { kernel, stride, padding })
 }
 
@@ -720,6 +730,14 @@ fn check_template(template: &[[f32; 2]; 5], [height, width]: [usize; 2]) -> Resu
     if spread(0).max(spread(1)) < limit::TEMPLATE { Err(Error::TemplateCoincides) } else { Ok(()) }
 }
 
+/// Names are paths of fields, none of them empty.
+fn check_name(name: &str) -> Result<(), Error> {
+    if name.starts_with('.') || name.contains("..") || name.len() > limit::NAME {
+        return Err(Error::LayerName { name: name.chars().take(limit::NAME).collect() });
+    }
+    Ok(())
+}
+
 fn in_range(layer: &str, field: &'static str, value: usize, least: usize, most: usize) -> Result<(), Error> {
     real_in_range(&format!("layer {layer}"), field, value as f64, least as f64, most as f64)
 }
@@ -734,4 +752,43 @@ pub(crate) fn real_in_range(place: &str, field: &'static str, value: f64, least:
 
 pub(crate) fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
     if found <= limit { Ok(()) } else { Err(Error::TooLarge { what, found, limit }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each branch writes to its own channels of the one output, in order, however deep it is.
+    #[test]
+    fn branches_share_their_output_out() {
+        let convolution = |name: &str, channels: usize| {
+            format!("{{ layer = 'convolution', name = '{name}', kernel = 1, channels = {channels} }}")
+        };
+        let [a, b, c, d] = [("a", 1), ("b", 2), ("c", 3), ("d", 4)].map(|(name, channels)| convolution(name, channels));
+        let inner = format!("{{ layer = 'branches', branches = [[{b}], [], [{c}]] }}");
+        let residual =
+            "{ layer = 'residual', name = 'r', activation = 'prelu', layers = [{ layer = 'dropout', rate = 0.1 }] }";
+        let layers = format!("{{ layer = 'branches', branches = [[{a}], [{inner}], [{d}, {residual}]] }}");
+        let text = format!("name = 'n'\ninput = [8, 8]\nembedding = 4\nlayers = [{layers}]");
+        let plan = Plan::new(&Description::from_toml(&text).unwrap()).unwrap();
+        let Some(Operation::Linear { x: output, .. }) =
+            plan.operations.iter().find(|operation| matches!(operation, Operation::Linear { .. }))
+        else {
+            panic!("the embedding is a product")
+        };
+        assert_eq!((plan.slots[output.slot], output.channels.clone()), ([8, 8, 13], 0..13));
+        // What is written last, in place or not: ReLU of a, b and c, the copy of the three colours, PReLU of the sum.
+        let mut written: Vec<Range<usize>> = Vec::new();
+        for operation in &plan.operations {
+            let (Operation::Relu { y } | Operation::ZeroPad { y, .. } | Operation::PRelu { y, .. }) = operation else {
+                continue;
+            };
+            if y.slot == output.slot {
+                written.push(y.channels.clone());
+            }
+        }
+        assert_eq!(written, [0..1, 1..3, 3..6, 6..9, 9..13]);
+        let emptied = plan.slots.iter().filter(|shape| **shape == [0; 3]).count();
+        assert_eq!(emptied, 6, "the outputs that were moved take no memory");
+    }
 }

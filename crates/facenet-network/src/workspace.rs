@@ -33,6 +33,11 @@ impl<T: Scalar> Workspace<T> {
         }
     }
 
+    /// Whether it belongs to this plan.
+    pub(crate) fn fits(&self, plan: &Plan) -> bool {
+        self.activations.shapes == plan.slots
+    }
+
     /// How many faces the last forward pass saw.
     #[must_use]
     pub fn batch(&self) -> usize {
@@ -46,7 +51,7 @@ impl<T: Scalar> Workspace<T> {
 pub(crate) struct Slots<T> {
     shapes: Vec<[usize; 3]>,
     /// The buffer of each slot.
-    places: Vec<usize>,
+    buffer_of: Vec<usize>,
     buffers: Vec<Vec<T>>,
     pub(crate) batch: usize,
 }
@@ -56,29 +61,24 @@ impl<T: Scalar> Slots<T> {
         Self::sharing(&plan.slots, (0..plan.slots.len()).collect())
     }
 
-    /// Slots of these shapes, each in the buffer that `places` gives it.
-    pub(crate) fn sharing(shapes: &[[usize; 3]], places: Vec<usize>) -> Self {
-        let count = places.iter().max().map_or(0, |last| last + 1);
-        Self { shapes: shapes.to_vec(), places, buffers: vec![Vec::new(); count], batch: 0 }
-    }
-
-    /// Whether these are the slots of the plan.
-    pub(crate) fn fit(&self, plan: &Plan) -> bool {
-        self.shapes == plan.slots
+    /// Slots of these shapes, each in the buffer that `buffer_of` gives it.
+    pub(crate) fn sharing(shapes: &[[usize; 3]], buffer_of: Vec<usize>) -> Self {
+        let count = buffer_of.iter().max().map_or(0, |last| last + 1);
+        Self { shapes: shapes.to_vec(), buffer_of, buffers: vec![Vec::new(); count], batch: 0 }
     }
 
     /// Whether they have these shapes in these buffers.
-    pub(crate) fn share(&self, shapes: &[[usize; 3]], places: &[usize]) -> bool {
-        self.shapes == shapes && self.places == places
+    pub(crate) fn fit(&self, shapes: &[[usize; 3]], buffer_of: &[usize]) -> bool {
+        self.shapes == shapes && self.buffer_of == buffer_of
     }
 
     /// Makes room for a batch; the numbers are whatever they were.
     pub(crate) fn resize(&mut self, batch: usize) {
         self.batch = batch;
-        for (shape, &place) in self.shapes.iter().zip(&self.places) {
+        for (shape, &buffer) in self.shapes.iter().zip(&self.buffer_of) {
             let length = batch * shape.iter().product::<usize>();
-            if self.buffers[place].len() < length {
-                self.buffers[place].resize(length, T::zero());
+            if self.buffers[buffer].len() < length {
+                self.buffers[buffer].resize(length, T::zero());
             }
         }
     }
@@ -86,8 +86,8 @@ impl<T: Scalar> Slots<T> {
     /// Makes room for a batch of zeros.
     pub(crate) fn clear(&mut self, batch: usize) {
         self.resize(batch);
-        for (shape, &place) in self.shapes.iter().zip(&self.places) {
-            self.buffers[place][..batch * shape.iter().product::<usize>()].fill(T::zero());
+        for (shape, &buffer) in self.shapes.iter().zip(&self.buffer_of) {
+            self.buffers[buffer][..batch * shape.iter().product::<usize>()].fill(T::zero());
         }
     }
 
@@ -99,13 +99,13 @@ impl<T: Scalar> Slots<T> {
 
     pub(crate) fn view(&self, place: &Place) -> ArrayView4<'_, T> {
         let (shape, length) = self.dimensions(place.slot);
-        let slot = ArrayView4::from_shape(shape, &self.buffers[self.places[place.slot]][..length]);
+        let slot = ArrayView4::from_shape(shape, &self.buffers[self.buffer_of[place.slot]][..length]);
         channels(slot.expect("a buffer has room for its slots"), place.channels.clone())
     }
 
     pub(crate) fn view_mut(&mut self, place: &Place) -> ArrayViewMut4<'_, T> {
         let (shape, length) = self.dimensions(place.slot);
-        let slot = ArrayViewMut4::from_shape(shape, &mut self.buffers[self.places[place.slot]][..length]);
+        let slot = ArrayViewMut4::from_shape(shape, &mut self.buffers[self.buffer_of[place.slot]][..length]);
         channels_mut(slot.expect("a buffer has room for its slots"), place.channels.clone())
     }
 
@@ -123,14 +123,14 @@ impl<T: Scalar> Slots<T> {
     ) -> ([ArrayView4<'_, T>; N], ArrayViewMut4<'_, T>) {
         let (shape, length) = self.dimensions(write.slot);
         let shapes = read.map(|place| self.dimensions(place.slot));
-        let at = self.places[write.slot];
-        assert!(read.iter().all(|place| self.places[place.slot] != at), "an operation writes none of what it reads");
+        let at = self.buffer_of[write.slot];
+        assert!(read.iter().all(|place| self.buffer_of[place.slot] != at), "an operation writes none of what it reads");
         let (before, rest) = self.buffers.split_at_mut(at);
         let (to, after) = rest.split_first_mut().expect("a buffer for each slot");
         let (before, after) = (&*before, &*after);
         let mut shapes = shapes.into_iter();
         let from = read.map(|place| {
-            let from = self.places[place.slot];
+            let from = self.buffer_of[place.slot];
             let buffer = if from < at { &before[from] } else { &after[from - at - 1] };
             let (shape, length) = shapes.next().expect("a shape for each place");
             let slot = ArrayView4::from_shape(shape, &buffer[..length]);

@@ -169,6 +169,25 @@ fn blocks_in_blocks_are_bounded() {
 }
 
 #[test]
+fn branches_names_and_windows_are_bounded() {
+    let branches = format!(
+        "{{ layer = 'branches', branches = [{}] }}",
+        "[],".repeat(65_000) + "[{ layer = 'dropout', rate = 0.1 }]"
+    );
+    assert_eq!(message(&branches), "the network has 10001 layers, more than the 10000 allowed");
+    let named = |name: &str| {
+        format!("{{ layer = 'residual', name = '{name}', layers = [{{ layer = 'dropout', rate = 0.1 }}] }}")
+    };
+    for name in ["", ".a", "a..b", &"n".repeat(250_000)] {
+        assert!(matches!(plan(&named(name)), Err(Error::LayerName { .. })), "{}", name.len());
+    }
+    assert_eq!(
+        message("{ layer = 'pool', kind = 'max', kernel = 1000, padding = 999 }"),
+        "layer pool (number 1): kernel height times width is 1000000, which is not between 1 and 16384"
+    );
+}
+
+#[test]
 fn names_in_blocks() {
     let plan = plan(
         "{ layer = 'residual', name = 'block', repeat = 2, layers = [
@@ -200,7 +219,7 @@ fn names_in_blocks() {
     assert_eq!(table, [("block_1", [8, 8, 3], 9), ("block_2", [8, 8, 3], 9), ("embedding", [1, 1, 4], 768)]);
 }
 
-/// Descriptions in checkpoints written before there was a normalisation for all layers.
+/// What is true of all layers may stand in each of them.
 #[test]
 fn a_description_that_says_everything_is_still_read() {
     let text = |normalization: &str| {
@@ -238,6 +257,10 @@ fn normalization_can_be_exchanged() {
     assert_eq!([&paper, &batch_plan, &none_plan].map(norms), [2, 0, 0]);
     let error = built_in("nn4_small2").unwrap().with_normalization(NormalizationScheme::LocalResponse).unwrap_err();
     assert_eq!(error.to_string(), "the network nn4_small2 has no local response normalisation");
+    let around = "name = 'a'\ninput = [8, 8]\nembedding = 4\nlayers = [{ layer = 'residual', name = 'r', layers = [
+        { layer = 'local_response_norm', size = 5, alpha = 1e-4, beta = 0.75, k = 1.0 }] }]";
+    let around = Description::from_toml(around).unwrap().with_normalization(NormalizationScheme::Batch).unwrap();
+    assert_eq!(around.layers, [], "what is left of it would be twice its input");
     let resnet = built_in("inception_resnet_v1").unwrap().with_normalization(NormalizationScheme::None).unwrap();
     assert_eq!(Plan::new(&resnet).unwrap().statistics().len(), 0);
 }

@@ -44,7 +44,7 @@ fn trainable<T: Scalar>(network: &Network<T>, x: &Array4<T>) -> Array2<T> {
 }
 
 #[test]
-fn every_network_embeds_as_before() {
+fn frozen_networks_give_the_same_embeddings() {
     let batch_norm = ["nn2", "nn4"].map(|name| built_in(name).unwrap().with_normalization(NormalizationScheme::Batch));
     let descriptions = NETWORKS.iter().map(|name| built_in(name).unwrap()).chain(batch_norm.map(Result::unwrap));
     for description in descriptions {
