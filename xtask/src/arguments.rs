@@ -50,7 +50,7 @@ pub struct TrainingArguments {
     /// Where the outputs go [default: runs/ and the name of the data set]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Few people and few steps: shows that everything works, not how well
+    /// Few people, few steps, small mini-batches: shows that everything works, not how well
     #[arg(long)]
     quick: bool,
     /// Print the result as one line of JSON
@@ -61,8 +61,10 @@ pub struct TrainingArguments {
 /// The options that say what a checkpoint says already.
 const RECIPE_AND_SEED: [&str; 6] = ["recipe", "network", "normalization", "dimension", "steps", "seed"];
 
-/// Steps of a quick run.
+/// Steps of a quick run, and the most people and faces of each in its mini-batches.
 const QUICK_STEPS: u64 = 20;
+const QUICK_PEOPLE: usize = 8;
+const QUICK_FACES: usize = 2;
 
 fn minutes(text: &str) -> Result<f64, String> {
     match text.parse() {
@@ -113,6 +115,8 @@ impl TrainingArguments {
         }
         if self.quick {
             recipe.steps = QUICK_STEPS;
+            recipe.batch.people = recipe.batch.people.min(QUICK_PEOPLE);
+            recipe.batch.faces = recipe.batch.faces.min(QUICK_FACES);
         }
         recipe.steps = self.steps.unwrap_or(recipe.steps);
         Ok(recipe)

@@ -27,9 +27,10 @@ pub(super) trait Lanes: Copy {
     /// [`prelu`] of each number with its own slope.
     unsafe fn prelu(self, slope: Self) -> Self;
 
-    /// Reads the first `count` numbers; the others are zero.
+    /// Reads the first `count` numbers, of which there are at most sixteen; the others are zero.
     #[inline(always)]
     unsafe fn load_first(source: *const f32, count: usize) -> Self {
+        debug_assert!(count <= LANES);
         // SAFETY: `source` is readable for `count` numbers, the array for sixteen.
         unsafe {
             if count == LANES {
@@ -41,9 +42,10 @@ pub(super) trait Lanes: Copy {
         }
     }
 
-    /// Writes the first `count` numbers.
+    /// Writes the first `count` numbers, of which there are at most sixteen.
     #[inline(always)]
     unsafe fn store_first(self, target: *mut f32, count: usize) {
+        debug_assert!(count <= LANES);
         // SAFETY: `target` is writable for `count` numbers, the array for sixteen.
         unsafe {
             if count == LANES {
