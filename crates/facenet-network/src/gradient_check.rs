@@ -14,17 +14,27 @@ const EVERY_LAYER: &str = r#"
 name = "every_layer"
 input = [11, 13]
 embedding = 5
+embedding_normalization = "batch_norm"
 layers = [
     { layer = "convolution", name = "conv1", kernel = 3, stride = 2, padding = 1, channels = 4 },
     { layer = "local_response_norm", size = 3, alpha = 0.5, beta = 0.75, k = 1.0 },
     { layer = "depthwise", name = "depthwise2", kernel = 3, padding = 1, normalization = "bias", activation = "prelu" },
     { layer = "pool", kind = "average", kernel = 2 },
-    { layer = "convolution", name = "conv3", kernel = 1, channels = 6, normalization = "none", activation = "none" },
+    { layer = "convolution", name = "conv3", kernel = [1, 3], padding = [0, 1], channels = 6, normalization = "none", activation = "none" },
     { layer = "maxout", pieces = 2 },
-    { layer = "inception", name = "inception4", branch_1x1 = 2, branch_3x3 = [2, 3], branch_5x5 = [2, 2], branch_pool = { kind = "l2", projection = 2 } },
+    { layer = "residual", name = "residual4", repeat = 2, scale = 0.3, activation = "prelu_shared", layers = [
+        { layer = "branches", branches = [
+            [{ layer = "convolution", name = "left", kernel = [3, 1], padding = [1, 0], channels = 2 }],
+            [{ layer = "pool", kind = "max", kernel = 3 }, { layer = "zero_pad", size = [5, 6] }],
+            [],
+        ] },
+        { layer = "convolution", name = "project", kernel = 1, channels = 3, normalization = "bias", activation = "none" },
+        { layer = "squeeze_excitation", name = "gate", channels = 2, activation = "prelu" },
+    ] },
+    { layer = "inception", name = "inception5", branch_1x1 = 2, branch_3x3 = [2, 3], branch_5x5 = [2, 2], branch_pool = { kind = "l2", projection = 2, stride = 2, padding = 0 } },
     { layer = "dropout", rate = 0.3 },
-    { layer = "inception", name = "inception5", stride = 2, branch_3x3 = [2, 3], branch_pool = { kind = "max" }, normalization = "bias", activation = "sigmoid" },
-    { layer = "fully_connected", name = "full6", channels = 6, activation = "prelu" },
+    { layer = "inception", name = "inception6", stride = 2, branch_3x3 = [2, 3], branch_pool = { kind = "max" }, normalization = "bias", activation = "sigmoid" },
+    { layer = "fully_connected", name = "full7", channels = 6, activation = "prelu" },
     { layer = "global_average_pool" },
 ]
 "#;

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod description;
 mod error;
+mod frozen;
 mod gradient_check;
 mod initializer;
 mod network;
@@ -22,6 +23,7 @@ pub use description::{
     Residual, SqueezeExcitation, ZeroPad,
 };
 pub use error::Error;
+pub use frozen::{FrozenNetwork, FrozenWorkspace};
 pub use gradient_check::network_gradient_checks;
 pub use initializer::Initializer;
 pub use network::{Mode, Network};

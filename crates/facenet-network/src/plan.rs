@@ -49,10 +49,17 @@ pub(crate) enum Operation {
 
 impl Operation {
     /// Where it reads and writes.
-    fn places_mut(&mut self) -> Vec<&mut Place> {
-        match self {
-            Self::Bias { y, .. } | Self::Relu { y } | Self::Sigmoid { y } => vec![y],
-            Self::ScaledSum { x, branch: other, y, .. } | Self::ChannelScale { x, gate: other, y } => vec![x, other, y],
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.clone().places_mut().map(|place| place.clone()).collect()
+    }
+
+    /// As [`Operation::places`], to be moved.
+    fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
+        let (x, other, y) = match self {
+            Self::Bias { y, .. } | Self::Relu { y } | Self::Sigmoid { y } => (None, None, y),
+            Self::ScaledSum { x, branch: other, y, .. } | Self::ChannelScale { x, gate: other, y } => {
+                (Some(x), Some(other), y)
+            }
             Self::Convolution { x, y, .. }
             | Self::Depthwise { x, y, .. }
             | Self::Linear { x, y, .. }
@@ -64,8 +71,9 @@ impl Operation {
             | Self::GlobalAveragePool { x, y }
             | Self::Dropout { x, y, .. }
             | Self::ZeroPad { x, y, .. }
-            | Self::L2Normalize { x, y } => vec![x, y],
-        }
+            | Self::L2Normalize { x, y } => (Some(x), None, y),
+        };
+        [x, other, Some(y)].into_iter().flatten()
     }
 }
 

@@ -67,6 +67,11 @@ impl<T: Scalar> Slots<T> {
         self.shapes == plan.slots
     }
 
+    /// Whether they have these shapes in these buffers.
+    pub(crate) fn share(&self, shapes: &[[usize; 3]], places: &[usize]) -> bool {
+        self.shapes == shapes && self.places == places
+    }
+
     /// Makes room for a batch; the numbers are whatever they were.
     pub(crate) fn resize(&mut self, batch: usize) {
         self.batch = batch;

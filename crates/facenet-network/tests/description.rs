@@ -60,7 +60,7 @@ fn errors_name_the_layer_and_what_is_wrong_with_it() {
             convolution("kernel = 3, channels = 9999999"),
             "layer c: channels is 9999999, which is not between 1 and 65536",
         ),
-        (convolution("kernel = 9, channels = 1"), "layer c: a window of 9 with padding 0 does not fit 8x8"),
+        (convolution("kernel = 9, channels = 1"), "layer c: a window of 9x9 with padding 0x0 does not fit 8x8"),
         (convolution("kernel = 3, stride = 0, channels = 1"), "layer c: stride is 0, which is not between 1 and 1024"),
         (convolution("kernel = 3, padding = 3, channels = 1"), "layer c: padding is 3, which is not between 0 and 2"),
         (
@@ -71,7 +71,7 @@ fn errors_name_the_layer_and_what_is_wrong_with_it() {
             "{ layer = 'maxout', pieces = 2 }".to_owned(),
             "layer maxout (number 1): 3 channels can't be split into groups of 2",
         ),
-        ("{ layer = 'inception', name = 'i' }".to_owned(), "layer i: an inception row needs at least one branch"),
+        ("{ layer = 'inception', name = 'i' }".to_owned(), "layer i: it needs at least one branch with a layer"),
         (
             "{ layer = 'inception', name = 'i', stride = 2, branch_1x1 = 4 }".to_owned(),
             "layer i: a row of stride 2 can't have a 1x1 branch",
@@ -113,7 +113,7 @@ fn numbers_that_would_divide_by_zero_are_refused() {
     assert!(Plan::new(&description).unwrap_err().to_string().starts_with("batch_norm: epsilon is 0"));
     for divide in [0.0, f32::NAN, f32::INFINITY] {
         let mut description = compact_inception();
-        description.preprocessing.scaling = Scaling::Fixed { subtract: 127.5, divide };
+        description.preprocessing.scaling = Scaling::Fixed { subtract: [127.5; 3], divide: [divide; 3] };
         assert!(Plan::new(&description).unwrap_err().to_string().starts_with("preprocessing: divide is"));
     }
     let mut description = compact_inception();

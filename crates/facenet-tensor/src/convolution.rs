@@ -7,10 +7,15 @@ mod naive;
 mod tile;
 mod weight_gradient;
 
+use indirect::Write;
+pub(crate) use lanes::LANES;
 use ndarray::{ArrayView4, ArrayViewMut4};
+use rayon::prelude::*;
 
+use crate::packed::Epilogue;
+use crate::pixels::PixelsMut;
 use crate::scalar::sealed::Kernels;
-use crate::simd::Level;
+use crate::simd::{Level, vectorize};
 use crate::{Scalar, Scratch, Window, level};
 
 /// Convolves images with a bank of kernels. (A cross-correlation, as in every network library.)
@@ -33,7 +38,8 @@ pub fn convolution_forward<T: Scalar>(
     y: ArrayViewMut4<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
-    check(&x, &weight, window, &y.view());
+    check_weight(&weight);
+    check(&x, weight.dim().into(), window, &y.view());
     T::convolution_forward(level(), x, weight, window, y, scratch);
 }
 
@@ -56,7 +62,8 @@ pub fn convolution_backward_input<T: Scalar>(
     dx: ArrayViewMut4<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
-    check(&dx.view(), &weight, window, &dy);
+    check_weight(&weight);
+    check(&dx.view(), weight.dim().into(), window, &dy);
     T::convolution_backward_input(level(), dy, weight, window, dx, scratch);
 }
 
@@ -79,16 +86,22 @@ pub fn convolution_backward_weight<T: Scalar>(
     dweight: ArrayViewMut4<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
-    check(&x, &dweight.view(), window, &dy);
+    check_weight(&dweight.view());
+    check(&x, dweight.dim().into(), window, &dy);
     T::convolution_backward_weight(level(), x, dy, window, dweight, scratch);
 }
 
 #[track_caller]
-fn check<T>(x: &ArrayView4<'_, T>, weight: &ArrayView4<'_, T>, window: Window, y: &ArrayView4<'_, T>) {
+fn check_weight<T>(weight: &ArrayView4<'_, T>) {
+    assert!(weight.is_standard_layout(), "weight {:?} is not in standard layout", weight.shape());
+}
+
+#[track_caller]
+pub(crate) fn check<T>(x: &ArrayView4<'_, T>, weight: [usize; 4], window: Window, y: &ArrayView4<'_, T>) {
     let (n, h, w, inputs) = x.dim();
-    let (kernel_height, kernel_width, weight_inputs, outputs) = weight.dim();
-    assert_eq!([kernel_height, kernel_width], window.kernel, "weight {:?} and kernel of {window:?}", weight.shape());
-    assert_eq!(inputs, weight_inputs, "x {:?} and weight {:?}", x.shape(), weight.shape());
+    let [kernel_height, kernel_width, weight_inputs, outputs] = weight;
+    assert_eq!([kernel_height, kernel_width], window.kernel, "weight {weight:?} and kernel of {window:?}");
+    assert_eq!(inputs, weight_inputs, "x {:?} and weight {weight:?}", x.shape());
     let output = window.output([h, w]);
     let expected = output.map(|[height, width]| [n, height, width, outputs]);
     assert_eq!(
@@ -97,7 +110,6 @@ fn check<T>(x: &ArrayView4<'_, T>, weight: &ArrayView4<'_, T>, window: Window, y
         "output of x {:?} under {window:?}, and y",
         x.shape()
     );
-    assert!(weight.is_standard_layout(), "weight {:?} is not in standard layout", weight.shape());
     let strides = [x.strides()[3], y.strides()[3]];
     let contiguous = |image: &ArrayView4<'_, T>| image.is_empty() || image.dim().3 == 1 || image.strides()[3] == 1;
     let contiguous = contiguous(x) && contiguous(y);
@@ -113,7 +125,26 @@ impl Kernels for f32 {
         y: ArrayViewMut4<'_, f32>,
         scratch: &mut Scratch<f32>,
     ) {
-        indirect::forward(level, x, weight, window, y, scratch);
+        let packed = scratch.take(indirect::packed_length(&weight));
+        indirect::pack(&weight, packed);
+        indirect::forward(level, x, packed, window, y, Write::Set);
+    }
+
+    fn pack(weight: ArrayView4<'_, f32>) -> Vec<f32> {
+        let mut packed = vec![0.0; indirect::packed_length(&weight)];
+        indirect::pack(&weight, &mut packed);
+        packed
+    }
+
+    fn packed_forward(
+        level: Level,
+        x: ArrayView4<'_, f32>,
+        packed: &[f32],
+        window: Window,
+        epilogue: &Epilogue<f32>,
+        y: ArrayViewMut4<'_, f32>,
+    ) {
+        indirect::forward(level, x, packed, window, y, Write::Finished(epilogue));
     }
 
     fn convolution_backward_input(
@@ -149,6 +180,29 @@ impl Kernels for f64 {
         _: &mut Scratch<f64>,
     ) {
         naive::forward(x, weight, window, y);
+    }
+
+    fn pack(weight: ArrayView4<'_, f64>) -> Vec<f64> {
+        weight.iter().copied().collect()
+    }
+
+    fn packed_forward(
+        _: Level,
+        x: ArrayView4<'_, f64>,
+        packed: &[f64],
+        window: Window,
+        epilogue: &Epilogue<f64>,
+        mut y: ArrayViewMut4<'_, f64>,
+    ) {
+        let shape = (window.kernel[0], window.kernel[1], x.dim().3, y.dim().3);
+        let weight = ArrayView4::from_shape(shape, packed).expect("asserted: x and y fit the weights");
+        naive::forward(x, weight, window, y.view_mut());
+        PixelsMut::new(y).blocks().for_each(|block| {
+            vectorize(
+                #[inline(always)]
+                || block.pixels().for_each(|y| epilogue.apply(y)),
+            )
+        });
     }
 
     fn convolution_backward_input(

@@ -3,6 +3,7 @@
 use ndarray::{Array3, ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Zip};
 use rayon::prelude::*;
 
+use crate::pixels::Image;
 use crate::simd::vectorize;
 use crate::{Scalar, Window};
 
@@ -22,11 +23,24 @@ pub fn depthwise_forward<T: Scalar>(
     x: ArrayView4<'_, T>,
     weight: ArrayView3<'_, T>,
     window: Window,
-    mut y: ArrayViewMut4<'_, T>,
+    y: ArrayViewMut4<'_, T>,
 ) {
     check(&x, &weight, window, &y.view());
+    forward(x, weight, window, y, |_| {});
+}
+
+/// Computes each pixel of a depthwise convolution and hands it to `finish`.
+pub(crate) fn forward<T: Scalar>(
+    x: ArrayView4<'_, T>,
+    weight: ArrayView3<'_, T>,
+    window: Window,
+    mut y: ArrayViewMut4<'_, T>,
+    finish: impl Fn(&mut [T]) + Sync,
+) {
     let (_, height, width, _) = x.dim();
+    let weight = Image::new(weight);
     Zip::from(y.outer_iter_mut()).and(x.outer_iter()).par_for_each(|mut y, x| {
+        let x = Image::new(x);
         y.outer_iter_mut().into_par_iter().enumerate().for_each(|(row, mut y)| {
             vectorize(
                 #[inline(always)]
@@ -38,13 +52,12 @@ pub fn depthwise_forward<T: Scalar>(
                         let (columns, first_column) = window.taps(1, column, width);
                         for (i, x_row) in rows.clone().zip(first_row..) {
                             for (j, x_column) in columns.clone().zip(first_column..) {
-                                let x = channels(x.index_axis(Axis(0), x_row).index_axis_move(Axis(0), x_column));
-                                let weight = channels(weight.index_axis(Axis(0), i).index_axis_move(Axis(0), j));
-                                for ((y, x), weight) in y.iter_mut().zip(x).zip(weight) {
+                                for ((y, x), weight) in y.iter_mut().zip(x.at(x_row, x_column)).zip(weight.at(i, j)) {
                                     *y += *x * *weight;
                                 }
                             }
                         }
+                        finish(y);
                     }
                 },
             );
@@ -162,7 +175,7 @@ fn channels<T>(pixel: ArrayView1<'_, T>) -> &[T] {
 }
 
 #[track_caller]
-fn check<T>(x: &ArrayView4<'_, T>, weight: &ArrayView3<'_, T>, window: Window, y: &ArrayView4<'_, T>) {
+pub(crate) fn check<T>(x: &ArrayView4<'_, T>, weight: &ArrayView3<'_, T>, window: Window, y: &ArrayView4<'_, T>) {
     let (n, h, w, channels) = x.dim();
     assert_eq!(
         [window.kernel[0], window.kernel[1], channels],

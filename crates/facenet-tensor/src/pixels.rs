@@ -210,6 +210,11 @@ pub(crate) struct Image<'a, T> {
     lifetime: PhantomData<&'a [T]>,
 }
 
+// SAFETY: gives out shared slices only.
+unsafe impl<T: Sync> Send for Image<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Image<'_, T> {}
+
 impl<'a, T> Image<'a, T> {
     #[track_caller]
     pub(crate) fn new(image: ArrayView3<'a, T>) -> Self {
@@ -254,7 +259,7 @@ impl<'a, T> ImageMut<'a, T> {
 
 #[track_caller]
 fn image_layout(shape: &[usize], strides: &[isize]) -> ([usize; 3], [isize; 2]) {
-    assert!(shape[2] <= 1 || strides[2] == 1, "channels of an image {shape:?} are not contiguous: strides {strides:?}");
+    assert_contiguous(shape, strides);
     ([shape[0], shape[1], shape[2]], [strides[0], strides[1]])
 }
 

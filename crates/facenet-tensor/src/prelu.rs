@@ -30,7 +30,7 @@ pub fn prelu_forward<T: Scalar>(x: ArrayView4<'_, T>, slope: ArrayView1<'_, T>, 
             || {
                 for (x, y) in x.range(block.range()).zip(block.pixels()) {
                     for ((y, x), slope) in y.iter_mut().zip(x).zip(&slope) {
-                        *y = *x * factor(*x, *slope);
+                        *y = prelu(*x, *slope);
                     }
                 }
             },
@@ -99,6 +99,12 @@ pub fn prelu_backward<T: Scalar>(
     }
 }
 
+/// `x` where positive, else `slope * x`.
+#[inline(always)]
+pub(crate) fn prelu<T: Scalar>(x: T, slope: T) -> T {
+    x * factor(x, slope)
+}
+
 /// The derivative at `x`.
 #[inline(always)]
 fn factor<T: Scalar>(x: T, slope: T) -> T {
@@ -107,7 +113,7 @@ fn factor<T: Scalar>(x: T, slope: T) -> T {
 
 /// One slope per channel.
 #[track_caller]
-fn slopes<T: Scalar>(slope: ArrayView1<'_, T>, channels: usize) -> Vec<T> {
+pub(crate) fn slopes<T: Scalar>(slope: ArrayView1<'_, T>, channels: usize) -> Vec<T> {
     let length = slope.len();
     assert!(length == channels || length == 1, "slope [{length}] of images with {channels} channels");
     if length == channels { slope.to_vec() } else { vec![slope[0]; channels] }

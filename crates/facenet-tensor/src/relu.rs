@@ -25,7 +25,7 @@ pub fn relu_forward<T: Scalar>(y: ArrayViewMut4<'_, T>) {
         #[inline(always)]
         |y| {
             for y in y {
-                *y = if *y < T::zero() { T::zero() } else { *y };
+                *y = relu(*y);
             }
         },
     );
@@ -57,4 +57,10 @@ pub fn relu_backward<T: Scalar>(y: ArrayView4<'_, T>, dy: ArrayViewMut4<'_, T>) 
             }
         },
     );
+}
+
+/// `max(y, 0)`, or no number where `y` is none.
+#[inline(always)]
+pub(crate) fn relu<T: Scalar>(y: T) -> T {
+    if y < T::zero() { T::zero() } else { y }
 }

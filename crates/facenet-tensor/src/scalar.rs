@@ -33,6 +33,7 @@ impl Scalar for f64 {
 pub(crate) mod sealed {
     use ndarray::{ArrayView4, ArrayViewMut4};
 
+    use crate::packed::Epilogue;
     use crate::simd::Level;
     use crate::{Scratch, Window};
 
@@ -45,6 +46,18 @@ pub(crate) mod sealed {
             window: Window,
             y: ArrayViewMut4<'_, Self>,
             scratch: &mut Scratch<Self>,
+        );
+
+        /// Weights as [`packed_forward`](Self::packed_forward) reads them.
+        fn pack(weight: ArrayView4<'_, Self>) -> Vec<Self>;
+
+        fn packed_forward(
+            level: Level,
+            x: ArrayView4<'_, Self>,
+            packed: &[Self],
+            window: Window,
+            epilogue: &Epilogue<Self>,
+            y: ArrayViewMut4<'_, Self>,
         );
 
         fn convolution_backward_input(

@@ -23,7 +23,7 @@ pub fn sigmoid_forward<T: Scalar>(y: ArrayViewMut4<'_, T>) {
         #[inline(always)]
         |y| {
             for y in y {
-                *y = (T::one() + (-*y).exp()).recip();
+                *y = sigmoid(*y);
             }
         },
     );
@@ -53,4 +53,10 @@ pub fn sigmoid_backward<T: Scalar>(y: ArrayView4<'_, T>, dy: ArrayViewMut4<'_, T
             }
         },
     );
+}
+
+/// `1 / (1 + exp(-y))`
+#[inline(always)]
+pub(crate) fn sigmoid<T: Scalar>(y: T) -> T {
+    (T::one() + (-y).exp()).recip()
 }

@@ -1,7 +1,7 @@
 //! The fast `f32` convolutions against the plain `f64` ones, at odd sizes, strides, paddings and slices.
 
 use facenet_tensor::{
-    Scratch, Window, convolution_backward_input, convolution_backward_weight, convolution_forward,
+    Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight, convolution_forward,
     depthwise_backward_input, depthwise_backward_weight, depthwise_forward, linear_backward_input,
     linear_backward_weight, linear_forward,
 };
@@ -114,27 +114,30 @@ fn convolutions_agree_with_the_formula() {
     }
 }
 
+fn results<T: Scalar>(threads: usize) -> (Array4<T>, Array4<T>, Array4<T>) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let window = Window::square(3, 1, 1);
+        let number = |value: f32| T::from_f64(f64::from(value));
+        let x = random((4, 40, 40, 20), 1).mapv(number);
+        let weight = random((3, 3, 20, 24), 2).mapv(number);
+        let mut scratch = Scratch::default();
+        let mut y = Array4::zeros((4, 40, 40, 24));
+        convolution_forward(x.view(), weight.view(), window, y.view_mut(), &mut scratch);
+        let mut dx = Array4::zeros(x.raw_dim());
+        convolution_backward_input(y.view(), weight.view(), window, dx.view_mut(), &mut scratch);
+        let mut dweight = Array4::zeros(weight.raw_dim());
+        convolution_backward_weight(x.view(), y.view(), window, dweight.view_mut(), &mut scratch);
+        (y, dx, dweight)
+    })
+}
+
 #[test]
 fn any_number_of_threads_computes_the_same_bits() {
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let window = Window::square(3, 1, 1);
-            let x = random((4, 40, 40, 20), 1);
-            let weight = random((3, 3, 20, 24), 2);
-            let mut scratch = Scratch::default();
-            let mut y = Array4::zeros((4, 40, 40, 24));
-            convolution_forward(x.view(), weight.view(), window, y.view_mut(), &mut scratch);
-            let mut dx = Array4::zeros(x.raw_dim());
-            convolution_backward_input(y.view(), weight.view(), window, dx.view_mut(), &mut scratch);
-            let mut dweight = Array4::zeros(weight.raw_dim());
-            convolution_backward_weight(x.view(), y.view(), window, dweight.view_mut(), &mut scratch);
-            (y, dx, dweight)
-        })
-    };
-    let one = run(1);
-    assert_eq!(one, run(2));
-    assert_eq!(one, run(5));
+    assert_eq!(results::<f32>(1), results::<f32>(2));
+    assert_eq!(results::<f32>(1), results::<f32>(5));
+    assert_eq!(results::<f64>(1), results::<f64>(2));
+    assert_eq!(results::<f64>(1), results::<f64>(5));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use facenet_network::{Checkpoint, Description, Mode, Network, Workspace};
+use facenet_network::{Checkpoint, Description, FrozenNetwork, Network};
 use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 
 use crate::embed::{assert_input_size, check_finite};
@@ -9,17 +9,17 @@ const BATCH: usize = 32;
 /// The most numbers between its layers then, about: 1 GiB.
 const ACTIVATIONS: usize = 1 << 28;
 
-/// A trained network that embeds faces.
+/// A trained network, frozen, that embeds faces.
 #[derive(Clone, Debug)]
 pub struct Embedder {
-    network: Network<f32>,
+    network: FrozenNetwork<f32>,
 }
 
 impl Embedder {
     /// Of a network as it is.
     #[must_use]
-    pub fn new(network: Network<f32>) -> Self {
-        Self { network }
+    pub fn new(network: &Network<f32>) -> Self {
+        Self { network: FrozenNetwork::new(network) }
     }
 
     /// Of the bytes of a checkpoint file.
@@ -29,13 +29,7 @@ impl Embedder {
     /// If they are not a checkpoint: see [`Checkpoint::from_bytes`].
     pub fn from_checkpoint(bytes: &[u8]) -> Result<Self, Error> {
         let Checkpoint { description, parameters, statistics, .. } = Checkpoint::from_bytes(bytes)?;
-        Ok(Self::new(Network::with_parameters(description, parameters, statistics)?))
-    }
-
-    /// The network with its numbers.
-    #[must_use]
-    pub fn network(&self) -> &Network<f32> {
-        &self.network
+        Ok(Self::new(&Network::with_parameters(description, parameters, statistics)?))
     }
 
     /// What the network is.
@@ -47,11 +41,11 @@ impl Embedder {
 
 impl Embed for Embedder {
     fn input_size(&self) -> [usize; 2] {
-        self.network.plan().input()
+        self.description().input
     }
 
     fn dimension(&self) -> usize {
-        self.network.plan().dimension()
+        self.description().embedding
     }
 
     #[track_caller]
@@ -59,15 +53,15 @@ impl Embed for Embedder {
         assert_input_size(faces, self.input_size());
         let (count, height, width, _) = faces.dim();
         let mut embeddings = Array2::zeros((count, self.dimension()));
-        let mut workspace = Workspace::new(self.network.plan());
-        let batch = (ACTIVATIONS / self.network.plan().activations()).clamp(1, BATCH);
+        let mut workspace = self.network.workspace();
+        let batch = (ACTIVATIONS / self.network.activations()).clamp(1, BATCH);
         let mut x = Array4::zeros((count.min(batch), height, width, 3));
         for (faces, mut embeddings) in
             faces.axis_chunks_iter(Axis(0), batch).zip(embeddings.axis_chunks_iter_mut(Axis(0), batch))
         {
             let mut x = x.slice_mut(s![..faces.len_of(Axis(0)), .., .., ..]);
-            self.network.description().preprocessing.apply(faces, x.view_mut());
-            embeddings.assign(&self.network.forward(x.view(), Mode::Eval, &mut workspace));
+            self.description().preprocessing.apply(faces, x.view_mut());
+            embeddings.assign(&self.network.forward(x.view(), &mut workspace));
         }
         check_finite(embeddings.view())?;
         Ok(embeddings)

@@ -1,8 +1,8 @@
 //! Forward pass and input gradient as one indirect product.
 //!
 //! After Dukhan, "The Indirect Convolution Algorithm" (2019): no im2col. For each output pixel a table names the input
-//! row that each tap reads (a row of zeros for the padding); weights are packed once per call into panels of 16
-//! output channels. The input gradient is the same product with transposed weights: at stride s the pixels of `dx` fall
+//! row that each tap reads (a row of zeros for the padding); weights are packed into panels of 16 output
+//! channels. The input gradient is the same product with transposed weights: at stride s the pixels of `dx` fall
 //! into s x s phases, each of which sees its own taps at stride 1.
 #![expect(unsafe_code, reason = "raw rows of images feed the register tiles")]
 
@@ -17,6 +17,8 @@ use super::image::Image;
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{LANES, Lanes, Portable};
 use super::tile::{Sums, product};
+use crate::packed::{Epilogue, FusedActivation};
+use crate::sigmoid::sigmoid;
 use crate::simd::Level;
 use crate::{Scratch, Window};
 
@@ -48,13 +50,16 @@ struct Job<'a> {
     packed: &'a [f32],
     panel_length: usize,
     zeros: &'a [f32],
-    write: Write,
+    write: Write<'a>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Write {
+/// What becomes of a sum.
+#[derive(Clone, Copy)]
+pub(super) enum Write<'a> {
     Set,
     Add,
+    /// Bias and activation first.
+    Finished(&'a Epilogue<f32>),
 }
 
 /// Memory of a thread: the table of input rows, the places of the outputs, gathered inputs.
@@ -70,17 +75,19 @@ thread_local! {
     static ROWS: RefCell<Rows> = RefCell::default();
 }
 
+/// The forward pass with the weights of [`pack`].
 pub(super) fn forward(
     level: Level,
     x: ArrayView4<'_, f32>,
-    weight: ArrayView4<'_, f32>,
+    packed: &[f32],
     window: Window,
     mut y: ArrayViewMut4<'_, f32>,
-    scratch: &mut Scratch<f32>,
+    write: Write<'_>,
 ) {
-    let (height, width, inputs, _) = weight.dim();
+    let [height, width] = window.kernel;
+    let inputs = x.dim().3;
     let panel_length = height * width * inputs * LANES;
-    let (packed, zeros) = pack(scratch, &weight);
+    let (packed, zeros) = packed.split_at(packed.len() - inputs);
     let taps = (0..height * width)
         .map(|tap| Tap {
             row: (tap / width) as isize - window.padding[0] as isize,
@@ -94,19 +101,7 @@ pub(super) fn forward(
     let scale = window.stride;
     run(
         level,
-        &Job {
-            source,
-            output,
-            grid,
-            first: [0; 2],
-            step: [1; 2],
-            scale,
-            taps,
-            packed,
-            panel_length,
-            zeros,
-            write: Write::Set,
-        },
+        &Job { source, output, grid, first: [0; 2], step: [1; 2], scale, taps, packed, panel_length, zeros, write },
     );
 }
 
@@ -120,7 +115,9 @@ pub(super) fn backward_input(
 ) {
     let (height, width, _, outputs) = weight.dim();
     let panel_length = height * width * outputs * LANES;
-    let (packed, zeros) = pack_transposed(scratch, &weight);
+    let packed = scratch.take(transposed_length(&weight));
+    pack_transposed(&weight, packed);
+    let (packed, zeros) = packed.split_at(packed.len() - outputs);
     let output = Image::new_mut(&mut dx);
     let source = Image::new(&dy);
     let [stride_rows, stride_columns] = window.stride;
@@ -169,56 +166,58 @@ pub(super) fn backward_input(
     }
 }
 
+/// The length of what [`pack`] fills.
+pub(super) fn packed_length(weight: &ArrayView4<'_, f32>) -> usize {
+    let (height, width, inputs, outputs) = weight.dim();
+    outputs.div_ceil(LANES) * height * width * inputs * LANES + inputs
+}
+
 /// Packs `weight [taps][inputs][outputs]` as `[outputs / 16][tap][input][16]`, the last panel filled up with zeros, and
 /// a row of zeros as long as a row of inputs.
-fn pack<'s>(scratch: &'s mut Scratch<f32>, weight: &ArrayView4<'_, f32>) -> (&'s [f32], &'s [f32]) {
+pub(super) fn pack(weight: &ArrayView4<'_, f32>, packed: &mut [f32]) {
     let (height, width, inputs, outputs) = weight.dim();
     let values = weight.to_slice().expect("asserted: weights lie in standard layout");
-    pack_panels(scratch, height * width * inputs, outputs, inputs, |first, count, packed| {
-        for (lanes, row) in packed.chunks_exact_mut(LANES).zip(values.chunks_exact(outputs)) {
+    pack_panels(packed, height * width * inputs, outputs, |first, count, panel| {
+        for (lanes, row) in panel.chunks_exact_mut(LANES).zip(values.chunks_exact(outputs)) {
             lanes[..count].copy_from_slice(&row[first..first + count]);
             lanes[count..].fill(0.0);
         }
-    })
+    });
+}
+
+/// The length of what [`pack_transposed`] fills.
+fn transposed_length(weight: &ArrayView4<'_, f32>) -> usize {
+    let (height, width, inputs, outputs) = weight.dim();
+    inputs.div_ceil(LANES) * height * width * outputs * LANES + outputs
 }
 
 /// Packs `weight [taps][inputs][outputs]` transposed, as `[inputs / 16][tap][output][16]`, and a row of zeros as long as
 /// a row of outputs.
-fn pack_transposed<'s>(scratch: &'s mut Scratch<f32>, weight: &ArrayView4<'_, f32>) -> (&'s [f32], &'s [f32]) {
+fn pack_transposed(weight: &ArrayView4<'_, f32>, packed: &mut [f32]) {
     let (height, width, inputs, outputs) = weight.dim();
     let values = weight.to_slice().expect("asserted: weights lie in standard layout");
-    pack_panels(scratch, height * width * outputs, inputs, outputs, |first, count, packed| {
-        packed.fill(0.0);
-        for (packed, values) in packed.chunks_exact_mut(outputs * LANES).zip(values.chunks_exact(inputs * outputs)) {
+    pack_panels(packed, height * width * outputs, inputs, |first, count, panel| {
+        panel.fill(0.0);
+        for (panel, values) in panel.chunks_exact_mut(outputs * LANES).zip(values.chunks_exact(inputs * outputs)) {
             for (lane, row) in values[first * outputs..(first + count) * outputs].chunks_exact(outputs).enumerate() {
-                for (lanes, value) in packed.chunks_exact_mut(LANES).zip(row) {
+                for (lanes, value) in panel.chunks_exact_mut(LANES).zip(row) {
                     lanes[lane] = *value;
                 }
             }
         }
-    })
+    });
 }
 
-/// Takes memory for `columns / 16` panels of `rows x 16` weights and `zeros` zeros, and fills each panel by
-/// `fill(first column, number of columns, panel)`.
-fn pack_panels(
-    scratch: &mut Scratch<f32>,
-    rows: usize,
-    columns: usize,
-    zeros: usize,
-    fill: impl Fn(usize, usize, &mut [f32]) + Sync,
-) -> (&[f32], &[f32]) {
+/// Fills `columns / 16` panels of `rows x 16` weights, each by `fill(first column, number of columns, panel)`, and the
+/// rest with zeros.
+fn pack_panels(packed: &mut [f32], rows: usize, columns: usize, fill: impl Fn(usize, usize, &mut [f32]) + Sync) {
     let panel_length = rows * LANES;
-    let length = columns.div_ceil(LANES) * panel_length;
-    let (packed, zeros) = scratch.take(length + zeros).split_at_mut(length);
+    let (panels, zeros) = packed.split_at_mut(columns.div_ceil(LANES) * panel_length);
     zeros.fill(0.0);
-    if length > 0 {
-        packed.par_chunks_exact_mut(panel_length).enumerate().for_each(|(panel, packed)| {
-            let first = panel * LANES;
-            fill(first, LANES.min(columns - first), packed);
-        });
-    }
-    (packed, zeros)
+    panels.par_chunks_exact_mut(panel_length.max(1)).enumerate().for_each(|(panel, values)| {
+        let first = panel * LANES;
+        fill(first, LANES.min(columns - first), values);
+    });
 }
 
 /// Divides a job into tasks (chunks of pixels, and panels where chunks are few) and runs them. What a task computes
@@ -283,12 +282,12 @@ unsafe fn chunk<L: Lanes, const TILE: usize, const PANELS: usize>(
     fill_table(job, pixels.clone(), TILE, table, outputs);
     taps.clear();
     taps.extend(job.taps.iter().map(|tap| tap.weight));
-    if depth < FEW_CHANNELS && taps.len() > 1 && taps.iter().enumerate().all(|(place, &tap)| tap == place) {
+    if (1..FEW_CHANNELS).contains(&depth) && taps.len() > 1 && taps.iter().enumerate().all(|(place, &tap)| tap == place)
+    {
         gather_rows(job, TILE, tiles, table, gathered);
         depth *= taps.len();
         taps.truncate(1);
     }
-    let columns = job.output.shape[3];
     let mut panel = panels.start;
     while panel < panels.end {
         let paired = panel + PANELS <= panels.end;
@@ -301,13 +300,12 @@ unsafe fn chunk<L: Lanes, const TILE: usize, const PANELS: usize>(
             unsafe {
                 let rows = table.as_ptr().add(tile * TILE * taps.len());
                 let weights = job.packed.as_ptr().add(panel * job.panel_length);
-                let output = job.output.pointer.add(first);
                 if paired {
                     let sums = product::<L, TILE, PANELS>(rows, taps, depth, weights, job.panel_length);
-                    store(&sums, output, place, columns - first, job.write);
+                    store(&sums, job.output.pointer, place, job.output.shape[3], first, job.write);
                 } else {
                     let sums = product::<L, TILE, 1>(rows, taps, depth, weights, job.panel_length);
-                    store(&sums, output, place, columns - first, job.write);
+                    store(&sums, job.output.pointer, place, job.output.shape[3], first, job.write);
                 }
             }
         }
@@ -366,35 +364,46 @@ fn gather_rows(job: &Job<'_>, rows: usize, tiles: usize, table: &mut Vec<*const 
     table.extend((0..tiles * rows).map(|pixel| &raw const gathered[pixel * depth]));
 }
 
-/// Writes the sums of a tile to its pixels: all lanes, or those that the output has.
+/// Writes the sums of a tile to its pixels, bias and activation applied: channels `first` and following.
 ///
 /// # Safety
-/// `output + places[r]` is writable for `columns` numbers and owned by this task.
+/// `output + places[r]` is writable for `columns` numbers and owned by this task; and as [`Lanes`] asks.
 #[inline(always)]
 unsafe fn store<L: Lanes, const TILE: usize, const PANELS: usize>(
     sums: &Sums<L, TILE, PANELS>,
     output: *mut f32,
     places: &[isize],
     columns: usize,
-    write: Write,
+    first: usize,
+    write: Write<'_>,
 ) {
-    for (sums, &place) in sums.iter().zip(places) {
-        for (p, &sums) in sums.iter().enumerate() {
-            let count = LANES.min(columns - p * LANES);
-            // SAFETY: the caller's contract; `last` has sixteen numbers.
-            unsafe {
-                let target = output.offset(place).add(p * LANES);
-                if count == LANES {
-                    let before = if write == Write::Add { L::load(target) } else { L::zero() };
-                    before.multiply_add(1.0, sums).store(target);
-                } else {
-                    let mut last = [0.0; LANES];
-                    sums.store(last.as_mut_ptr());
-                    for (j, sum) in last[..count].iter().enumerate() {
-                        let before = if write == Write::Add { *target.add(j) } else { 0.0 };
-                        *target.add(j) = before + sum;
-                    }
+    for p in 0..PANELS {
+        let lanes = first + p * LANES..first + (p + 1) * LANES;
+        let count = LANES.min(columns - lanes.start);
+        // SAFETY: the caller's contract; bias and slopes have numbers for whole panels.
+        unsafe {
+            let (bias, slope, activation) = match write {
+                Write::Set | Write::Add => (L::zero(), L::zero(), &FusedActivation::None),
+                Write::Finished(Epilogue { bias, activation }) => {
+                    let slope = match activation {
+                        FusedActivation::PRelu(slope) => L::load(slope[lanes.clone()].as_ptr()),
+                        _ => L::zero(),
+                    };
+                    (L::load(bias[lanes.clone()].as_ptr()), slope, activation)
                 }
+            };
+            let output = output.add(lanes.start);
+            for (sums, &place) in sums.iter().zip(places) {
+                let target = output.offset(place);
+                let before = if let Write::Add = write { L::load_first(target, count) } else { bias };
+                let y = before.multiply_add(1.0, sums[p]);
+                let y = match activation {
+                    FusedActivation::None => y,
+                    FusedActivation::Relu => y.relu(),
+                    FusedActivation::Sigmoid => y.map(sigmoid),
+                    FusedActivation::PRelu(_) => y.prelu(slope),
+                };
+                y.store_first(target, count);
             }
         }
     }

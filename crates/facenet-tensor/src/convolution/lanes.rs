@@ -1,14 +1,17 @@
 //! Sixteen numbers side by side, in the registers of each instruction set.
 #![expect(unsafe_code, reason = "vector instructions; the loops around them are compiled for their features")]
 
+use crate::prelu::prelu;
+use crate::relu::relu;
+
 /// Numbers in a [`Lanes`].
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Sixteen `f32`.
 ///
 /// # Safety
 /// The methods may only run where the instruction set was detected, and only in functions compiled for it (all of them
-/// are inlined). Pointers must be valid for sixteen numbers.
+/// are inlined). Pointers must be valid for sixteen numbers, or the first `count`.
 pub(super) trait Lanes: Copy {
     /// All zero.
     unsafe fn zero() -> Self;
@@ -18,6 +21,50 @@ pub(super) trait Lanes: Copy {
     unsafe fn store(self, target: *mut f32);
     /// `a b + self`, rounded once where the instruction set fuses.
     unsafe fn multiply_add(self, a: f32, b: Self) -> Self;
+
+    /// [`relu`] of each number.
+    unsafe fn relu(self) -> Self;
+    /// [`prelu`] of each number with its own slope.
+    unsafe fn prelu(self, slope: Self) -> Self;
+
+    /// Reads the first `count` numbers; the others are zero.
+    #[inline(always)]
+    unsafe fn load_first(source: *const f32, count: usize) -> Self {
+        // SAFETY: `source` is readable for `count` numbers, the array for sixteen.
+        unsafe {
+            if count == LANES {
+                return Self::load(source);
+            }
+            let mut numbers = [0.0; LANES];
+            std::ptr::copy_nonoverlapping(source, numbers.as_mut_ptr(), count);
+            Self::load(numbers.as_ptr())
+        }
+    }
+
+    /// Writes the first `count` numbers.
+    #[inline(always)]
+    unsafe fn store_first(self, target: *mut f32, count: usize) {
+        // SAFETY: `target` is writable for `count` numbers, the array for sixteen.
+        unsafe {
+            if count == LANES {
+                return self.store(target);
+            }
+            let mut numbers = [0.0; LANES];
+            self.store(numbers.as_mut_ptr());
+            std::ptr::copy_nonoverlapping(numbers.as_ptr(), target, count);
+        }
+    }
+
+    /// `f` of each number.
+    #[inline(always)]
+    unsafe fn map(self, f: impl Fn(f32) -> f32) -> Self {
+        let mut numbers = [0.0; LANES];
+        // SAFETY: the trait's contract; the array has sixteen numbers.
+        unsafe {
+            self.store(numbers.as_mut_ptr());
+            Self::load(numbers.map(f).as_ptr())
+        }
+    }
 }
 
 /// For any processor. (Without the instruction, `mul_add` would call a library function: product and sum are rounded.)
@@ -46,6 +93,19 @@ impl Lanes for Portable {
     unsafe fn multiply_add(mut self, a: f32, b: Self) -> Self {
         for (sum, b) in self.0.iter_mut().zip(b.0) {
             *sum += a * b;
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        Self(self.0.map(relu))
+    }
+
+    #[inline(always)]
+    unsafe fn prelu(mut self, slope: Self) -> Self {
+        for (x, slope) in self.0.iter_mut().zip(slope.0) {
+            *x = prelu(*x, slope);
         }
         self
     }
@@ -94,6 +154,28 @@ mod x86_64 {
                 Self(_mm256_fmadd_ps(a, b.0, self.0), _mm256_fmadd_ps(a, b.1, self.1))
             }
         }
+
+        #[inline(always)]
+        unsafe fn relu(self) -> Self {
+            // SAFETY: the trait's contract. (The instruction returns its second operand unless the first is larger.)
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                Self(_mm256_max_ps(zero, self.0), _mm256_max_ps(zero, self.1))
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn prelu(self, slope: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                let positive = [_mm256_cmp_ps::<_CMP_GT_OQ>(self.0, zero), _mm256_cmp_ps::<_CMP_GT_OQ>(self.1, zero)];
+                Self(
+                    _mm256_blendv_ps(_mm256_mul_ps(self.0, slope.0), self.0, positive[0]),
+                    _mm256_blendv_ps(_mm256_mul_ps(self.1, slope.1), self.1, positive[1]),
+                )
+            }
+        }
     }
 
     /// One 512-bit register.
@@ -123,6 +205,21 @@ mod x86_64 {
         unsafe fn multiply_add(self, a: f32, b: Self) -> Self {
             // SAFETY: the trait's contract.
             unsafe { Self(_mm512_fmadd_ps(_mm512_set1_ps(a), b.0, self.0)) }
+        }
+
+        #[inline(always)]
+        unsafe fn relu(self) -> Self {
+            // SAFETY: the trait's contract. (The instruction returns its second operand unless the first is larger.)
+            unsafe { Self(_mm512_max_ps(_mm512_setzero_ps(), self.0)) }
+        }
+
+        #[inline(always)]
+        unsafe fn prelu(self, slope: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe {
+                let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, _mm512_setzero_ps());
+                Self(_mm512_mask_blend_ps(positive, _mm512_mul_ps(self.0, slope.0), self.0))
+            }
         }
     }
 }

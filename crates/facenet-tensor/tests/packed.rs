@@ -1,0 +1,240 @@
+//! Products for inference against the operations that they fuse, one after the other.
+//!
+//! Both add the same terms in the same order and round as often, so they agree exactly: the bound of every comparison
+//! here is 0.
+
+use facenet_tensor::{
+    FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Scratch, Window, bias_forward, convolution_forward,
+    depthwise_forward, linear_forward, prelu_forward, relu_forward, sigmoid_forward,
+};
+use ndarray::{Array, Array1, Array2, Array4, ArrayView4, Axis, Dimension, ShapeBuilder, array, s};
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand_distr::Uniform;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// Numbers in [-1, 1), the same in both types.
+fn random<T: Scalar, D: Dimension>(shape: impl ShapeBuilder<Dim = D>, seed: u64) -> Array<T, D> {
+    Array::random_using(shape, Uniform::new(-1.0f32, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
+        .mapv(|value| T::from_f64(f64::from(value)))
+}
+
+fn activations<T: Scalar>(channels: usize) -> Vec<FusedActivation<T>> {
+    vec![
+        FusedActivation::None,
+        FusedActivation::Relu,
+        FusedActivation::Sigmoid,
+        FusedActivation::PRelu(random(channels, 4).to_vec()),
+        FusedActivation::PRelu(vec![T::from_f64(0.25)]),
+    ]
+}
+
+/// Bias and activation, each on its own.
+fn finish<T: Scalar>(mut y: Array4<T>, bias: &Array1<T>, activation: &FusedActivation<T>) -> Array4<T> {
+    bias_forward(bias.view(), y.view_mut());
+    match activation {
+        FusedActivation::None => {}
+        FusedActivation::Relu => relu_forward(y.view_mut()),
+        FusedActivation::Sigmoid => sigmoid_forward(y.view_mut()),
+        FusedActivation::PRelu(slope) => {
+            let x = y.clone();
+            prelu_forward(x.view(), Array1::from(slope.clone()).view(), y.view_mut());
+        }
+    }
+    y
+}
+
+/// Runs `forward` on an output within a wider image and compares; what lies around it must stay.
+#[track_caller]
+fn assert_writes<T: Scalar>(expected: &Array4<T>, case: &str, forward: impl FnOnce(ndarray::ArrayViewMut4<'_, T>)) {
+    let (n, h, w, c) = expected.dim();
+    let mut wide: Array4<T> = random((n, h, w, c + 5), 5);
+    let mut untouched = wide.clone();
+    forward(wide.slice_mut(s![.., .., .., 2..2 + c]));
+    untouched.slice_mut(s![.., .., .., 2..2 + c]).assign(expected);
+    assert_eq!(wide, untouched, "{case}");
+}
+
+/// The middle channels of a wider image.
+fn middle<T>(wide: &Array4<T>, channels: usize) -> ArrayView4<'_, T> {
+    wide.slice(s![.., .., .., 3..3 + channels])
+}
+
+struct Case {
+    batch: usize,
+    input: [usize; 2],
+    inputs: usize,
+    outputs: usize,
+    window: Window,
+}
+
+fn cases() -> Vec<Case> {
+    let case = |batch, input, [inputs, outputs]: [usize; 2], kernel, stride, padding| Case {
+        batch,
+        input,
+        inputs,
+        outputs,
+        window: Window { kernel, stride, padding },
+    };
+    vec![
+        case(1, [1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
+        case(2, [6, 7], [19, 33], [1, 1], [1, 1], [0, 0]),
+        case(2, [8, 9], [12, 48], [1, 1], [2, 2], [0, 0]),
+        case(2, [9, 7], [3, 17], [3, 3], [1, 1], [1, 1]),
+        case(3, [11, 6], [10, 40], [3, 3], [2, 2], [1, 1]),
+        case(1, [12, 13], [16, 64], [3, 3], [1, 1], [1, 1]),
+        case(2, [9, 8], [9, 10], [1, 7], [1, 1], [0, 3]),
+        case(2, [21, 19], [3, 24], [7, 7], [2, 2], [3, 3]),
+        case(1, [15, 14], [8, 5], [7, 7], [2, 2], [3, 3]),
+        // More tasks than those below which panels are divided.
+        case(2, [45, 40], [4, 18], [3, 3], [1, 1], [1, 1]),
+    ]
+}
+
+fn packed_convolutions<T: Scalar>() {
+    for (index, case) in cases().iter().enumerate() {
+        let Case { batch, input: [height, width], inputs, outputs, window } = *case;
+        let [rows, columns] = window.output([height, width]).unwrap();
+        let wide: Array4<T> = random((batch, height, width, inputs + 5), 1);
+        let x = middle(&wide, inputs);
+        let weight = random((window.kernel[0], window.kernel[1], inputs, outputs), 2);
+        let bias = random(outputs, 3);
+        let mut sums = Array4::zeros((batch, rows, columns, outputs));
+        convolution_forward(x, weight.view(), window, sums.view_mut(), &mut Scratch::default());
+        for activation in activations(outputs) {
+            let expected = finish(sums.clone(), &bias, &activation);
+            let name = format!("case {index}, {window:?}, {activation:?}");
+            let packed = PackedConvolution::new(weight.view(), bias.view(), activation, window);
+            assert_writes(&expected, &name, |y| packed.forward(x, y));
+            let mut y = expected.clone() + T::one();
+            packed.forward(x.to_owned().view(), y.view_mut());
+            assert_eq!(y, expected, "without gaps, {name}");
+        }
+    }
+}
+
+#[test]
+fn packed_convolutions_fuse_what_runs_one_by_one() {
+    packed_convolutions::<f32>();
+    packed_convolutions::<f64>();
+}
+
+fn packed_depthwise<T: Scalar>() {
+    for (index, case) in cases().iter().enumerate() {
+        let Case { batch, input: [height, width], outputs: channels, window, .. } = *case;
+        let [rows, columns] = window.output([height, width]).unwrap();
+        let wide: Array4<T> = random((batch, height, width, channels + 5), 1);
+        let x = middle(&wide, channels);
+        let weight = random((window.kernel[0], window.kernel[1], channels), 2);
+        let bias = random(channels, 3);
+        let mut sums = Array4::zeros((batch, rows, columns, channels));
+        depthwise_forward(x, weight.view(), window, sums.view_mut());
+        for activation in activations(channels) {
+            let expected = finish(sums.clone(), &bias, &activation);
+            let name = format!("case {index}, {window:?}, {activation:?}");
+            let packed = PackedDepthwise::new(weight.view(), bias.view(), activation, window);
+            assert_writes(&expected, &name, |y| packed.forward(x, y));
+        }
+    }
+}
+
+#[test]
+fn packed_depthwise_convolutions_fuse_what_runs_one_by_one() {
+    packed_depthwise::<f32>();
+    packed_depthwise::<f64>();
+}
+
+#[test]
+fn fully_connected_layers_are_convolutions_of_single_pixels() {
+    let x: Array2<f32> = random((70, 50), 1);
+    let weight: Array2<f32> = random((50, 21), 2);
+    let bias = random(21, 3);
+    let mut product = Array2::zeros((70, 21));
+    linear_forward(x.view(), weight.view(), product.view_mut(), &mut Scratch::default());
+    let pixels = |rows: Array2<f32>| rows.insert_axis(Axis(1)).insert_axis(Axis(1));
+    let expected = finish(pixels(product), &bias, &FusedActivation::Relu);
+    let weight = weight.insert_axis(Axis(0)).insert_axis(Axis(0));
+    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::Relu, Window::square(1, 1, 0));
+    assert_writes(&expected, "one pixel per image", |y| packed.forward(pixels(x.clone()).view(), y));
+}
+
+#[test]
+fn any_number_of_threads_computes_the_same_bits() {
+    let window = Window::square(3, 1, 1);
+    let x: Array4<f32> = random((2, 40, 40, 20), 1);
+    let convolution = PackedConvolution::new(
+        random((3, 3, 20, 24), 2).view(),
+        random(24, 3).view(),
+        FusedActivation::PRelu(random(24, 4).to_vec()),
+        window,
+    );
+    let depthwise =
+        PackedDepthwise::new(random((3, 3, 24), 5).view(), random(24, 6).view(), FusedActivation::Sigmoid, window);
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut y = Array4::zeros((2, 40, 40, 24));
+            convolution.forward(x.view(), y.view_mut());
+            let mut z = Array4::zeros(y.raw_dim());
+            depthwise.forward(y.view(), z.view_mut());
+            (y.mapv(f32::to_bits), z.mapv(f32::to_bits))
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(5));
+}
+
+#[test]
+fn a_rectifier_keeps_what_is_no_number() {
+    for outputs in [1, 16] {
+        let weight = Array4::<f32>::ones((1, 1, 1, outputs));
+        let bias = Array1::zeros(outputs);
+        let window = Window::square(1, 1, 0);
+        let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::Relu, window);
+        let x = Array4::from_shape_vec((1, 1, 3, 1), vec![f32::NAN, -1.0, 2.0]).unwrap();
+        let mut y = Array4::zeros((1, 1, 3, outputs));
+        packed.forward(x.view(), y.view_mut());
+        assert!(y.slice(s![0, 0, 0, ..]).iter().all(|y| y.is_nan()));
+        assert!(y.slice(s![0, 0, 1, ..]).iter().all(|y| *y == 0.0));
+        assert!(y.slice(s![0, 0, 2, ..]).iter().all(|y| *y == 2.0));
+    }
+}
+
+#[test]
+fn empty_operands() {
+    let window = Window::square(3, 1, 1);
+    let packed = PackedConvolution::new(
+        random::<f32, _>((3, 3, 4, 5), 1).view(),
+        random(5, 2).view(),
+        FusedActivation::Relu,
+        window,
+    );
+    packed.forward(Array4::zeros((0, 6, 6, 4)).view(), Array4::zeros((0, 6, 6, 5)).view_mut());
+
+    // Without inputs, the bias is all there is.
+    let bias = array![1.0, -2.0];
+    let weight = Array4::<f32>::zeros((3, 3, 0, 2));
+    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, window);
+    let mut y = Array4::zeros((1, 2, 2, 2));
+    packed.forward(Array4::zeros((1, 2, 2, 0)).view(), y.view_mut());
+    assert_eq!(y.slice(s![0, 1, 1, ..]), bias);
+}
+
+#[test]
+#[should_panic(expected = "x [1, 4, 4, 3] and weight [3, 3, 2, 8]")]
+fn channels_that_disagree_name_both_shapes() {
+    let weight = Array4::<f32>::zeros((3, 3, 2, 8));
+    let bias = Array1::zeros(8);
+    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, Window::square(3, 1, 1));
+    packed.forward(Array4::zeros((1, 4, 4, 3)).view(), Array4::zeros((1, 4, 4, 8)).view_mut());
+}
+
+#[test]
+#[should_panic(expected = "slope [3] of images with 8 channels")]
+fn slopes_that_disagree_name_both_shapes() {
+    let weight = Array4::<f32>::zeros((1, 1, 2, 8));
+    let bias = Array1::zeros(8);
+    let activation = FusedActivation::PRelu(vec![0.5; 3]);
+    let _ = PackedConvolution::new(weight.view(), bias.view(), activation, Window::square(1, 1, 0));
+}
