@@ -82,6 +82,27 @@ pub enum Layer {
     Dropout(Dropout),
 }
 
+impl Layer {
+    /// Its name, if it is of a kind that has one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Convolution(Convolution { name, .. })
+            | Self::Depthwise(Depthwise { name, .. })
+            | Self::Inception(Inception { name, .. })
+            | Self::Residual(Residual { name, .. })
+            | Self::SqueezeExcitation(SqueezeExcitation { name, .. })
+            | Self::FullyConnected(FullyConnected { name, .. }) => Some(name),
+            Self::Branches(Branches { name, .. }) => name.as_deref(),
+            Self::Pool(_)
+            | Self::LocalResponseNorm(_)
+            | Self::ZeroPad(_)
+            | Self::GlobalAveragePool(_)
+            | Self::Maxout(_)
+            | Self::Dropout(_) => None,
+        }
+    }
+}
+
 impl Serialize for Layer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Self::serialize(self, serializer)

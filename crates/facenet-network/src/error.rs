@@ -128,6 +128,18 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// A layer with which a network is beyond the limits.
+    #[error("layer {layer}: with it the network has {found} {what}, more than the {limit} allowed")]
+    LayerTooLarge {
+        /// The layer.
+        layer: String,
+        /// What there is too much of.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Bytes that are no safetensors file, or a truncated one.
     #[error("not a readable safetensors file: {reason}")]
     CheckpointSyntax {

@@ -168,7 +168,14 @@ impl Plan {
         let faces = Place { slot: INPUT, channels: 0..3 };
         let x = description.layers.iter().enumerate().try_fold(faces, |x, (index, layer)| {
             builder.number = index + 1;
-            builder.layer(layer, x)
+            builder.layer(layer, x).map_err(|error| match error {
+                Error::TooLarge { what, found, limit: most } => {
+                    let name = layer.name().map(|name| name.chars().take(limit::NAME).collect());
+                    let layer = name.unwrap_or_else(|| format!("number {}", index + 1));
+                    Error::LayerTooLarge { layer, what, found, limit: most }
+                }
+                other => other,
+            })
         })?;
         let embedding = Product {
             name: "embedding".to_owned(),

@@ -161,7 +161,10 @@ fn blocks_in_blocks_are_bounded() {
     let block = |name: &str, layers: &str| {
         format!("{{ layer = 'residual', name = '{name}', repeat = 1000, layers = [{layers}] }}")
     };
-    assert_eq!(message(&block("a", &block("b", inner))), "the network has 10001 layers, more than the 10000 allowed");
+    assert_eq!(
+        message(&block("a", &block("b", inner))),
+        "layer a: with it the network has 10001 layers, more than the 10000 allowed"
+    );
     // Deeper than any reader may follow.
     let deep = format!("{}{}", "{ layer = 'residual', name = 'd', layers = [".repeat(100_000), "] }".repeat(100_000));
     let text = format!("name = 'a'\ninput = [8, 8]\nembedding = 4\nlayers = [{deep}]");
@@ -174,7 +177,7 @@ fn branches_names_and_windows_are_bounded() {
         "{{ layer = 'branches', branches = [{}] }}",
         "[],".repeat(65_000) + "[{ layer = 'dropout', rate = 0.1 }]"
     );
-    assert_eq!(message(&branches), "the network has 10001 layers, more than the 10000 allowed");
+    assert_eq!(message(&branches), "layer number 1: with it the network has 10001 layers, more than the 10000 allowed");
     let named = |name: &str| {
         format!("{{ layer = 'residual', name = '{name}', layers = [{{ layer = 'dropout', rate = 0.1 }}] }}")
     };
