@@ -182,7 +182,7 @@ pub fn read_toml(path: &Path) -> Result<String> {
 }
 
 /// The root of the workspace when run by cargo, else the present folder.
-fn workspace() -> PathBuf {
+pub fn workspace() -> PathBuf {
     match env::var_os("CARGO_MANIFEST_DIR") {
         Some(package) => Path::new(&package).parent().map_or_else(PathBuf::new, Path::to_owned),
         None => PathBuf::new(),

@@ -9,7 +9,7 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
 
 /// By what is wrong with a file.
 fn by_content(error: &anyhow::Error) -> Option<&'static str> {
-    use facenet::Error::{Checkpoint, Data, MissingBuffer, OtherPictures, WrongHistory};
+    use facenet::Error::{Checkpoint, Data, MissingBuffer, OtherPictures, UnknownWeights, WrongHistory};
     use facenet_data::Error as Wrong;
     match error.chain().find_map(|cause| cause.downcast_ref::<facenet::Error>())? {
         Data(
@@ -35,6 +35,9 @@ fn by_content(error: &anyhow::Error) -> Option<&'static str> {
         ) => Some("correct that line of the list, or put there what it names"),
         Checkpoint { .. } | OtherPictures | WrongHistory | MissingBuffer { .. } => {
             Some("give the checkpoint that belongs to it, or train anew without --resume")
+        }
+        UnknownWeights { .. } => {
+            Some("say which network it is by --network NAME, and give a map of names by --map FILE.toml if it has none built in")
         }
         _ => None,
     }

@@ -8,6 +8,7 @@ mod arguments;
 mod download;
 mod gradcheck;
 mod hint;
+mod import;
 mod interrupt;
 mod network_choice;
 mod networks;
@@ -45,6 +46,8 @@ enum Command {
     Download(download::Arguments),
     /// Show the built-in networks, or one row by row: what each layer puts out and costs
     Networks(networks::Arguments),
+    /// Turn the weights of another program into a checkpoint
+    Import(import::Arguments),
     /// Compare every hand-written gradient with central differences
     Gradcheck(gradcheck::Arguments),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::command(&arguments),
         Command::Download(arguments) => download::command(&arguments),
         Command::Networks(arguments) => networks::command(&arguments),
+        Command::Import(arguments) => import::command(&arguments),
         Command::Gradcheck(arguments) => gradcheck::command(&arguments),
     };
     match result {

@@ -42,6 +42,10 @@ impl Bar {
                 let active = step.loss.active_triplets;
                 state.bar.set_message(format!("loss {:.3}, {active} active triplets", step.loss.loss));
             }
+            Progress::Embedding { done, of } => {
+                state.enter("embedding faces", of as u64, "{pos}/{len}, {eta} left");
+                state.bar.set_position(done as u64);
+            }
             Progress::Evaluating => state.enter("scoring", 0, "{elapsed}"),
         }
     }

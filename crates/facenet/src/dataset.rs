@@ -2,7 +2,7 @@
 
 mod folder;
 mod framed;
-mod lfw;
+pub(crate) mod lfw;
 mod synthetic;
 
 use std::fs;
@@ -94,13 +94,40 @@ struct Request<'a> {
 }
 
 /// A folder of pictures, and what is known of the faces in them.
-struct Pictures<'a> {
-    root: &'a Path,
-    landmarks: Option<LandmarkList>,
-    coordinates: Coordinates,
+pub(crate) struct Pictures<'a> {
+    pub(crate) root: &'a Path,
+    pub(crate) landmarks: Option<LandmarkList>,
+    pub(crate) coordinates: Coordinates,
 }
 
 impl Pictures<'_> {
+    /// The face of each picture: aligned to the template where there are landmarks, cropped elsewhere.
+    pub(crate) fn load(
+        &self,
+        paths: &[PathBuf],
+        crop: &Crop,
+        template: Option<Landmarks>,
+        size: [usize; 2],
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<(Array4<u8>, Vec<Framed>), Error> {
+        let landmarks: Vec<Option<Landmarks>> = match template {
+            Some(_) => paths.iter().map(|path| self.landmarks(path)).collect(),
+            None => vec![None; paths.len()],
+        };
+        let framing = Framing {
+            crop: *crop,
+            alignment: template.map(|template| Alignment { template, landmarks: &landmarks }),
+            coordinates: self.coordinates,
+        };
+        let options = LoadOptions { progress: Some(progress), ..LoadOptions::default() };
+        let faces = load_faces(paths, framing, size, &options)?;
+        let framed = |landmarks: &Option<Landmarks>| match landmarks {
+            Some(_) => Framed::Aligned,
+            None => Framed::Cropped,
+        };
+        Ok((faces, landmarks.iter().map(framed).collect()))
+    }
+
     /// The path of a picture within the folder.
     fn name<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(self.root).unwrap_or(path)
@@ -285,23 +312,12 @@ fn load_set(
     Request { crop, template, size, .. }: Request<'_>,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<LabelledFaces, Error> {
-    let landmarks: Vec<Option<Landmarks>> = match template {
-        Some(_) => set.pictures.iter().map(|path| pictures.landmarks(path)).collect(),
-        None => vec![None; set.pictures.len()],
-    };
-    let framing = Framing {
-        crop: *crop,
-        alignment: template.map(|template| Alignment { template, landmarks: &landmarks }),
-        coordinates: pictures.coordinates,
-    };
-    let options = LoadOptions { progress: Some(progress), ..LoadOptions::default() };
-    let faces = load_faces(&set.pictures, framing, size, &options)?;
-    let framed = |landmarks: &Option<Landmarks>| if landmarks.is_some() { Framed::Aligned } else { Framed::Cropped };
+    let (faces, framed) = pictures.load(&set.pictures, crop, template, size, progress)?;
     Ok(LabelledFaces {
         faces,
         identities: set.identities,
         people: set.people,
         pictures: set.pictures.iter().map(|path| shown(pictures.name(path))).collect(),
-        framed: landmarks.iter().map(framed).collect(),
+        framed,
     })
 }

@@ -144,6 +144,20 @@ pub enum Error {
         /// What is wrong with it.
         source: facenet_network::Error,
     },
+    /// A file of weights is damaged, or does not fit its network.
+    #[error("{}: {source}", shown(path))]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: facenet_network::Error,
+    },
+    /// A file of another program holds the tensors of no network that is known here.
+    #[error("{} has no tensors of a network known here", shown(path))]
+    UnknownWeights {
+        /// The file.
+        path: PathBuf,
+    },
     /// A checkpoint holds a network, but nothing to go on training with.
     #[error("the checkpoint holds no training state to go on from")]
     NothingToResume,

@@ -10,6 +10,7 @@ mod evaluation;
 mod gradient_check;
 mod history;
 mod mirror_average;
+mod pair_list;
 mod progress;
 mod provenance;
 mod raw_pixels;
@@ -18,6 +19,7 @@ mod report;
 mod run;
 mod trainer;
 mod training;
+mod weights_file;
 
 pub use atomic_file::write_atomically;
 pub use checkpoint_file::{network_sha256, read_checkpoint, weights_sha256, write_checkpoint};
@@ -33,6 +35,7 @@ pub use facenet_network::Checkpoint;
 pub use gradient_check::gradient_checks;
 pub use history::{History, HistoryPoint};
 pub use mirror_average::MirrorAverage;
+pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw, evaluate_pair_list};
 pub use progress::{Observer, Progress};
 pub use provenance::Provenance;
 pub use raw_pixels::RawPixels;
@@ -41,6 +44,7 @@ pub use report::Report;
 pub use run::{FacesReport, GroupSize, Run, RunOptions, RunReport, run};
 pub use trainer::{StepReport, Trainer};
 pub use training::{CHECKPOINT_FILE, REPORT_FILE, RESULT_FILE, StoppedBy, TrainingSummary, train};
+pub use weights_file::{ForeignNetwork, read_weights};
 
 /// The example of the workspace's README, compiled and run with the other examples.
 #[cfg(doctest)]

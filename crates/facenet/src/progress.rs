@@ -17,6 +17,13 @@ pub enum Progress<'a> {
         /// How many steps there are.
         of: u64,
     },
+    /// Faces are embedded.
+    Embedding {
+        /// How many are.
+        done: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// Scores are computed.
     Evaluating,
 }

@@ -28,7 +28,7 @@ pub struct FramedFaces {
 }
 
 impl FramedFaces {
-    pub(super) fn count<'a>(framed: impl Iterator<Item = &'a Framed>) -> Self {
+    pub(crate) fn count<'a>(framed: impl Iterator<Item = &'a Framed>) -> Self {
         let mut counts = Self::default();
         for framed in framed {
             match framed {

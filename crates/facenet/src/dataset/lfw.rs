@@ -19,6 +19,11 @@ const LANDMARKS: &str = "lfw_landmark_5pt_mtcnn_raw250.txt";
 
 /// The originals, or their middle.
 pub(super) fn load(folder: &Path, request: Request<'_>, seed: u64) -> Result<Dataset, Error> {
+    load_view_1("lfw", folder, landmarks(folder)?, request, seed)
+}
+
+/// The landmarks of the originals, if they are there and the pictures are no others.
+pub(crate) fn landmarks(folder: &Path) -> Result<Option<LandmarkList>, Error> {
     let images = folder.join("images");
     // The folder may be a link to the one that tells by its name what it holds. What the data folder is called tells nothing.
     let canonical = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -32,8 +37,7 @@ pub(super) fn load(folder: &Path, request: Request<'_>, seed: u64) -> Result<Dat
         return Err(Error::FunneledAsOriginals { images, target });
     }
     let list = folder.join(LANDMARKS);
-    let landmarks = if is_there(&list)? { Some(LandmarkList::read(&list)?) } else { None };
-    load_view_1("lfw", folder, landmarks, request, seed)
+    Ok(if is_there(&list)? { Some(LandmarkList::read(&list)?) } else { None })
 }
 
 /// The funneled pictures, which have no landmarks.

@@ -1,0 +1,77 @@
+//! Networks with their weights, in the files of this and of other programs.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use facenet_data::open_regular_file;
+use facenet_network::{
+    Checkpoint, Description, Error as NetworkError, ForeignTensors, NETWORKS, NameMap, Network, built_in, import,
+};
+
+use crate::Error;
+
+/// The largest file of weights that is read, in bytes.
+const LIMIT: u64 = 4 << 30;
+
+/// What a file of another program can't say about itself.
+#[derive(Clone, Debug, Default)]
+pub struct ForeignNetwork {
+    /// The network that its weights are for. Without one it is the built-in network whose tensors they are.
+    pub network: Option<Description>,
+    /// Which of its tensors is which of the network. Without one it is the built-in map of the network.
+    pub map: Option<NameMap>,
+}
+
+/// Reads a network with its weights.
+///
+/// ```text
+/// .xml, with a .bin beside it      OpenVINO's intermediate representation
+/// a zip archive, or a pickle       a state dictionary of PyTorch; nothing in it is executed
+/// safetensors                      a checkpoint of ours, which says what its network is; or any other
+/// ```
+///
+/// # Errors
+///
+/// If a file can't be read or is none of these; if it is not known what network a file of another program is for; if its
+/// tensors are not those of the network. The error names the file, and the tensor.
+pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Network<f32>, Error> {
+    let failed = |source| Error::Weights { path: path.to_owned(), source };
+    let bytes = read(path)?;
+    let tensors = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml")) {
+        ForeignTensors::from_openvino(&bytes, &read(&path.with_extension("bin"))?)
+    } else if bytes.starts_with(b"PK") || bytes.starts_with(b"\x80") {
+        ForeignTensors::from_pytorch(&bytes)
+    } else {
+        match Checkpoint::from_bytes(&bytes) {
+            Ok(Checkpoint { description, parameters, statistics, .. }) => {
+                return Network::with_parameters(description, parameters, statistics).map_err(failed);
+            }
+            // Without the name of our format it is another program's.
+            Err(NetworkError::CheckpointMetadata { field: "format" }) => ForeignTensors::from_safetensors(&bytes),
+            Err(error) => Err(error),
+        }
+    };
+    let tensors = tensors.map_err(failed)?;
+    drop(bytes);
+    let map = match (&foreign.map, &foreign.network) {
+        (Some(map), _) => Some(map.clone()),
+        (None, Some(network)) => NameMap::built_in(&network.name),
+        (None, None) => NETWORKS.into_iter().filter_map(NameMap::built_in).find(|map| map.fits(&tensors)),
+    };
+    let map = map.ok_or_else(|| Error::UnknownWeights { path: path.to_owned() })?;
+    let description = foreign.network.clone().or_else(|| built_in(&map.network));
+    let description = description.ok_or_else(|| Error::UnknownWeights { path: path.to_owned() })?;
+    import(description, &tensors, &map).map_err(failed)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let file: File = open_regular_file(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() > LIMIT {
+        return Err(Error::CheckpointTooLong { path: path.to_owned(), limit: LIMIT });
+    }
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}

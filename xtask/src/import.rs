@@ -1,0 +1,77 @@
+//! `cargo xtask import`: the weights of another program as a checkpoint.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use facenet::{CHECKPOINT_FILE, Checkpoint, ForeignNetwork, read_weights, weights_sha256, write_checkpoint};
+use facenet_data::shown;
+use facenet_network::{NameMap, Network};
+use indicatif::HumanCount;
+use serde::Serialize;
+
+use crate::arguments::{print, read_toml, workspace};
+use crate::network_choice::NetworkChoice;
+
+/// The arguments of the command.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The weights: safetensors, OpenVINO's .xml (its .bin lies beside it), or a state dictionary of PyTorch
+    #[arg(value_name = "FILE")]
+    weights: PathBuf,
+    /// The network that they are for [default: the built-in one whose tensors they are]
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser())]
+    network: Option<NetworkChoice>,
+    /// Which tensor of the file is which of the network [default: the built-in map of the network]
+    #[arg(long, value_name = "FILE.toml")]
+    map: Option<PathBuf>,
+    /// Where the checkpoint goes [default: runs/ and the name of the network]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    file: String,
+    network: String,
+    parameters: usize,
+    weights_sha256: String,
+    checkpoint: String,
+}
+
+/// Reads the weights and writes a checkpoint that the other commands take.
+pub fn command(arguments: &Arguments) -> Result<()> {
+    let map = arguments.map.as_ref().map(|path| {
+        let text = read_toml(path)?;
+        NameMap::from_toml(&text).with_context(|| format!("in {}", shown(path)))
+    });
+    let network = arguments.network.as_ref().map(NetworkChoice::description);
+    let foreign = ForeignNetwork { network: network.transpose()?, map: map.transpose()? };
+    let network = read_weights(&arguments.weights, &foreign)?;
+    let weights_sha256 = weights_sha256(&network);
+    let description = network.description().clone();
+    let out = arguments.out.clone().unwrap_or_else(|| workspace().join("runs").join(&description.name));
+    fs::create_dir_all(&out).map_err(|source| facenet::Error::Write { path: out.clone(), source })?;
+    let checkpoint = out.join(CHECKPOINT_FILE);
+    let Network { parameters, statistics, .. } = network;
+    let report = Report {
+        file: shown(&arguments.weights),
+        network: description.name.clone(),
+        parameters: parameters.values.len(),
+        weights_sha256,
+        checkpoint: shown(&checkpoint),
+    };
+    write_checkpoint(&checkpoint, &Checkpoint { description, parameters, statistics, training: None })?;
+    let text = format!(
+        "{}: the weights of {}, {} learned numbers ({})\n{} written",
+        report.file,
+        report.network,
+        HumanCount(report.parameters as u64),
+        &report.weights_sha256[..16],
+        report.checkpoint
+    );
+    print(arguments.json, &report, &text)
+}
