@@ -228,12 +228,7 @@ impl<'a> File<'a> {
     /// Reads the header. The library's own function adds up offsets before it compares them with the file's length, which
     /// overflows on hostile ones.
     fn open(bytes: &'a [u8]) -> Result<Self, Error> {
-        let (length, rest) = bytes.split_first_chunk().ok_or_else(|| syntax("it ends before its header"))?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        if length > limit::HEADER {
-            return Err(syntax(format_args!("a header of {length} bytes, more than the {} allowed", limit::HEADER)));
-        }
-        let (header, data) = rest.split_at_checked(length).ok_or_else(|| syntax("it ends within its header"))?;
+        let (header, data) = split_header(bytes)?;
         let metadata: Metadata = serde_json::from_slice(header).map_err(syntax)?;
         if metadata.data_len() != data.len() {
             let expected = metadata.data_len();
@@ -292,6 +287,16 @@ impl<'a> File<'a> {
     }
 }
 
+/// The header and the numbers of a safetensors file.
+pub(crate) fn split_header(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let (length, rest) = bytes.split_first_chunk().ok_or_else(|| syntax("it ends before its header"))?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    if length > limit::HEADER {
+        return Err(syntax(format_args!("a header of {length} bytes, more than the {} allowed", limit::HEADER)));
+    }
+    rest.split_at_checked(length).ok_or_else(|| syntax("it ends within its header"))
+}
+
 /// What stands before the names of a buffer's tensors.
 fn prefix(buffer: &str) -> String {
     format!("{PREFIX}{buffer}/")
@@ -309,11 +314,11 @@ fn decode(tensors: &[&[u8]], table: &Arc<ParameterTable>) -> Parameters<f32> {
 }
 
 /// A text that is not too long to be read.
-fn short<'a>(what: &'static str, text: &'a str) -> Result<&'a str, Error> {
+pub(crate) fn short<'a>(what: &'static str, text: &'a str) -> Result<&'a str, Error> {
     at_most(what, text.len(), limit::TOML)?;
     Ok(text)
 }
 
-fn syntax(reason: impl ToString) -> Error {
+pub(crate) fn syntax(reason: impl ToString) -> Error {
     Error::CheckpointSyntax { reason: reason.to_string() }
 }

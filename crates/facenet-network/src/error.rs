@@ -186,4 +186,56 @@ pub enum Error {
         /// The tensor.
         name: String,
     },
+    /// A file of another program that can't be read.
+    #[error("not a readable {format} file: {reason}")]
+    ForeignSyntax {
+        /// The format.
+        format: &'static str,
+        /// Where and what.
+        reason: String,
+    },
+    /// A tensor of another program's file that contradicts itself or the file.
+    #[error("the tensor {name} can't be read: {reason}")]
+    MalformedTensor {
+        /// The tensor.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The text is not a name map in TOML.
+    #[error("not a name map: {reason}")]
+    NameMapSyntax {
+        /// Where and what, as the TOML reader says it.
+        reason: String,
+    },
+    /// A name map for another network.
+    #[error("the name map is for the network {map}, not for {network}")]
+    OtherNetwork {
+        /// The network that the map is for.
+        map: String,
+        /// The network at hand.
+        network: String,
+    },
+    /// A name map whose entry for a parameter or statistic is missing or wrong.
+    #[error("the name map's entry for {name}: {reason}")]
+    MapEntry {
+        /// The parameter or statistic.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tensor of another type than numbers, where numbers are needed.
+    #[error("the tensor {name} is {element}, not of a float type")]
+    NotFloat {
+        /// The tensor.
+        name: String,
+        /// Its element type.
+        element: String,
+    },
+    /// A tensor of another program's file that is left over.
+    #[error("the file has a tensor {name}, which the name map neither uses nor ignores")]
+    UnusedTensor {
+        /// The tensor.
+        name: String,
+    },
 }

@@ -1,0 +1,146 @@
+//! What other programs' files hold.
+
+use std::collections::BTreeMap;
+
+use crate::Error;
+
+/// The most dimensions that a tensor has.
+const DIMENSIONS: usize = 8;
+
+/// The tensors of another program's file, under its names and in its layouts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ForeignTensors {
+    /// Those of numbers, by name.
+    pub tensors: BTreeMap<String, ForeignTensor>,
+    /// The element types of all others, by name: integers, which are counters and shapes.
+    pub others: BTreeMap<String, String>,
+}
+
+/// One tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForeignTensor {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers, row-major: as many as the shape says.
+    pub values: Vec<f32>,
+}
+
+/// A type of numbers, little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FloatType {
+    F16,
+    BF16,
+    F32,
+    F64,
+}
+
+impl ForeignTensors {
+    /// Takes in a tensor of numbers, if it has the bytes that its shape asks for.
+    pub(super) fn insert(
+        &mut self,
+        name: String,
+        shape: Vec<usize>,
+        float: FloatType,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        self.check_new(&name)?;
+        if shape.len() > DIMENSIONS {
+            let reason = format!("it has {} dimensions, more than the {DIMENSIONS} allowed", shape.len());
+            return Err(Error::MalformedTensor { name, reason });
+        }
+        let expected = shape.iter().try_fold(float.size(), |size, &side| size.checked_mul(side));
+        if expected != Some(bytes.len()) {
+            let reason = format!("{} bytes are not {shape:?} numbers of {} bytes each", bytes.len(), float.size());
+            return Err(Error::MalformedTensor { name, reason });
+        }
+        self.tensors.insert(name, ForeignTensor { shape, values: float.decode(bytes) });
+        Ok(())
+    }
+
+    /// Takes note of a tensor that holds something else.
+    pub(super) fn insert_other(&mut self, name: String, element: String) -> Result<(), Error> {
+        self.check_new(&name)?;
+        self.others.insert(name, element);
+        Ok(())
+    }
+
+    fn check_new(&self, name: &str) -> Result<(), Error> {
+        if self.tensors.contains_key(name) || self.others.contains_key(name) {
+            return Err(Error::DuplicateName { name: name.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+impl FloatType {
+    fn size(self) -> usize {
+        match self {
+            Self::F16 | Self::BF16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// Exact, but for `F64`, which is rounded.
+    fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F16 => bytes.as_chunks().0.iter().map(|bytes| half(u16::from_le_bytes(*bytes))).collect(),
+            Self::BF16 => {
+                let upper_half = |bytes: &[u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
+                bytes.as_chunks().0.iter().map(upper_half).collect()
+            }
+            Self::F32 => bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            Self::F64 => bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+        }
+    }
+}
+
+/// A number in half precision.
+///
+/// ```text
+/// sign 1 bit, exponent e 5 bits, fraction f 10 bits
+/// e = 0: f 2^-24      e = 31: infinite, or NaN if f > 0      else: (1 + f / 1024) 2^(e - 15)
+/// ```
+///
+/// Source: IEEE 754-2008, section 3.4.
+fn half(bits: u16) -> f32 {
+    let [exponent, fraction] = [bits >> 10 & 0x1f, bits & 0x3ff].map(u32::from);
+    let magnitude = match exponent {
+        0 => fraction as f32 / (1 << 24) as f32,
+        31 => f32::from_bits(0xff << 23 | fraction << 13),
+        _ => f32::from_bits((exponent + 127 - 15) << 23 | fraction << 13),
+    };
+    if bits >> 15 == 0 { magnitude } else { -magnitude }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All 65,536 against the formula in `f64`.
+    #[test]
+    fn every_half_is_exact() {
+        for bits in 0..=u16::MAX {
+            let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
+            let magnitude = match exponent {
+                0 => fraction * 2f64.powi(-24),
+                31 if fraction == 0.0 => f64::INFINITY,
+                31 => f64::NAN,
+                _ => (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
+            };
+            let expected = if bits & 0x8000 == 0 { magnitude } else { -magnitude };
+            let found = f64::from(half(bits));
+            assert!(found == expected || found.is_nan() && expected.is_nan(), "{bits:#06x}: {found}, not {expected}");
+            assert_eq!(half(bits).is_sign_negative(), bits & 0x8000 != 0, "{bits:#06x}");
+        }
+    }
+
+    #[test]
+    fn the_other_types_are_what_rust_makes_of_them() {
+        assert_eq!(FloatType::BF16.decode(&[0x80, 0x3f, 0x49, 0xc0]), [1.0, -3.140_625]);
+        let bytes = [1.5f64, 1e-300, 0.1, 1e300].map(f64::to_le_bytes).concat();
+        assert_eq!(FloatType::F64.decode(&bytes), [1.5, 0.0, 0.1, f32::INFINITY]);
+        let bytes = [1.5f32, -0.1].map(f32::to_le_bytes).concat();
+        assert_eq!(FloatType::F32.decode(&bytes), [1.5, -0.1]);
+    }
+}

@@ -1,0 +1,99 @@
+//! Which tensor of a file is which of a network.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::Error;
+use crate::checkpoint::short;
+
+/// Where the numbers of a network are in another program's file: a TOML file.
+///
+/// ```text
+/// network = "mobilefacenet_y1"
+/// folded = true
+/// ignored = ["preprocessing/scale"]
+///
+/// [tensors]
+/// "conv_1.weight" = "conv1/kernel"
+/// "conv_1.batch_norm.mean" = { tensor = "bn1/mean", minus = "conv1/bias" }
+/// "conv_2.weight" = { tensor = "conv2/kernel", inputs = [[64, 32], [0, 64]] }
+/// ```
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameMap {
+    /// The name of the network that it is for.
+    pub network: String,
+    /// Whether batch normalisation is folded into weights and shifts: scales, means and variances that the map has nothing
+    /// for are 1, 0 and 1 - epsilon, which changes nothing.
+    #[serde(default)]
+    pub folded: bool,
+    /// Tensors that the file may have and the network has not: preprocessing, a classifier.
+    #[serde(default)]
+    pub ignored: Vec<String>,
+    /// What each parameter and statistic of the network is made of, by name.
+    pub tensors: BTreeMap<String, Source>,
+}
+
+/// What a parameter or statistic is made of. In TOML a name alone is that of the tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "NameOrTable")]
+pub struct Source {
+    /// The name of their tensor.
+    pub tensor: String,
+    /// Another one that is subtracted: the bias of a product, from the mean of the batch normalisation behind it.
+    pub minus: Option<String>,
+    /// Where our inputs, in order, are among theirs: ranges `[first, count]`. `None` if they are in the same order.
+    pub inputs: Option<Vec<[usize; 2]>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected the name of a tensor, or a table of tensor, minus and inputs")]
+enum NameOrTable {
+    Name(String),
+    Table(Table),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    tensor: String,
+    minus: Option<String>,
+    inputs: Option<Vec<[usize; 2]>>,
+}
+
+impl From<NameOrTable> for Source {
+    fn from(source: NameOrTable) -> Self {
+        match source {
+            NameOrTable::Name(tensor) => Self { tensor, minus: None, inputs: None },
+            NameOrTable::Table(Table { tensor, minus, inputs }) => Self { tensor, minus, inputs },
+        }
+    }
+}
+
+impl NameMap {
+    /// The map from the published weights of a built-in network.
+    ///
+    /// `None` for names that are no network's, as for networks whose weights nobody has published.
+    #[must_use]
+    pub fn built_in(network: &str) -> Option<Self> {
+        let text = match network {
+            "openface_nn4_small2_v1" => include_str!("maps/openface_nn4_small2_v1.toml"),
+            "inception_resnet_v1" => include_str!("maps/inception_resnet_v1.toml"),
+            "mobilefacenet_y1" => include_str!("maps/mobilefacenet_y1.toml"),
+            "face_reidentification_retail_0095" => include_str!("maps/face_reidentification_retail_0095.toml"),
+            _ => return None,
+        };
+        Some(Self::from_toml(text).expect("the built-in maps are valid"))
+    }
+
+    /// Reads a map in TOML.
+    ///
+    /// # Errors
+    ///
+    /// If the text is too long, or not such a map.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        toml::from_str(short("bytes of name map", text)?)
+            .map_err(|error| Error::NameMapSyntax { reason: error.to_string() })
+    }
+}
