@@ -174,4 +174,18 @@ pub enum Error {
         /// The tensor.
         name: String,
     },
+    /// Bytes that are no file of `torch.save`, or one that this crate does not read.
+    #[error("not a readable PyTorch file: {reason}")]
+    PyTorchFile {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor of a PyTorch file that can't be made from its storage.
+    #[error("the PyTorch file's tensor {name}: {reason}")]
+    PyTorchTensor {
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }

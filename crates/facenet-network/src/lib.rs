@@ -5,6 +5,7 @@ mod description;
 mod error;
 mod frozen;
 mod gradient_check;
+mod import;
 mod initializer;
 mod network;
 mod networks;
@@ -25,6 +26,7 @@ pub use description::{
 pub use error::Error;
 pub use frozen::{FrozenNetwork, FrozenWorkspace};
 pub use gradient_check::network_gradient_checks;
+pub use import::{ForeignTensor, ForeignTensors};
 pub use initializer::Initializer;
 pub use network::{Mode, Network};
 pub use networks::{NETWORKS, built_in, built_in_toml, compact_inception};
