@@ -68,6 +68,7 @@ fn from_faces_to_scores() {
                 assert!(step.loss.loss.is_finite());
                 ("training", of)
             }
+            Progress::Embedding { of, .. } => ("embedding", of as u64),
             Progress::Evaluating => ("evaluating", 0),
         });
     })

@@ -135,8 +135,7 @@ impl TrainingArguments {
 
     /// Sets the number of threads of everything that follows.
     pub fn set_threads(&self) -> Result<()> {
-        let threads = self.threads.map_or(0, usize::from);
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("can't start threads")
+        set_threads(self.threads)
     }
 
     /// Adds to an error what was asked for: which checkpoint to go on from, or where data sets are looked for.
@@ -159,6 +158,12 @@ impl TrainingArguments {
             "data sets are looked for in --data DIR, else $FACENET_DATA, else data/{rest}; without any, try --dataset synthetic"
         ))
     }
+}
+
+/// Sets the number of threads of everything that follows.
+pub fn set_threads(threads: Option<u16>) -> Result<()> {
+    let threads = threads.map_or(0, usize::from);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("can't start threads")
 }
 
 /// The folder that data sets lie in: the one given, else `$FACENET_DATA`, else `data` of the workspace.

@@ -36,9 +36,9 @@ fn by_content(error: &anyhow::Error) -> Option<&'static str> {
         Checkpoint { .. } | OtherPictures | WrongHistory | MissingBuffer { .. } => {
             Some("give the checkpoint that belongs to it, or train anew without --resume")
         }
-        UnknownWeights { .. } => {
-            Some("say which network it is by --network NAME, and give a map of names by --map FILE.toml if it has none built in")
-        }
+        UnknownWeights { .. } => Some(
+            "say which network it is by --network NAME, and give a map of names by --map FILE.toml if it has none built in",
+        ),
         _ => None,
     }
 }

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use facenet::{CHECKPOINT_FILE, Checkpoint, ForeignNetwork, read_weights, weights_sha256, write_checkpoint};
+use anyhow::Result;
+use facenet::{CHECKPOINT_FILE, Checkpoint, weights_sha256, write_checkpoint};
 use facenet_data::shown;
-use facenet_network::{NameMap, Network};
+use facenet_network::Network;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use crate::arguments::{print, read_toml, workspace};
-use crate::network_choice::NetworkChoice;
+use crate::arguments::{print, workspace};
+use crate::weights::ForeignArguments;
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -19,12 +19,8 @@ pub struct Arguments {
     /// The weights: safetensors, OpenVINO's .xml (its .bin lies beside it), or a state dictionary of PyTorch
     #[arg(value_name = "FILE")]
     weights: PathBuf,
-    /// The network that they are for [default: the built-in one whose tensors they are]
-    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser())]
-    network: Option<NetworkChoice>,
-    /// Which tensor of the file is which of the network [default: the built-in map of the network]
-    #[arg(long, value_name = "FILE.toml")]
-    map: Option<PathBuf>,
+    #[command(flatten)]
+    foreign: ForeignArguments,
     /// Where the checkpoint goes [default: runs/ and the name of the network]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -44,13 +40,7 @@ struct Report {
 
 /// Reads the weights and writes a checkpoint that the other commands take.
 pub fn command(arguments: &Arguments) -> Result<()> {
-    let map = arguments.map.as_ref().map(|path| {
-        let text = read_toml(path)?;
-        NameMap::from_toml(&text).with_context(|| format!("in {}", shown(path)))
-    });
-    let network = arguments.network.as_ref().map(NetworkChoice::description);
-    let foreign = ForeignNetwork { network: network.transpose()?, map: map.transpose()? };
-    let network = read_weights(&arguments.weights, &foreign)?;
+    let network = arguments.foreign.read(&arguments.weights)?;
     let weights_sha256 = weights_sha256(&network);
     let description = network.description().clone();
     let out = arguments.out.clone().unwrap_or_else(|| workspace().join("runs").join(&description.name));

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod download;
+mod evaluate;
 mod gradcheck;
 mod hint;
 mod import;
@@ -17,6 +18,7 @@ mod progress_bar;
 mod run;
 mod table;
 mod train;
+mod weights;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -46,6 +48,8 @@ enum Command {
     Download(download::Arguments),
     /// Show the built-in networks, or one row by row: what each layer puts out and costs
     Networks(networks::Arguments),
+    /// Score a network on published lists of pairs
+    Evaluate(evaluate::Arguments),
     /// Turn the weights of another program into a checkpoint
     Import(import::Arguments),
     /// Compare every hand-written gradient with central differences
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::command(&arguments),
         Command::Download(arguments) => download::command(&arguments),
         Command::Networks(arguments) => networks::command(&arguments),
+        Command::Evaluate(arguments) => evaluate::command(&arguments),
         Command::Import(arguments) => import::command(&arguments),
         Command::Gradcheck(arguments) => gradcheck::command(&arguments),
     };

@@ -3,6 +3,7 @@
 mod foreign_tensors;
 mod name_map;
 mod openvino;
+mod pytorch;
 mod safetensors;
 
 use std::collections::HashSet;

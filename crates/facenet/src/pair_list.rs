@@ -74,8 +74,7 @@ pub fn evaluate_lfw(
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
     let images = folder.join("images");
-    let pictures =
-        Pictures { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: Coordinates::Lfw };
+    let pictures = Pictures { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: Coordinates::Lfw };
     let list = |name: &str| PairList::read(&folder.join("protocol").join(name));
     match view {
         LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &pictures, progress),
@@ -160,11 +159,8 @@ fn score(
     })?;
     let embeddings = embed(embedder, faces.view(), progress)?;
     progress(Progress::Evaluating);
-    let pairs: Vec<Pair> = list
-        .pairs
-        .iter()
-        .map(|pair| Pair { first: pair.left, second: pair.right, same: pair.same })
-        .collect();
+    let pairs: Vec<Pair> =
+        list.pairs.iter().map(|pair| Pair { first: pair.left, second: pair.right, same: pair.same }).collect();
     let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
     let scores = PairScores::new(&squared_distances(embeddings.view(), &pairs), &same)?;
     Ok((scores, FramedFaces::count(framed.iter())))

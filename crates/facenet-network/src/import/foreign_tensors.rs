@@ -103,7 +103,7 @@ impl FloatType {
 /// ```
 ///
 /// Source: IEEE 754-2008, section 3.4.
-fn half(bits: u16) -> f32 {
+pub(super) fn half(bits: u16) -> f32 {
     let [exponent, fraction] = [bits >> 10 & 0x1f, bits & 0x3ff].map(u32::from);
     let magnitude = match exponent {
         0 => fraction as f32 / (1 << 24) as f32,

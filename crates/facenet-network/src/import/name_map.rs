@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::ForeignTensors;
 use crate::Error;
 use crate::checkpoint::short;
 
@@ -85,6 +86,17 @@ impl NameMap {
             _ => return None,
         };
         Some(Self::from_toml(text).expect("the built-in maps are valid"))
+    }
+
+    /// Whether a file has all tensors that the map names.
+    #[must_use]
+    pub fn fits(&self, file: &ForeignTensors) -> bool {
+        self.tensors.values().all(|source| {
+            [Some(&source.tensor), source.minus.as_ref()]
+                .into_iter()
+                .flatten()
+                .all(|name| file.tensors.contains_key(name))
+        })
     }
 
     /// Reads a map in TOML.

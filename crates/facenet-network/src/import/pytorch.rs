@@ -1,0 +1,391 @@
+//! Files of PyTorch's `torch.save`: state dictionaries, read without Python and without running what a pickle asks for.
+
+mod archive;
+mod pickle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::pickle::{Id, Pickle, Value};
+use super::foreign_tensors::half;
+use super::{ForeignTensor, ForeignTensors};
+use crate::Error;
+
+/// What the files of PyTorch before 1.6 start with, as a number.
+const MAGIC: [u8; 10] = *b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+const PROTOCOL: i64 = 1001;
+
+/// More dimensions than any layer's weights have.
+const MOST_DIMENSIONS: usize = 8;
+
+/// Keys are decimal numbers. A long one to which many storages refer would be compared again and again.
+const LONGEST_KEY: usize = 64;
+
+impl ForeignTensors {
+    /// Reads a state dictionary that `torch.save` has written, or a dictionary that holds one, such as
+    /// `{"state_dict": ..., "epoch": 3}`.
+    ///
+    /// ```text
+    /// zip (since PyTorch 1.6)   NAME/data.pkl   a pickle: names, and per tensor a storage, an offset, a shape and strides
+    ///                           NAME/data/KEY   one storage each, stored as it is
+    /// before                    pickles: magic number, version, sizes of types, the same pickle, the keys of the storages;
+    ///                           then per key a count of 8 bytes and the storage
+    /// ```
+    ///
+    /// Nothing in the pickle is run: of all classes and functions that it can name, only those of tensors, parameters,
+    /// storages and ordered dictionaries mean something here. The tensors together have at most as many numbers as the file
+    /// has bytes, so a small file can't become large by tensors that repeat one storage.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no such file, if it does not hold exactly one state dictionary, if there is something else than a
+    /// tensor or a plain value in it, or if a tensor does not lie within its storage.
+    pub fn from_pytorch(bytes: &[u8]) -> Result<Self, Error> {
+        let file =
+            if bytes.starts_with(b"PK\x03\x04") { File::from_archive(bytes)? } else { File::from_legacy(bytes)? };
+        file.tensors(bytes.len())
+    }
+}
+
+/// The pickle of a file, and its storages by key.
+struct File<'a> {
+    pickle: Pickle<'a>,
+    storages: BTreeMap<&'a str, &'a [u8]>,
+}
+
+/// What a pickle says about a storage.
+struct Storage<'a> {
+    element: Element,
+    key: &'a str,
+    length: usize,
+}
+
+/// The type of a storage's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Element {
+    Float32,
+    Float16,
+    BFloat16,
+    Float64,
+    /// No floating-point number, with its name and its bytes.
+    Other(&'static str, usize),
+}
+
+impl Element {
+    fn of(class: &str) -> Option<Self> {
+        Some(match class {
+            "FloatStorage" => Self::Float32,
+            "HalfStorage" => Self::Float16,
+            "BFloat16Storage" => Self::BFloat16,
+            "DoubleStorage" => Self::Float64,
+            "LongStorage" => Self::Other("int64", 8),
+            "IntStorage" => Self::Other("int32", 4),
+            "ShortStorage" => Self::Other("int16", 2),
+            "CharStorage" => Self::Other("int8", 1),
+            "ByteStorage" => Self::Other("uint8", 1),
+            "BoolStorage" => Self::Other("bool", 1),
+            "ComplexFloatStorage" => Self::Other("complex64", 8),
+            "ComplexDoubleStorage" => Self::Other("complex128", 16),
+            _ => return None,
+        })
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::Float32 => 4,
+            Self::Float16 | Self::BFloat16 => 2,
+            Self::Float64 => 8,
+            Self::Other(_, bytes) => bytes,
+        }
+    }
+}
+
+impl<'a> File<'a> {
+    fn from_archive(bytes: &'a [u8]) -> Result<Self, Error> {
+        let entries = archive::entries(bytes)?;
+        let mut roots = entries.keys().filter_map(|name| name.strip_suffix("/data.pkl"));
+        let (Some(root), None) = (roots.next(), roots.next()) else {
+            return Err(syntax("the zip archive does not have one file data.pkl in a folder"));
+        };
+        let within = |path: &str| entries.get(format!("{root}/{path}").as_str()).copied();
+        if within("byteorder").is_some_and(|order| order != b"little") {
+            return Err(syntax("its numbers are not little-endian"));
+        }
+        let (pickle, rest) = Pickle::read(within("data.pkl").unwrap_or_default())?;
+        if !rest.is_empty() {
+            return Err(syntax("data.pkl goes on after its pickle"));
+        }
+        let prefix = format!("{root}/data/");
+        let storages = entries.iter().filter_map(|(name, data)| Some((name.strip_prefix(prefix.as_str())?, *data)));
+        Ok(Self { pickle, storages: storages.collect() })
+    }
+
+    fn from_legacy(bytes: &'a [u8]) -> Result<Self, Error> {
+        let magic = |start: &Pickle| matches!(start.value(start.root()), Value::Long(digits) if **digits == MAGIC);
+        let start = Pickle::read(bytes).ok().filter(|(start, _)| magic(start));
+        let (_, rest) = start.ok_or_else(|| syntax("it starts like no file of torch.save"))?;
+        let (version, rest) = Pickle::read(rest)?;
+        if version.integer(version.root()) != Some(PROTOCOL) {
+            return Err(syntax(format_args!("it is not of version {PROTOCOL}, the only one before zip archives")));
+        }
+        let (system, rest) = Pickle::read(rest)?;
+        let little = system.dictionary(system.root()).unwrap_or_default().iter().any(|&(key, value)| {
+            system.text(key) == Some("little_endian") && matches!(system.value(value), Value::Boolean(true))
+        });
+        if !little {
+            return Err(syntax("its numbers are not little-endian"));
+        }
+        let (pickle, rest) = Pickle::read(rest)?;
+        let (keys, mut rest) = Pickle::read(rest)?;
+        let mut file = Self { pickle, storages: BTreeMap::new() };
+        let sizes = file.element_bytes()?;
+        let Value::List(list) = keys.value(keys.root()) else {
+            return Err(syntax("it has no list of storages"));
+        };
+        for &key in list {
+            let key = keys.text(key).ok_or_else(|| syntax("a storage has a key that is no text"))?;
+            let size = sizes.get(key).ok_or_else(|| syntax(format_args!("no tensor uses the storage {key:?}")))?;
+            let data =
+                sized(&mut rest, *size).ok_or_else(|| syntax(format_args!("it ends within the storage {key:?}")))?;
+            if file.storages.insert(key, data).is_some() {
+                return Err(syntax(format_args!("it has two storages {key:?}")));
+            }
+        }
+        if rest.is_empty() { Ok(file) } else { Err(syntax("it goes on after its last storage")) }
+    }
+
+    /// The bytes of one number of each storage.
+    fn element_bytes(&self) -> Result<BTreeMap<&'a str, usize>, Error> {
+        let mut sizes = BTreeMap::new();
+        for value in self.pickle.values() {
+            if let Value::Persistent(what) = *value {
+                let storage = self.storage(what).map_err(syntax)?;
+                let size = storage.element.bytes();
+                if *sizes.entry(storage.key).or_insert(size) != size {
+                    let key = storage.key;
+                    return Err(syntax(format_args!("the storage {key:?} has numbers of two types")));
+                }
+            }
+        }
+        Ok(sizes)
+    }
+
+    /// All tensors of the state dictionary, if they don't have more than `limit` numbers.
+    fn tensors(&self, limit: usize) -> Result<ForeignTensors, Error> {
+        let mut tensors = ForeignTensors::default();
+        let mut names = BTreeSet::new();
+        let mut left = limit;
+        for &(key, value) in self.state_dictionary()? {
+            let name = self.pickle.text(key).ok_or_else(|| syntax("a tensor's name is not a text"))?;
+            if !names.insert(name) {
+                return Err(Error::DuplicateName { name: name.to_owned() });
+            }
+            let fail = |reason| Error::MalformedTensor { name: name.to_owned(), reason };
+            let Some(arguments) = self.tensor_arguments(value).map_err(fail)? else { continue };
+            let (storage, view) = self.view(arguments).map_err(fail)?;
+            if let Element::Other(element, _) = storage.element {
+                tensors.others.insert(name.to_owned(), element.to_owned());
+                continue;
+            }
+            let values = self.values(&storage, &view, &mut left).map_err(fail)?;
+            tensors.tensors.insert(name.to_owned(), ForeignTensor { shape: view.shape, values });
+        }
+        Ok(tensors)
+    }
+
+    /// The dictionary of tensors: the outermost one or, if no tensor is in it, the only one among its values with tensors.
+    fn state_dictionary(&self) -> Result<&[(Id, Id)], Error> {
+        let root = self.pickle.root();
+        let Some(items) = self.pickle.dictionary(root) else {
+            return Err(syntax(format_args!("it holds {}, not a dictionary of tensors", self.describe(root))));
+        };
+        // Each dictionary once, however often a hostile file refers to it.
+        let inner: BTreeSet<Id> = items.iter().map(|item| item.1).collect();
+        let inner: Vec<_> = inner.into_iter().filter_map(|id| self.pickle.dictionary(id)).collect();
+        let is_tensor = |id| self.tensor_function(id).is_some();
+        let is_call = |id| matches!(self.pickle.value(id), Value::Call(..) | Value::Global(..));
+        // Without any tensor, whatever is called instead of one is where the reason is to be found.
+        for counts in [&is_tensor as &dyn Fn(Id) -> bool, &is_call] {
+            for level in [&[items][..], &inner] {
+                let mut found = level.iter().filter(|items| items.iter().any(|item| counts(item.1)));
+                match (found.next(), found.next()) {
+                    (Some(items), None) => return Ok(items),
+                    (Some(_), Some(_)) => return Err(syntax("it holds more than one dictionary of tensors")),
+                    _ => {}
+                }
+            }
+        }
+        Err(syntax("it holds no tensors"))
+    }
+
+    /// Which function makes a tensor, if the value is one, and the arguments.
+    fn tensor_function(&self, id: Id) -> Option<(&'a str, Id)> {
+        let Value::Call(function, arguments) = *self.pickle.value(id) else { return None };
+        let ("torch._utils", name @ ("_rebuild_tensor_v2" | "_rebuild_parameter")) = self.pickle.global(function)?
+        else {
+            return None;
+        };
+        Some((name, arguments))
+    }
+
+    /// The arguments that make a tensor, or none for a plain value.
+    fn tensor_arguments(&self, id: Id) -> Result<Option<&[Id]>, String> {
+        let tensor = match (self.tensor_function(id), self.pickle.value(id)) {
+            // A parameter wraps a tensor.
+            (Some(("_rebuild_parameter", arguments)), _) => {
+                self.pickle.tuple(arguments).and_then(|arguments| self.tensor_function(*arguments.first()?))
+            }
+            (Some(tensor), _) => Some(tensor),
+            (
+                None,
+                Value::None | Value::Boolean(_) | Value::Integer(_) | Value::Long(_) | Value::Text(_) | Value::Inert,
+            ) => {
+                return Ok(None);
+            }
+            (None, _) => return Err(format!("it is {}, not a tensor", self.describe(id))),
+        };
+        let Some(("_rebuild_tensor_v2", arguments)) = tensor else {
+            return Err("the parameter is not made from a tensor".to_owned());
+        };
+        let arguments = self.pickle.tuple(arguments).filter(|arguments| arguments.len() == 6);
+        arguments.map(Some).ok_or_else(|| "it is not made as tensors are".to_owned())
+    }
+
+    fn view(&self, arguments: &[Id]) -> Result<(Storage<'a>, View), String> {
+        let Value::Persistent(storage) = *self.pickle.value(arguments[0]) else {
+            return Err("it has no storage".to_owned());
+        };
+        let storage = self.storage(storage)?;
+        let size = |id: &Id| self.pickle.integer(*id).and_then(|size| usize::try_from(size).ok());
+        let sizes = |id| {
+            let sizes = self.pickle.tuple(id)?;
+            if sizes.len() > MOST_DIMENSIONS { None } else { sizes.iter().map(size).collect::<Option<Vec<_>>>() }
+        };
+        let view = size(&arguments[1]).zip(sizes(arguments[2])).zip(sizes(arguments[3]));
+        let view = view.map(|((offset, shape), strides)| View { offset, shape, strides });
+        let view = view.filter(|view| view.shape.len() == view.strides.len());
+        Ok((storage, view.ok_or_else(|| "its offset, shape and strides are not valid".to_owned())?))
+    }
+
+    fn storage(&self, id: Id) -> Result<Storage<'a>, String> {
+        let invalid = || "its storage is not described as storages are".to_owned();
+        let (&[kind, class, key, _, length], views) =
+            self.pickle.tuple(id).and_then(|items| items.split_first_chunk()).ok_or_else(invalid)?;
+        let class = self.pickle.global(class).ok_or_else(invalid)?;
+        let element = match class {
+            ("torch", class) => Element::of(class),
+            _ => None,
+        };
+        let element = element.ok_or_else(|| format!("its storage is a {}.{}, which is not read", class.0, class.1))?;
+        let key = self.pickle.text(key).filter(|key| key.len() <= LONGEST_KEY).ok_or_else(invalid)?;
+        let length = self.pickle.integer(length).and_then(|length| usize::try_from(length).ok()).ok_or_else(invalid)?;
+        let whole = views.iter().all(|&view| matches!(self.pickle.value(view), Value::None)) && views.len() <= 1;
+        if self.pickle.text(kind) == Some("storage") && whole {
+            Ok(Storage { element, key, length })
+        } else {
+            Err(invalid())
+        }
+    }
+
+    /// The numbers of a tensor, taken from those that are `left`.
+    fn values(&self, storage: &Storage, view: &View, left: &mut usize) -> Result<Vec<f32>, String> {
+        let key = storage.key;
+        let bytes = self.storages.get(key).ok_or_else(|| format!("its storage {key:?} is missing"))?;
+        if storage.length.checked_mul(storage.element.bytes()) != Some(bytes.len()) {
+            let (length, size) = (storage.length, storage.element.bytes());
+            return Err(format!("its storage {key:?} has {} bytes, not {length} times {size}", bytes.len()));
+        }
+        let (count, end) = view.extent().ok_or("its shape overflows")?;
+        if end > storage.length {
+            return Err(format!("it ends at number {end} of a storage of {}", storage.length));
+        }
+        *left = left.checked_sub(count).ok_or("with it there are more numbers than the file has bytes")?;
+        Ok(match storage.element {
+            Element::Float32 => view.gather(bytes, count, f32::from_le_bytes),
+            Element::Float16 => view.gather(bytes, count, |bytes| half(u16::from_le_bytes(bytes))),
+            Element::BFloat16 => {
+                view.gather(bytes, count, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest f32")]
+            Element::Float64 => view.gather(bytes, count, |bytes| f64::from_le_bytes(bytes) as f32),
+            Element::Other(element, _) => return Err(format!("it is {element}, not a float type")),
+        })
+    }
+
+    /// A value in words, with the name of what would have been called.
+    fn describe(&self, id: Id) -> String {
+        match *self.pickle.value(id) {
+            Value::None => "None".to_owned(),
+            Value::Boolean(_) => "a truth value".to_owned(),
+            Value::Integer(_) | Value::Long(_) => "an integer".to_owned(),
+            Value::Text(_) => "a text".to_owned(),
+            Value::Inert => "a number or bytes".to_owned(),
+            Value::Tuple(_) => "a tuple".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Dictionary(_) => "a dictionary".to_owned(),
+            Value::Persistent(_) => "a storage".to_owned(),
+            Value::Global(..) => format!("the class or function {}", self.path(id)),
+            Value::Call(function, _) => format!("what {} would make", self.path(function)),
+        }
+    }
+
+    /// A class or function with its module.
+    fn path(&self, id: Id) -> String {
+        self.pickle.global(id).map_or_else(|| "a call".to_owned(), |(module, name)| format!("{module}.{name}"))
+    }
+}
+
+/// The part of a storage that a tensor is.
+struct View {
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+impl View {
+    /// How many numbers it has, and where in the storage the last of them ends.
+    fn extent(&self) -> Option<(usize, usize)> {
+        let count = self.shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size))?;
+        if count == 0 {
+            return Some((0, 0));
+        }
+        let mut last = self.offset;
+        for (size, stride) in self.shape.iter().zip(&self.strides) {
+            last = last.checked_add((size - 1).checked_mul(*stride)?)?;
+        }
+        Some((count, last.checked_add(1)?))
+    }
+
+    /// Its numbers, row-major, from a storage that holds its extent.
+    fn gather<const N: usize>(&self, storage: &[u8], count: usize, decode: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        let (numbers, _) = storage.as_chunks::<N>();
+        let mut values = Vec::with_capacity(count);
+        let mut index = vec![0; self.shape.len()];
+        let mut at = self.offset;
+        while values.len() < count {
+            values.push(decode(numbers[at]));
+            for (axis, index) in index.iter_mut().enumerate().rev() {
+                if *index + 1 < self.shape[axis] {
+                    *index += 1;
+                    at += self.strides[axis];
+                    break;
+                }
+                at -= *index * self.strides[axis];
+                *index = 0;
+            }
+        }
+        values
+    }
+}
+
+/// A count of 8 bytes and as many numbers of `size` bytes, taken from the front.
+fn sized<'a>(rest: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
+    let (count, after) = rest.split_first_chunk()?;
+    let length = usize::try_from(u64::from_le_bytes(*count)).ok()?.checked_mul(size)?;
+    let (data, after) = after.split_at_checked(length)?;
+    *rest = after;
+    Some(data)
+}
+
+fn syntax(reason: impl ToString) -> Error {
+    Error::ForeignSyntax { format: "PyTorch", reason: reason.to_string() }
+}

@@ -1,0 +1,122 @@
+//! `cargo xtask evaluate`: how well a network tells whether two pictures show one person, on published lists of pairs.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Subcommand;
+use facenet::{Embedder, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
+use facenet_data::{LandmarkList, PairList};
+use serde::Serialize;
+
+use crate::arguments::{data_folder, print, set_threads};
+use crate::progress_bar::Bar;
+use crate::weights::ForeignArguments;
+
+/// The arguments of the command.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pairs: Pairs,
+}
+
+/// Which pairs.
+#[derive(Subcommand)]
+enum Pairs {
+    /// Those of Labeled Faces in the Wild
+    Lfw {
+        /// 1 for choosing (pairsDevTrain.txt, pairsDevTest.txt), 2 for reporting (the ten folds of pairs.txt)
+        #[arg(long, value_name = "1|2", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+        view: u8,
+        /// Where data sets lie [default: $FACENET_DATA, else data/]
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Those of a list in the format of LFW's pairs.txt, with several folds
+    Pairs {
+        /// The list
+        #[arg(value_name = "FILE")]
+        list: PathBuf,
+        /// The folder with a folder of pictures for each person of the list
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// Five points of each face, in the pictures' pixels: faces are aligned by them [default: pictures are whole faces]
+        #[arg(long, value_name = "FILE")]
+        landmarks: Option<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(clap::Args)]
+struct Common {
+    /// The network: a checkpoint, or another program's weights (safetensors, OpenVINO's .xml, PyTorch's state dictionary)
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    #[command(flatten)]
+    foreign: ForeignArguments,
+    /// Threads to work on [default: all]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    network: String,
+    #[serde(flatten)]
+    evaluation: PairListEvaluation,
+}
+
+/// Embeds the pictures of the list, scores its pairs and prints the scores.
+pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
+    let (Pairs::Lfw { common, .. } | Pairs::Pairs { common, .. }) = pairs;
+    set_threads(common.threads)?;
+    let network = common.foreign.read(&common.weights)?;
+    let embedder = Embedder::new(&network);
+    let bar = Bar::new();
+    let observer = |progress: facenet::Progress<'_>| bar.show(progress);
+    let evaluation = match pairs {
+        Pairs::Lfw { view, data, .. } => {
+            let view = if *view == 1 { LfwView::One } else { LfwView::Two };
+            evaluate_lfw(&embedder, &data_folder(data.as_deref()).join("lfw"), view, &observer)
+        }
+        Pairs::Pairs { list, images, landmarks, .. } => {
+            let list = PairList::read(list)?;
+            let landmarks = landmarks.as_ref().map(|path| LandmarkList::read(path)).transpose()?;
+            evaluate_pair_list(&embedder, &list, images, landmarks, &observer)
+        }
+    };
+    bar.clear();
+    let report = Report { network: network.description().name.clone(), evaluation: evaluation? };
+    print(common.json, &report, &text(&report)?)
+}
+
+fn text(Report { network, evaluation }: &Report) -> Result<String> {
+    let PairListEvaluation { accuracy, standard_error, thresholds, pairs, faces, seconds, .. } = evaluation;
+    let mut text = format!("{network}: {pairs} pairs, {faces}, {seconds:.0} s\n\n");
+    writeln!(text, "accuracy                        {accuracy:.4} ± {standard_error:.4}")?;
+    writeln!(text, "area under the ROC curve        {:.5}", evaluation.auc)?;
+    writeln!(text, "equal error rate                {:.4}", evaluation.eer)?;
+    for rate in &evaluation.val_at_far {
+        let (far, val, achieved) = (rate.far, rate.val, rate.achieved_far);
+        writeln!(text, "validation rate at FAR {far:<8} {val:.4} (reached: {achieved:.4})")?;
+    }
+    let least = thresholds.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = thresholds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    match thresholds.len() {
+        1 => writeln!(text, "threshold (squared distance)    {least:.4}, chosen on View 1's training pairs")?,
+        folds => writeln!(
+            text,
+            "thresholds (squared distance)   {least:.4} to {most:.4}, of {folds} folds, each chosen on the others"
+        )?,
+    }
+    if evaluation.standard_deviation.is_some() {
+        writeln!(text, "\n± is the standard error of the mean over folds")?;
+    }
+    Ok(text)
+}
