@@ -648,3 +648,44 @@ fn published_networks_give_the_embeddings_of_another_program() {
         assert!(cosine(reversed.row(0), golden.row(0)) < 0.999, "{name}");
     }
 }
+
+/// OpenFace's weights, of which five kernels are lost: all others fit, and the lost ones are missed.
+#[test]
+fn every_tensor_of_openface_has_its_place() {
+    const LOST: [(&str, [usize; 4]); 5] = [
+        ("inception_3c_3x3_conv2_w", [256, 128, 3, 3]),
+        ("inception_4e_3x3_conv2_w", [256, 160, 3, 3]),
+        ("inception_5a_1x1_conv_w", [256, 1024, 1, 1]),
+        ("inception_5a_3x3_conv2_w", [384, 96, 3, 3]),
+        ("inception_5b_3x3_conv2_w", [384, 96, 3, 3]),
+    ];
+    let Some(path) = data("weights/nn4.small2_partial/nn4.small2.v1.partial.safetensors") else { return };
+    let mut tensors = ForeignTensors::from_safetensors(&fs::read(path).unwrap()).unwrap();
+    let name = "openface_nn4_small2_v1";
+    let import = |tensors: &ForeignTensors| import(built_in(name).unwrap(), tensors, &NameMap::built_in(name).unwrap());
+    for (lost, shape) in LOST {
+        let error = import(&tensors).unwrap_err().to_string();
+        assert!(
+            error.contains("the file has no tensor") && LOST.iter().any(|(lost, _)| error.ends_with(lost)),
+            "{error}"
+        );
+        tensors.tensors.insert(
+            lost.to_owned(),
+            ForeignTensor { shape: shape.to_vec(), values: vec![0.0; shape.iter().product()] },
+        );
+    }
+    import(&tensors).unwrap();
+}
+
+/// A network in single precision that is none of ours.
+#[test]
+fn both_formats_of_one_network_hold_the_same() {
+    let file = |extension: &str| {
+        data(&format!("weights/landmarks-regression-retail-0009/landmarks-regression-retail-0009.{extension}"))
+    };
+    let (Some(safetensors), Some(xml), Some(bin)) = (file("safetensors"), file("xml"), file("bin")) else { return };
+    let [safetensors, xml, bin] = [safetensors, xml, bin].map(|path| fs::read(path).unwrap());
+    let tensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
+    assert_eq!(tensors.tensors.len(), 42);
+    assert!(tensors == ForeignTensors::from_openvino(&xml, &bin).unwrap());
+}
