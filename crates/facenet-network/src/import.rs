@@ -127,12 +127,15 @@ impl<'a> Importer<'a> {
             (&[channels], &[c] | &[1, c] | &[1, c, 1, 1] | &[c, 1, 1]) if c == channels => Some((channels, 1, 1)),
             _ => None,
         };
-        let theirs = shape.and_then(|shape| ArrayView3::from_shape(shape, &tensor.values).ok());
-        let Some(theirs) = theirs else {
+        let Some(shape) = shape else {
             let (found, expected) =
                 (format!("{:?}", tensor.shape), format!("a layout of {} {:?}", entry.name, entry.shape));
             return Err(Error::TensorShape { name: name.to_owned(), found, expected });
         };
+        let theirs = ArrayView3::from_shape(shape, &tensor.values).map_err(|_| {
+            let reason = format!("it holds {} numbers, not {:?}", tensor.values.len(), tensor.shape);
+            Error::MalformedTensor { name: name.to_owned(), reason }
+        })?;
         let ranges = match &source.inputs {
             Some(ranges) => permutation(ranges, theirs.dim().1).map_err(|reason| map_entry(&entry.name, reason))?,
             None => vec![Slice::from(..)],

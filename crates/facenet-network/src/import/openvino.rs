@@ -1,13 +1,13 @@
 //! Networks of OpenVINO: an XML file that describes layers, and a file of the bytes of their constants.
 
-use quick_xml::Reader;
-use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use super::foreign_tensors::{FloatType, ForeignTensors};
 use crate::Error;
 use crate::plan::at_most;
 
+/// Limits on what the XML file may ask for. It is read tag by tag.
 mod limit {
     pub(super) const XML: usize = 1 << 26;
     pub(super) const DEPTH: usize = 64;

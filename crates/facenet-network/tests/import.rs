@@ -1,0 +1,691 @@
+//! Other programs' weights: what is read, how it is arranged, what is refused, and published networks against embeddings
+//! that another program made with them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use facenet_network::{
+    Description, Error, ForeignTensor, ForeignTensors, FrozenNetwork, Initializer, Mode, NETWORKS, NameMap, Network,
+    Plan, Workspace, built_in, import,
+};
+use ndarray::{Array2, Array4, ArrayD, ArrayView1, IxDyn};
+use ndarray_rand::rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const DESCRIPTION: &str = r#"
+name = "made_up"
+input = [7, 6]
+embedding = 3
+layers = [
+    { layer = "convolution", name = "first", kernel = [3, 2], channels = 5, activation = "prelu" },
+    { layer = "depthwise", name = "second", kernel = 2, stride = 2, activation = "prelu_shared" },
+    { layer = "convolution", name = "third", kernel = 1, channels = 4, normalization = "bias" },
+    { layer = "global_average_pool" },
+]
+"#;
+
+/// Each entry's tensor is called as the entry, in another layout; the first convolution has a bias of its own; the second
+/// convolution's inputs come in another order.
+const MAP: &str = r#"
+network = "made_up"
+ignored = ["classifier"]
+
+[tensors]
+"first.weight" = "1"
+"first.batch_norm.scale" = "first.batch_norm.scale"
+"first.batch_norm.shift" = "first.batch_norm.shift"
+"first.batch_norm.mean" = { tensor = "first.batch_norm.mean", minus = "first.bias" }
+"first.batch_norm.variance" = "first.batch_norm.variance"
+"first.slope" = "first.slope"
+"second.weight" = "second.weight"
+"second.batch_norm.scale" = "second.batch_norm.scale"
+"second.batch_norm.shift" = "second.batch_norm.shift"
+"second.batch_norm.mean" = "second.batch_norm.mean"
+"second.batch_norm.variance" = "second.batch_norm.variance"
+"second.slope" = "second.slope"
+"third.weight" = { tensor = "third.weight", inputs = [[3, 2], [1, 2], [0, 1]] }
+"third.bias" = "third.bias"
+"embedding.weight" = "embedding.weight"
+"#;
+
+fn description() -> Description {
+    Description::from_toml(DESCRIPTION).unwrap()
+}
+
+fn map() -> NameMap {
+    NameMap::from_toml(MAP).unwrap()
+}
+
+/// A network with numbers away from those that networks start with.
+fn network() -> Network<f32> {
+    let mut network: Network<f32> = Network::new(description(), Initializer::HeNormal, 1).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    network.parameters.values.iter_mut().for_each(|value| *value = random.gen_range(-1.0..1.0));
+    network.statistics.values.iter_mut().for_each(|value| *value = random.gen_range(0.1..1.0));
+    network
+}
+
+/// All entries by name.
+fn entries(network: &Network<f32>) -> BTreeMap<String, ArrayD<f32>> {
+    let tables = [&network.parameters, &network.statistics];
+    let entries = tables.into_iter().flat_map(|numbers| {
+        numbers.table().entries().iter().enumerate().map(|(index, entry)| {
+            let values = ArrayD::from_shape_vec(IxDyn(&entry.shape), numbers.entry(index).to_vec()).unwrap();
+            (entry.name.clone(), values)
+        })
+    });
+    entries.collect()
+}
+
+fn tensor(values: &ArrayD<f32>, shape: &[usize]) -> ForeignTensor {
+    assert_eq!(values.len(), shape.iter().product::<usize>());
+    ForeignTensor { shape: shape.to_vec(), values: values.iter().copied().collect() }
+}
+
+/// The network as another program would write it.
+fn foreign(network: &Network<f32>) -> ForeignTensors {
+    let mut tensors = BTreeMap::new();
+    for (name, values) in entries(network) {
+        let shape = values.shape().to_vec();
+        // Layouts of channels in turn.
+        let channels = |turn: usize| match turn % 4 {
+            0 => vec![shape[0]],
+            1 => vec![1, shape[0]],
+            2 => vec![1, shape[0], 1, 1],
+            _ => vec![shape[0], 1, 1],
+        };
+        let theirs = match &*name {
+            "first.weight" => {
+                let values = values.permuted_axes(vec![3, 2, 0, 1]).as_standard_layout().into_owned();
+                tensors.insert("1".to_owned(), tensor(&values, &[5, 3, 3, 2]));
+                continue;
+            }
+            "second.weight" => {
+                let values = values.permuted_axes(vec![2, 0, 1]).as_standard_layout().into_owned();
+                tensor(&values, &[5, 1, 1, 2, 2])
+            }
+            "third.weight" => {
+                // Their inputs are our numbers 4, 2, 3, 0, 1.
+                let values = values.select(ndarray::Axis(2), &[4, 2, 3, 0, 1]);
+                let values = values.permuted_axes(vec![3, 2, 0, 1]).as_standard_layout().into_owned();
+                tensor(&values, &[4, 5, 1, 1])
+            }
+            "embedding.weight" => {
+                let values = values.permuted_axes(vec![1, 0]).as_standard_layout().into_owned();
+                tensor(&values, &[3, 4])
+            }
+            "first.batch_norm.mean" => {
+                let bias = ArrayD::from_shape_fn(IxDyn(&[5]), |at| at[0] as f32 - 2.0);
+                tensors.insert("first.bias".to_owned(), tensor(&bias, &[1, 5, 1, 1]));
+                tensor(&(values + bias), &[5])
+            }
+            _ => tensor(&values, &channels(tensors.len())),
+        };
+        tensors.insert(name, theirs);
+    }
+    tensors.insert("classifier".to_owned(), ForeignTensor { shape: vec![2], values: vec![f32::NAN; 2] });
+    ForeignTensors { tensors, others: BTreeMap::from([("counter".to_owned(), "I64".to_owned())]) }
+}
+
+fn assert_same(found: &Network<f32>, expected: &Network<f32>, tolerance: f32) {
+    let (found, expected) = (entries(found), entries(expected));
+    for ((name, found), (other, expected)) in found.iter().zip(&expected) {
+        assert_eq!(name, other);
+        let apart = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max);
+        assert!(apart <= tolerance, "{name}: {apart}");
+    }
+}
+
+#[test]
+fn every_layout_is_arranged() {
+    let network = network();
+    let imported = import(description(), &foreign(&network), &map()).unwrap();
+    assert_eq!(imported.parameters, network.parameters);
+    // The mean went through an addition and a subtraction.
+    assert_same(&imported, &network, 1e-6);
+    // The other layouts of depthwise and fully connected weights.
+    let mut tensors = foreign(&network);
+    tensors.tensors.get_mut("second.weight").unwrap().shape = vec![5, 1, 2, 2];
+    tensors.tensors.get_mut("embedding.weight").unwrap().shape = vec![3, 4, 1, 1];
+    assert_eq!(import(description(), &tensors, &map()).unwrap().parameters, network.parameters);
+}
+
+/// Scale and statistics go into weights and shifts, by the formula of batch normalisation written out.
+#[test]
+fn folded_batch_normalisation_gives_the_same_embeddings() {
+    let network = network();
+    let mut tensors = foreign(&network);
+    let (mut map, own, epsilon) = (map(), entries(&network), network.description().batch_norm.epsilon);
+    map.folded = true;
+    for (layer, weight) in [("first", "1"), ("second", "second.weight")] {
+        let field = |field: &str| &own[&format!("{layer}.batch_norm.{field}")];
+        let factor: Vec<f64> = (field("scale").iter().zip(field("variance")))
+            .map(|(&scale, &variance)| f64::from(scale) / (f64::from(variance) + epsilon).sqrt())
+            .collect();
+        let weight = tensors.tensors.get_mut(weight).unwrap();
+        let taps = weight.values.len() / factor.len();
+        for (values, factor) in weight.values.chunks_mut(taps).zip(&factor) {
+            values.iter_mut().for_each(|value| *value = (f64::from(*value) * factor) as f32);
+        }
+        let shift = tensors.tensors.get_mut(&format!("{layer}.batch_norm.shift")).unwrap();
+        for ((shift, &mean), factor) in shift.values.iter_mut().zip(field("mean")).zip(&factor) {
+            *shift = (f64::from(*shift) - f64::from(mean) * factor) as f32;
+        }
+        for gone in ["scale", "mean", "variance"] {
+            let name = format!("{layer}.batch_norm.{gone}");
+            tensors.tensors.remove(&name);
+            map.tensors.remove(&name);
+        }
+    }
+    tensors.tensors.remove("first.bias");
+    let folded = import(description(), &tensors, &map).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let x = Array4::from_shape_simple_fn((4, 7, 6, 3), || random.gen_range(-2.0f32..2.0));
+    let embed =
+        |network: &Network<f32>| network.forward(x.view(), Mode::Eval, &mut Workspace::new(network.plan())).to_owned();
+    let (found, expected) = (embed(&folded), embed(&network));
+    assert!(
+        found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-5),
+        "{found}\n{expected}"
+    );
+    // A shift is not taken for granted, nor is anything where nothing is folded.
+    let mut without = map.clone();
+    without.tensors.remove("first.batch_norm.shift");
+    let result = import(description(), &tensors, &without);
+    assert!(matches!(&result, Err(Error::MapEntry { name, .. }) if name == "first.batch_norm.shift"), "{result:?}");
+    map.folded = false;
+    let result = import(description(), &tensors, &map);
+    assert!(matches!(&result, Err(Error::MapEntry { name, .. }) if name == "first.batch_norm.scale"), "{result:?}");
+}
+
+/// A change to what is imported, and what the error then says.
+type Change = (fn(&mut ForeignTensors, &mut NameMap), &'static str);
+
+#[test]
+fn whatever_does_not_fit_is_named() {
+    fn inputs(map: &mut NameMap, ranges: &[[usize; 2]]) {
+        map.tensors.get_mut("third.weight").unwrap().inputs = Some(ranges.to_vec());
+    }
+    let changes: &[Change] = &[
+        (|_, map| map.network = "nn1".to_owned(), "the name map is for the network nn1, not for made_up"),
+        (|_, map| drop(map.tensors.remove("third.bias")), "the name map's entry for third.bias: there is none"),
+        (
+            |_, map| drop(map.tensors.insert("fourth.bias".to_owned(), map.tensors["third.bias"].clone())),
+            "the name map's entry for fourth.bias: the network has nothing of that name",
+        ),
+        (
+            |tensors, _| drop(tensors.tensors.remove("1")),
+            "the name map's entry for first.weight: the file has no tensor 1",
+        ),
+        (
+            |tensors, _| drop(tensors.tensors.remove("first.bias")),
+            "the name map's entry for first.batch_norm.mean: the file has no tensor first.bias",
+        ),
+        (|_, map| map.ignored.clear(), "the file has a tensor classifier, which the name map neither uses nor ignores"),
+        (
+            |_, map| map.tensors.get_mut("third.bias").unwrap().tensor = "counter".to_owned(),
+            "the tensor counter is I64, not of a float type",
+        ),
+        (
+            |tensors, _| tensors.tensors.get_mut("1").unwrap().shape = vec![3, 5, 3, 2],
+            "the tensor 1 is [3, 5, 3, 2], not a layout of first.weight [3, 2, 3, 5]",
+        ),
+        (
+            |tensors, _| tensors.tensors.get_mut("second.weight").unwrap().shape = vec![1, 5, 2, 2],
+            "the tensor second.weight is [1, 5, 2, 2], not a layout of second.weight [2, 2, 5]",
+        ),
+        (
+            |tensors, _| tensors.tensors.get_mut("embedding.weight").unwrap().shape = vec![4, 3],
+            "the tensor embedding.weight is [4, 3], not a layout of embedding.weight [4, 3]",
+        ),
+        (
+            |tensors, _| tensors.tensors.get_mut("third.bias").unwrap().shape = vec![4, 1],
+            "the tensor third.bias is [4, 1], not a layout of third.bias [4]",
+        ),
+        (
+            // Fewer numbers than the shape says.
+            |tensors, _| tensors.tensors.get_mut("third.bias").unwrap().values.truncate(3),
+            "the tensor third.bias can't be read: it holds 3 numbers, not [1, 4, 1, 1]",
+        ),
+        (
+            |tensors, _| tensors.tensors.get_mut("second.slope").unwrap().values[0] = f32::INFINITY,
+            "the tensor second.slope holds a number that is not finite",
+        ),
+        (
+            |tensors, _| tensors.tensors.get_mut("first.bias").unwrap().values[4] = f32::NAN,
+            "the tensor first.bias holds a number that is not finite",
+        ),
+        (
+            |tensors, _| {
+                tensors.tensors.get_mut("first.bias").unwrap().values[4] = f32::MIN;
+                tensors.tensors.get_mut("first.batch_norm.mean").unwrap().values[4] = f32::MAX;
+            },
+            "the tensor first.batch_norm.mean holds a number that is not finite",
+        ),
+        (
+            |tensors, _| tensors.tensors.get_mut("second.batch_norm.variance").unwrap().values[1] = -1e-9,
+            "the tensor second.batch_norm.variance holds a negative variance",
+        ),
+        (|_, map| inputs(map, &[[0, 4]]), "the name map's entry for third.weight: input 4 of 5 is in no range"),
+        (|_, map| inputs(map, &[[0, 3], [2, 2]]), "the name map's entry for third.weight: [2, 2] is empty, or has"),
+        (|_, map| inputs(map, &[[0, 5], [1, 0]]), "the name map's entry for third.weight: [1, 0] is empty, or has"),
+        (|_, map| inputs(map, &[[3, 3]]), "the name map's entry for third.weight: [3, 3] is not within 5 inputs"),
+        (
+            |_, map| inputs(map, &[[9, usize::MAX]]),
+            "the name map's entry for third.weight: [9, 18446744073709551615] is not within 5 inputs",
+        ),
+    ];
+    let network = network();
+    for (change, expected) in changes {
+        let (mut tensors, mut map) = (foreign(&network), map());
+        change(&mut tensors, &mut map);
+        let error = import(description(), &tensors, &map).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}\nwhere this was expected:\n{expected}");
+    }
+}
+
+#[test]
+fn name_maps_are_not_trusted() {
+    let longest = format!("network = '{}'\ntensors = {{}}", "x".repeat(1 << 20));
+    assert!(matches!(NameMap::from_toml(&longest), Err(Error::TooLarge { what: "bytes of name map", .. })));
+    for text in [
+        "",
+        "network = 'x'",
+        "network = 'x'\nunknown = 1\n[tensors]",
+        "network = 'x'\nfolded = 1\n[tensors]",
+        "network = 'x'\n[tensors]\na = 1",
+        "network = 'x'\n[tensors]\na.b = 'x'",
+        "network = 'x'\n[tensors]\na = { minus = 'x' }",
+        "network = 'x'\n[tensors]\na = { tensor = 'x', plus = 'y' }",
+        "network = 'x'\n[tensors]\na = { tensor = 'x', inputs = [[1, 2, 3]] }",
+        "network = 'x'\n[tensors]\na = { tensor = 'x', inputs = [[-1, 2]] }",
+        "network = 'x'\n[tensors]\na = 'x'\na = 'y'",
+    ] {
+        let result = NameMap::from_toml(text);
+        assert!(matches!(result, Err(Error::NameMapSyntax { .. })), "{text}: {result:?}");
+    }
+}
+
+/// Each entry once, but for those that batch normalisation folds away.
+#[test]
+fn built_in_maps_are_complete() {
+    let mut found = 0;
+    for name in NETWORKS {
+        let Some(map) = NameMap::built_in(name) else { continue };
+        found += 1;
+        assert_eq!(map.network, name);
+        let plan = Plan::new(&built_in(name).unwrap()).unwrap();
+        let entries = plan.parameters().entries().iter().chain(plan.statistics().entries());
+        let away =
+            |name: &str| ["scale", "mean", "variance"].iter().any(|end| name.ends_with(&format!("batch_norm.{end}")));
+        let mut expected: Vec<_> =
+            entries.map(|entry| &entry.name).filter(|name| !(map.folded && away(name))).collect();
+        expected.sort();
+        assert!(expected.into_iter().eq(map.tensors.keys()), "{name}");
+        let mut used: Vec<_> = map.tensors.values().map(|source| &source.tensor).collect();
+        let count = used.len();
+        used.sort();
+        used.dedup();
+        assert_eq!(used.len(), count, "{name} uses no tensor twice");
+    }
+    assert_eq!(found, 4);
+}
+
+/// A small safetensors file with a tensor of each kind.
+fn safetensors() -> Vec<u8> {
+    let header = concat!(
+        r#"{"__metadata__":{"format":"pt"},"#,
+        r#""half":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]},"#,
+        r#""counter":{"dtype":"I64","shape":[],"data_offsets":[4,12]},"#,
+        r#""single":{"dtype":"F32","shape":[2],"data_offsets":[12,20]},"#,
+        r#""double":{"dtype":"F64","shape":[1],"data_offsets":[20,28]},"#,
+        r#""brain":{"dtype":"BF16","shape":[1,1,1],"data_offsets":[28,30]}}"#,
+    );
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend([0x00, 0x3c, 0x01, 0x80]);
+    bytes.extend(7u64.to_le_bytes());
+    bytes.extend([0.1f32, -2.0].map(f32::to_le_bytes).concat());
+    bytes.extend(0.1f64.to_le_bytes());
+    bytes.extend([0xc0, 0x3f]);
+    bytes
+}
+
+const XML: &str = r#"<?xml version="1.0" ?>
+<!-- two constants of numbers and one of a shape -->
+<net name="small" version="11">
+    <layers>
+        <layer id="0" name="data" type="Parameter" version="opset1"><data shape="1,3" element_type="f32"/></layer>
+        <layer id="1" name="half &lt;1&gt;" type="Const" version="opset1">
+            <data element_type="f16" shape="1, 2" offset="0" size="4"/>
+            <output><port id="0" precision="FP16"><dim>1</dim><dim>2</dim></port></output>
+        </layer>
+        <layer id="2" name="shape" type="Const"><data element_type="i64" shape="" offset="4" size="8"/></layer>
+        <layer id="3" name="single" type="Const"><data element_type="f32" shape="2" offset="12" size="8"/></layer>
+        <layer id="4" name="scalar" type="Const"><data element_type="f32" shape="" offset="12" size="4"></data></layer>
+    </layers>
+</net>
+"#;
+
+fn bin() -> Vec<u8> {
+    let mut bytes = vec![0x00, 0x3c, 0x01, 0x80];
+    bytes.extend(7u64.to_le_bytes());
+    bytes.extend([0.1f32, -2.0].map(f32::to_le_bytes).concat());
+    bytes
+}
+
+fn assert_tensors(found: &ForeignTensors, expected: &[(&str, &[usize], &[f32])], others: &[(&str, &str)]) {
+    let own = |name: &str| name.to_owned();
+    let tensors = expected
+        .iter()
+        .map(|(name, shape, values)| (own(name), ForeignTensor { shape: shape.to_vec(), values: values.to_vec() }));
+    let others = others.iter().map(|(name, element)| (own(name), own(element)));
+    assert_eq!(*found, ForeignTensors { tensors: tensors.collect(), others: others.collect() });
+}
+
+#[test]
+fn every_element_type_is_read() {
+    let half = [1.0, -(2.0f32.powi(-24))];
+    let expected: &[(&str, &[usize], &[f32])] = &[
+        ("half", &[1, 2], &half),
+        ("single", &[2], &[0.1, -2.0]),
+        ("double", &[1], &[0.1]),
+        ("brain", &[1, 1, 1], &[1.5]),
+    ];
+    assert_tensors(&ForeignTensors::from_safetensors(&safetensors()).unwrap(), expected, &[("counter", "I64")]);
+    let expected: &[(&str, &[usize], &[f32])] =
+        &[("half <1>", &[1, 2], &half), ("single", &[2], &[0.1, -2.0]), ("scalar", &[], &[0.1])];
+    let found = ForeignTensors::from_openvino(XML.as_bytes(), &bin()).unwrap();
+    assert_tensors(&found, expected, &[("shape", "i64")]);
+}
+
+#[test]
+fn safetensors_files_are_not_trusted() {
+    let read = |header: &str, data: usize| {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.resize(bytes.len() + data, 0);
+        ForeignTensors::from_safetensors(&bytes)
+    };
+    assert_eq!(read("{}", 0).unwrap(), ForeignTensors::default());
+    let tensor = |name: &str, dtype: &str, shape: &str, start: u64, end: u64| {
+        format!(r#""{name}":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{start},{end}]}}"#)
+    };
+    let a = tensor("a", "F32", "2", 0, 8);
+    assert!(read(&format!("{{{a}}}"), 8).is_ok());
+    for (second, data) in [
+        (tensor("b", "F32", "2", 4, 12), 12),
+        (tensor("b", "F32", "2", 0, 8), 8),
+        (tensor("b", "F32", "2", 12, 20), 20),
+        (tensor("b", "F32", "2", 8, 16), 15),
+        (tensor("b", "F32", "2", 8, 4), 8),
+        (tensor("b", "F32", "2", 8, u64::MAX), 16),
+        (tensor("b", "F32", "3", 8, 16), 16),
+        (tensor("b", "F64", "2", 8, 16), 16),
+        (tensor("b", "F99", "2", 8, 16), 16),
+        (tensor("b", "F32", "-2", 8, 16), 16),
+        (tensor("b", "F32", "9223372036854775808,2", 8, 8), 8),
+        (tensor("b", "F32", "4611686018427387904,4,2", 8, 8), 8),
+        (tensor("b", "F32", "1,1,1,1,1,1,1,1,2", 8, 16), 16),
+        (r#""b":{"dtype":"F32","shape":[2]}"#.to_owned(), 16),
+        (r#""b":7"#.to_owned(), 16),
+    ] {
+        let result = read(&format!("{{{a},{second}}}"), data);
+        assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "b"), "{second}: {result:?}");
+    }
+    for (header, data) in [(format!("{{{a}}}"), 9), ("{".to_owned(), 0), ("[]".to_owned(), 0), ("[".repeat(1 << 20), 0)]
+    {
+        let result = read(&header, data);
+        assert!(matches!(result, Err(Error::CheckpointSyntax { .. })), "{header:.100}: {result:?}");
+    }
+}
+
+#[test]
+fn openvino_files_are_not_trusted() {
+    let read = |from: &str, to: &str| {
+        assert!(XML.contains(from), "{from}");
+        ForeignTensors::from_openvino(XML.replace(from, to).as_bytes(), &bin())
+    };
+    let single = r#"shape="2" offset="12" size="8""#;
+    for to in [
+        r#"shape="2" offset="13" size="8""#,
+        r#"shape="2" offset="18446744073709551615" size="8""#,
+        r#"shape="2" offset="12" size="18446744073709551608""#,
+        r#"shape="2" offset="-1" size="8""#,
+        r#"shape="3" offset="12" size="8""#,
+        r#"shape="2,x" offset="12" size="8""#,
+        r#"shape="2," offset="12" size="8""#,
+        r#"shape="9223372036854775808,2" offset="0" size="0""#,
+        r#"shape="1,1,1,1,1,1,1,1,2" offset="12" size="8""#,
+        r#"offset="12" size="8""#,
+        r#"shape="2" size="8""#,
+        r#"shape="2" offset="12""#,
+    ] {
+        let result = read(single, to);
+        assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "single"), "{to}: {result:?}");
+    }
+    let result = read(r#"<data element_type="f32" shape="2" offset="12" size="8"/>"#, "");
+    assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "single"), "{result:?}");
+    let result = read("\"scalar\"", "\"single\"");
+    assert!(matches!(&result, Err(Error::DuplicateName { name }) if name == "single"), "{result:?}");
+    let bomb = r#"<!DOCTYPE net [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><net"#;
+    for (from, to) in [
+        ("version=\"11\"", "version=\"7\""),
+        ("version=\"11\"", ""),
+        ("version=\"11\"", "version=\"11\" version=\"11\""),
+        ("<net", bomb),
+        ("&lt;1", "&unknown;"),
+        ("name=\"single\"", "id=\"single\""),
+        ("name=\"single\"", "name=\"single\" name=\"other\""),
+        ("</net>", ""),
+        ("</net>", "</net><net version=\"11\"></net>"),
+        ("</net>", "</layers>"),
+        ("<net ", "<nets "),
+    ] {
+        let result = read(from, to);
+        assert!(matches!(result, Err(Error::ForeignSyntax { format: "OpenVINO", .. })), "{to}: {result:?}");
+    }
+    for xml in [&b""[..], b"<net version='10'", b"\xff\xfe", b"x"] {
+        let result = ForeignTensors::from_openvino(xml, &[]);
+        assert!(matches!(result, Err(Error::ForeignSyntax { .. })), "{xml:?}: {result:?}");
+    }
+    assert!(ForeignTensors::from_openvino(b"<net version='10'/>", &[]).is_ok());
+    let deep = format!("<net version='10'>{}", "<a>".repeat(1 << 20));
+    let result = ForeignTensors::from_openvino(deep.as_bytes(), &[]);
+    assert!(matches!(result, Err(Error::TooLarge { what: "XML elements within each other", .. })), "{result:?}");
+    // Many attributes in one element, in time that does not grow with the square of their number.
+    let attributes: String = (0..1 << 19).map(|number| format!(" a{number}=''")).collect();
+    let wide = format!("<net{attributes} version='10'><layers{attributes}/></net>");
+    let start = Instant::now();
+    assert!(ForeignTensors::from_openvino(wide.as_bytes(), &[]).is_ok());
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    // Many constants over the same bytes.
+    let layers: String = (0..10_000)
+        .map(|name| {
+            let data = r#"<data element_type="f32" shape="4096" offset="0" size="16384"/>"#;
+            format!(r#"<layer name="{name}" type="Const">{data}</layer>"#)
+        })
+        .collect();
+    let xml = format!("<net version='10'><layers>{layers}</layers></net>");
+    let result = ForeignTensors::from_openvino(xml.as_bytes(), &[0; 16384]);
+    assert!(matches!(result, Err(Error::TooLarge { what: "bytes of constants", .. })), "{result:?}");
+}
+
+/// Every byte changed to several others, and every length: an error or another file, in bounded time.
+#[test]
+fn damaged_files_are_read_or_refused() {
+    fn damage(bytes: &[u8], mut read: impl FnMut(&[u8]) -> bool) -> [usize; 2] {
+        let (mut counts, mut copy) = ([0; 2], bytes.to_vec());
+        for index in 0..bytes.len() {
+            for change in [0x01, 0x02, 0x10, 0x20, 0x80, 0xff] {
+                copy[index] ^= change;
+                counts[usize::from(read(&copy))] += 1;
+                copy[index] = bytes[index];
+            }
+            assert!(!read(&bytes[..index]), "cut to {index} bytes");
+        }
+        counts
+    }
+    let start = Instant::now();
+    let counts = damage(&safetensors(), |bytes| ForeignTensors::from_safetensors(bytes).is_ok());
+    assert!(counts.iter().all(|&count| count > 100), "{counts:?}");
+    let whole = bin();
+    let xml = XML.trim_end().as_bytes();
+    let counts = damage(xml, |bytes| ForeignTensors::from_openvino(bytes, &whole).is_ok());
+    assert!(counts.iter().all(|&count| count > 100), "{counts:?}");
+    for length in 0..whole.len() {
+        assert!(ForeignTensors::from_openvino(xml, &whole[..length]).is_err(), "cut to {length} bytes");
+    }
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
+/// A path among the data sets; `None`, with a printed reason, if it is not there.
+fn data(path: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("FACENET_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    let path = root.join(path);
+    if !path.exists() {
+        println!("skipped: {} is missing", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// A published network with faces and what OpenVINO makes of them.
+struct Published {
+    network: &'static str,
+    weights: &'static str,
+    golden: &'static str,
+    faces: &'static str,
+}
+
+const PUBLISHED: [Published; 2] = [
+    Published {
+        network: "mobilefacenet_y1",
+        weights: "mobilefacenet_y1/model-y1-0000",
+        golden: "mobilefacenet_y1/aligned112_100",
+        faces: "mobilefacenet_y1/aligned112",
+    },
+    Published {
+        network: "face_reidentification_retail_0095",
+        weights: "face-reidentification-retail-0095/face-reidentification-retail-0095",
+        golden: "face-reidentification-retail-0095/aligned128_100",
+        faces: "face-reidentification-retail-0095/aligned128",
+    },
+];
+
+impl Published {
+    /// From its safetensors file, after a check that the OpenVINO files hold the same.
+    fn import(&self) -> Option<Network<f32>> {
+        let [safetensors, xml, bin] =
+            ["safetensors", "xml", "bin"].map(|extension| data(&format!("weights/{}.{extension}", self.weights)));
+        let [safetensors, xml, bin] = [safetensors?, xml?, bin?].map(|path| fs::read(path).unwrap());
+        let start = Instant::now();
+        let from_safetensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
+        let from_openvino = ForeignTensors::from_openvino(&xml, &bin).unwrap();
+        println!("{}: read in {:?}, others {:?}", self.network, start.elapsed(), from_openvino.others);
+        assert!(from_safetensors.tensors.len() > 100);
+        assert!(from_safetensors.tensors == from_openvino.tensors, "{}: the files differ", self.network);
+        let map = NameMap::built_in(self.network).unwrap();
+        let [one, other] = [from_safetensors, from_openvino]
+            .map(|tensors| import(built_in(self.network).unwrap(), &tensors, &map).unwrap());
+        assert_eq!((&one.parameters, &one.statistics), (&other.parameters, &other.statistics));
+        Some(one)
+    }
+}
+
+fn cosine(one: ArrayView1<'_, f32>, other: ArrayView1<'_, f32>) -> f64 {
+    let product = |a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>| -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    };
+    product(one, other) / (product(one, one) * product(other, other)).sqrt()
+}
+
+/// The 100 aligned faces against what OpenVINO put out for them.
+#[test]
+fn published_networks_give_the_embeddings_of_another_program() {
+    for published in &PUBLISHED {
+        let name = published.network;
+        let (Some(network), Some(golden), Some(faces)) = (
+            published.import(),
+            data(&format!("golden/{}.safetensors", published.golden)),
+            data(&format!("golden/{}", published.faces)),
+        ) else {
+            continue;
+        };
+        let list = fs::read_to_string(golden.with_extension("txt")).unwrap();
+        let golden = ForeignTensors::from_safetensors(&fs::read(golden).unwrap()).unwrap();
+        let ForeignTensor { shape, values } = &golden.tensors["embeddings"];
+        let golden = Array2::from_shape_vec((shape[0], shape[1]), values.clone()).unwrap();
+        let [height, width] = network.description().input;
+        let mut levels = Vec::new();
+        for file in list.lines() {
+            let face = image::open(faces.join(file)).unwrap().into_rgb8();
+            assert_eq!((face.height() as usize, face.width() as usize), (height, width), "{file}");
+            levels.extend(face.into_raw());
+        }
+        let levels = Array4::from_shape_vec((golden.nrows(), height, width, 3), levels).unwrap();
+        let mut x = Array4::zeros(levels.dim());
+        network.description().preprocessing.apply(levels.view(), x.view_mut());
+        let frozen = FrozenNetwork::new(&network);
+        let embeddings = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
+        assert_eq!((golden.nrows(), golden.ncols()), (100, network.plan().dimension()));
+        let (mut least, mut largest) = (1.0f64, 0.0f64);
+        for (embedding, golden) in embeddings.outer_iter().zip(golden.outer_iter()) {
+            let norm = golden.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+            least = least.min(cosine(embedding, golden));
+            for (&found, &expected) in embedding.iter().zip(golden) {
+                largest = largest.max((f64::from(found) - f64::from(expected) / norm).abs());
+            }
+        }
+        println!("{name}: least cosine 1 - {:e}, largest difference {largest:e}", 1.0 - least);
+        assert!(least >= 0.99999 && largest <= 2e-3, "{name}: {least}, {largest}");
+        // The wrong order of colours shows.
+        x.invert_axis(ndarray::Axis(3));
+        let reversed = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
+        assert!(cosine(reversed.row(0), golden.row(0)) < 0.999, "{name}");
+    }
+}
+
+/// OpenFace's weights, of which five kernels are lost: all others fit, and the lost ones are missed.
+#[test]
+fn every_tensor_of_openface_has_its_place() {
+    const LOST: [(&str, [usize; 4]); 5] = [
+        ("inception_3c_3x3_conv2_w", [256, 128, 3, 3]),
+        ("inception_4e_3x3_conv2_w", [256, 160, 3, 3]),
+        ("inception_5a_1x1_conv_w", [256, 1024, 1, 1]),
+        ("inception_5a_3x3_conv2_w", [384, 96, 3, 3]),
+        ("inception_5b_3x3_conv2_w", [384, 96, 3, 3]),
+    ];
+    let Some(path) = data("weights/nn4.small2_partial/nn4.small2.v1.partial.safetensors") else { return };
+    let mut tensors = ForeignTensors::from_safetensors(&fs::read(path).unwrap()).unwrap();
+    let name = "openface_nn4_small2_v1";
+    let import = |tensors: &ForeignTensors| import(built_in(name).unwrap(), tensors, &NameMap::built_in(name).unwrap());
+    for (lost, shape) in LOST {
+        let error = import(&tensors).unwrap_err().to_string();
+        assert!(
+            error.contains("the file has no tensor") && LOST.iter().any(|(lost, _)| error.ends_with(lost)),
+            "{error}"
+        );
+        tensors.tensors.insert(
+            lost.to_owned(),
+            ForeignTensor { shape: shape.to_vec(), values: vec![0.0; shape.iter().product()] },
+        );
+    }
+    import(&tensors).unwrap();
+}
+
+/// A network in single precision that is none of ours.
+#[test]
+fn both_formats_of_one_network_hold_the_same() {
+    let file = |extension: &str| {
+        data(&format!("weights/landmarks-regression-retail-0009/landmarks-regression-retail-0009.{extension}"))
+    };
+    let (Some(safetensors), Some(xml), Some(bin)) = (file("safetensors"), file("xml"), file("bin")) else { return };
+    let [safetensors, xml, bin] = [safetensors, xml, bin].map(|path| fs::read(path).unwrap());
+    let tensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
+    assert_eq!(tensors.tensors.len(), 42);
+    assert!(tensors == ForeignTensors::from_openvino(&xml, &bin).unwrap());
+}
