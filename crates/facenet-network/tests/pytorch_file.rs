@@ -52,6 +52,20 @@ fn a_state_dictionary_is_found_within_a_checkpoint() {
     assert_eq!((file.tensors.len(), file.others.len()), (5, 1));
 }
 
+/// An ordered dictionary takes its items as a list of pairs in Python 2, whose texts are bytes; before PyTorch 0.4 tensors have
+/// no gradients.
+#[test]
+fn files_of_python_2_and_the_first_versions() {
+    let bytes = |pickle: Opcodes, text: &str| pickle.raw([b'U', u8::try_from(text.len()).unwrap()]).raw(text);
+    let pickle = Opcodes::default().raw("ccollections\nOrderedDict\n(](");
+    let pickle = bytes(pickle.raw("]("), "weight").raw("ctorch._utils\n_rebuild_tensor\n((");
+    let pickle = bytes(pickle, "storage").raw("ctorch\nFloatStorage\n");
+    let pickle = bytes(bytes(pickle, "0"), "cpu").raw(b"K\x04NtQK\x01K\x02K\x01\x86K\x01K\x01\x86tRe");
+    let file = bytes(pickle.raw("]("), "epoch").raw(b"K\x03eetR").read().unwrap();
+    assert_tensor(&file, "weight", &[2, 1], &[2.0, 3.0]);
+    assert_eq!(file.tensors.len(), 1);
+}
+
 /// A pickle of protocol 2, put together opcode by opcode.
 #[derive(Clone, Default)]
 struct Opcodes(Vec<u8>);
@@ -217,6 +231,7 @@ fn functions_are_named_and_never_called() {
 fn what_is_no_state_dictionary_is_an_error() {
     for (pickle, part) in [
         (Opcodes::default().raw("N"), "None, not a dictionary"),
+        (Opcodes::default().tensor(0, &[1], &[1]), "a tensor, not a dictionary"),
         (Opcodes::default().raw("}"), "no tensors"),
         (single("epoch", |pickle| pickle.raw("K\x03")), "no tensors"),
         (Opcodes::default().raw("}").raw(b"K\x01").tensor(0, &[1], &[1]).raw("s"), "not a text"),

@@ -220,10 +220,10 @@ impl<'a> File<'a> {
     /// Which function makes a tensor, if the value is one, and the arguments.
     fn tensor_function(&self, id: Id) -> Option<(&'a str, Id)> {
         let Value::Call(function, arguments) = *self.pickle.value(id) else { return None };
-        let ("torch._utils", name @ ("_rebuild_tensor_v2" | "_rebuild_parameter")) = self.pickle.global(function)?
-        else {
+        let ("torch._utils", name) = self.pickle.global(function)? else { return None };
+        if !matches!(name, "_rebuild_tensor_v2" | "_rebuild_tensor" | "_rebuild_parameter") {
             return None;
-        };
+        }
         Some((name, arguments))
     }
 
@@ -243,10 +243,13 @@ impl<'a> File<'a> {
             }
             (None, _) => return Err(format!("it is {}, not a tensor", self.describe(id))),
         };
-        let Some(("_rebuild_tensor_v2", arguments)) = tensor else {
-            return Err("the parameter is not made from a tensor".to_owned());
+        // Storage, offset, shape and strides; since PyTorch 0.4 also whether it has a gradient, and its hooks.
+        let (count, arguments) = match tensor {
+            Some(("_rebuild_tensor_v2", arguments)) => (6, arguments),
+            Some(("_rebuild_tensor", arguments)) => (4, arguments),
+            _ => return Err("the parameter is not made from a tensor".to_owned()),
         };
-        let arguments = self.pickle.tuple(arguments).filter(|arguments| arguments.len() == 6);
+        let arguments = self.pickle.tuple(arguments).filter(|arguments| arguments.len() == count);
         arguments.map(Some).ok_or_else(|| "it is not made as tensors are".to_owned())
     }
 
@@ -324,6 +327,7 @@ impl<'a> File<'a> {
             Value::Dictionary(_) => "a dictionary".to_owned(),
             Value::Persistent(_) => "a storage".to_owned(),
             Value::Global(..) => format!("the class or function {}", self.path(id)),
+            Value::Call(..) if self.tensor_function(id).is_some() => "a tensor".to_owned(),
             Value::Call(function, _) => format!("what {} would make", self.path(function)),
         }
     }

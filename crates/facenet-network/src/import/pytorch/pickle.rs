@@ -220,7 +220,7 @@ impl<'a> Machine<'a> {
             }
             b'R' | 0x81 => {
                 let (arguments, function) = (self.pop()?, self.pop()?);
-                let value = self.call(function, arguments);
+                let value = self.call(function, arguments)?;
                 self.push(value);
             }
             // The state of an object: of those that are understood, only what a state dictionary says about versions.
@@ -306,17 +306,27 @@ impl<'a> Machine<'a> {
         if texts { Ok(()) } else { Err(inconsistent()) }
     }
 
-    /// An empty ordered dictionary is one. All other calls stay calls.
-    fn call(&self, function: Id, arguments: Id) -> Value<'a> {
+    /// A call. That of an ordered dictionary is one, with the items that Python 2 gives it as a list of pairs.
+    fn call(&mut self, function: Id, arguments: Id) -> Result<Value<'a>, Error> {
         if let Value::Global(module, name) = self.value(function)
             && let Value::Text("collections") = self.value(*module)
             && let Value::Text("OrderedDict") = self.value(*name)
-            && let Value::Tuple(arguments) = self.value(arguments)
-            && arguments.is_empty()
         {
-            return Value::Dictionary(Vec::new());
+            let list = match self.value(arguments) {
+                Value::Tuple(arguments) if arguments.is_empty() => return Ok(Value::Dictionary(Vec::new())),
+                Value::Tuple(arguments) if arguments.len() == 1 => arguments[0],
+                _ => return Err(inconsistent()),
+            };
+            // The list is taken, so that a hostile file can't have it copied over and over.
+            let Value::List(list) = &mut self.values[list.0 as usize] else { return Err(inconsistent()) };
+            let list = std::mem::take(list);
+            let pair = |id: &Id| match self.value(*id) {
+                Value::List(pair) | Value::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
+                _ => Err(inconsistent()),
+            };
+            return Ok(Value::Dictionary(list.iter().map(pair).collect::<Result<_, _>>()?));
         }
-        Value::Call(function, arguments)
+        Ok(Value::Call(function, arguments))
     }
 
     fn set_items(&mut self, items: &[Id]) -> Result<(), Error> {
