@@ -1,6 +1,6 @@
 //! Arguments of commands that take a network with its weights.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -24,7 +24,7 @@ pub struct ForeignArguments {
 
 impl ForeignArguments {
     /// Reads a checkpoint, or the weights of another program.
-    pub fn read(&self, weights: &PathBuf) -> Result<Network<f32>> {
+    pub fn read(&self, weights: &Path) -> Result<Network<f32>> {
         let map = self.map.as_ref().map(|path| {
             let text = read_toml(path)?;
             NameMap::from_toml(&text).with_context(|| format!("in {}", shown(path)))
