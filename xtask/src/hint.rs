@@ -9,7 +9,10 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
 
 /// By what is wrong with a file.
 fn by_content(error: &anyhow::Error) -> Option<&'static str> {
-    use facenet::Error::{Checkpoint, Data, MissingBuffer, OtherPictures, UnknownWeights, WrongHistory};
+    use facenet::Error::{
+        Checkpoint, Data, MapOfUnknownNetwork, MissingBuffer, NoNameMap, NotForeign, OtherPictures, UnknownWeights,
+        WrongHistory,
+    };
     use facenet_data::Error as Wrong;
     match error.chain().find_map(|cause| cause.downcast_ref::<facenet::Error>())? {
         Data(
@@ -36,6 +39,9 @@ fn by_content(error: &anyhow::Error) -> Option<&'static str> {
         Checkpoint { .. } | OtherPictures | WrongHistory | MissingBuffer { .. } => {
             Some("give the checkpoint that belongs to it, or train anew without --resume")
         }
+        NotForeign { .. } => Some("leave out --network and --map"),
+        NoNameMap { .. } => Some("give one by --map FILE.toml: docs/weights.md says how it is written"),
+        MapOfUnknownNetwork { .. } => Some("give the network by --network FILE.toml"),
         UnknownWeights { .. } => Some(
             "say which network it is by --network NAME, and give a map of names by --map FILE.toml if it has none built in",
         ),

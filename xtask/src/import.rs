@@ -1,9 +1,9 @@
 //! `cargo xtask import`: the weights of another program as a checkpoint.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use facenet::{CHECKPOINT_FILE, Checkpoint, weights_sha256, write_checkpoint};
 use facenet_data::shown;
 use facenet_network::Network;
@@ -43,9 +43,19 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let network = arguments.foreign.read(&arguments.weights)?;
     let weights_sha256 = weights_sha256(&network);
     let description = network.description().clone();
-    let out = arguments.out.clone().unwrap_or_else(|| workspace().join("runs").join(&description.name));
+    let out = match &arguments.out {
+        Some(out) => out.clone(),
+        None => {
+            let single = Path::new(&description.name).components().eq([Component::Normal(description.name.as_ref())]);
+            ensure!(single, "{} is no name for a folder: say where the checkpoint goes by --out", description.name);
+            workspace().join("runs").join(&description.name)
+        }
+    };
     fs::create_dir_all(&out).map_err(|source| facenet::Error::Write { path: out.clone(), source })?;
     let checkpoint = out.join(CHECKPOINT_FILE);
+    let same = fs::canonicalize(&checkpoint)
+        .is_ok_and(|there| fs::canonicalize(&arguments.weights).is_ok_and(|from| from == there));
+    ensure!(!same, "{} would be written over itself", shown(&checkpoint));
     let Network { parameters, statistics, .. } = network;
     let report = Report {
         file: shown(&arguments.weights),

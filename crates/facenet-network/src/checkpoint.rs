@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::parameters::{Entry, ParameterTable, Parameters};
 use crate::plan::at_most;
@@ -90,6 +90,23 @@ impl Checkpoint {
             }
         }
         Ok(())
+    }
+
+    /// Whether a file says in its header that it is a checkpoint. It may be a damaged one.
+    #[must_use]
+    pub fn recognizes(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Header {
+            #[serde(rename = "__metadata__")]
+            metadata: Format,
+        }
+        #[derive(Deserialize)]
+        struct Format {
+            format: String,
+        }
+
+        let header = split_header(bytes).ok().and_then(|(header, _)| serde_json::from_slice::<Header>(header).ok());
+        header.is_some_and(|header| header.metadata.format == FORMAT)
     }
 
     /// Reads a file. Nothing is allocated for its numbers until its tensors are known to be those of its description.

@@ -6,7 +6,7 @@ mod openvino;
 mod pytorch;
 mod safetensors;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ndarray::{ArrayView3, Axis, Slice, concatenate};
@@ -15,6 +15,7 @@ pub use foreign_tensors::{ForeignTensor, ForeignTensors};
 pub use name_map::{NameMap, Source};
 
 use crate::parameters::{Entry, ParameterTable, Parameters};
+use crate::plan::Operation;
 use crate::{Description, Error, Network, Plan};
 
 /// A network with the tensors of another program's file, which a name map finds and arranges.
@@ -23,7 +24,7 @@ use crate::{Description, Error, Network, Plan};
 /// ours                                   theirs, one of
 /// convolution       [kh, kw, in, out]    [out, in, kh, kw]
 /// depthwise         [kh, kw, c]          [c, 1, kh, kw]   [c, 1, 1, kh, kw]
-/// fully connected   [in, out]            [out, in]        [out, in, 1, 1]
+/// fully connected   [in, out]            [out, in]        [out, in, 1, 1]       in: ours [h, w, c], theirs [c, h, w]
 /// per channel       [c]                  [c]   [1, c]   [1, c, 1, 1]   [c, 1, 1]
 /// ```
 ///
@@ -44,7 +45,12 @@ pub fn import(description: Description, tensors: &ForeignTensors, map: &NameMap)
     if let Some(name) = map.tensors.keys().find(|name| !known.contains(&***name)) {
         return Err(Error::MapEntry { name: name.clone(), reason: "the network has nothing of that name".to_owned() });
     }
-    let importer = Importer { tensors, map, epsilon: plan.epsilon };
+    let maps = plan.operations.iter().filter_map(|operation| match operation {
+        Operation::Linear { x, weight, .. } => Some((*weight, plan.shape(x))),
+        _ => None,
+    });
+    let maps = maps.map(|(weight, shape)| (&*plan.parameters().entries()[weight].name, shape)).collect();
+    let importer = Importer { tensors, map, epsilon: plan.epsilon, maps };
     let parameters = importer.parameters(plan.parameters())?;
     let statistics = importer.parameters(plan.statistics())?;
     let sources = map.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]);
@@ -59,6 +65,8 @@ struct Importer<'a> {
     tensors: &'a ForeignTensors,
     map: &'a NameMap,
     epsilon: f64,
+    /// Height, width and channels of what each fully connected layer reads, by the name of its weights.
+    maps: HashMap<&'a str, [usize; 3]>,
 }
 
 impl<'a> Importer<'a> {
@@ -122,7 +130,9 @@ impl<'a> Importer<'a> {
                 Some((channels, 1, rows * columns))
             }
             (&[inputs, outputs], &[rows, columns] | &[rows, columns, 1, 1]) if [columns, rows] == [inputs, outputs] => {
-                Some((outputs, inputs, 1))
+                // Ours are flattened by pixels, theirs by channels.
+                let [height, width, channels] = self.maps.get(&*entry.name).copied().unwrap_or([1, 1, inputs]);
+                Some((outputs, channels, height * width))
             }
             (&[channels], &[c] | &[1, c] | &[1, c, 1, 1] | &[c, 1, 1]) if c == channels => Some((channels, 1, 1)),
             _ => None,

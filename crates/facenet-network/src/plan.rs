@@ -265,6 +265,12 @@ impl Plan {
         self.slots.iter().map(|shape| shape.iter().product::<usize>()).sum()
     }
 
+    /// Height, width and channels of a place.
+    pub(crate) fn shape(&self, place: &Place) -> [usize; 3] {
+        let [height, width, _] = self.slots[place.slot];
+        [height, width, place.channels.len()]
+    }
+
     pub(crate) fn output_slot(&self) -> usize {
         self.slots.len() - 1
     }

@@ -689,3 +689,34 @@ fn both_formats_of_one_network_hold_the_same() {
     assert_eq!(tensors.tensors.len(), 42);
     assert!(tensors == ForeignTensors::from_openvino(&xml, &bin).unwrap());
 }
+
+/// A fully connected layer behind a picture of 2 x 3 with two channels: other programs flatten it by channels.
+#[test]
+fn a_flattened_picture_has_its_channels_last() {
+    let description = Description::from_toml("name = 'flat'\ninput = [2, 3]\nembedding = 2\nlayers = []").unwrap();
+    let map = NameMap::from_toml("network = 'flat'\n[tensors]\n\"embedding.weight\" = 'fc'").unwrap();
+    // The number of a weight says where it belongs: output, channel, row and column.
+    let theirs = |output: usize, channel: usize, row: usize, column: usize| {
+        (output * 1_000 + channel * 100 + row * 10 + column) as f32
+    };
+    let mut values = Vec::new();
+    for output in 0..2 {
+        for (channel, row) in (0..3).flat_map(|channel| (0..2).map(move |row| (channel, row))) {
+            values.extend((0..3).map(|column| theirs(output, channel, row, column)));
+        }
+    }
+    let file = |values: Vec<f32>| ForeignTensors {
+        tensors: BTreeMap::from([("fc".to_owned(), ForeignTensor { shape: vec![2, 18], values })]),
+        others: BTreeMap::new(),
+    };
+    let network = import(description.clone(), &file(values.clone()), &map).unwrap();
+    let mut ours = network.parameters.values.iter();
+    for (row, column) in (0..2).flat_map(|row| (0..3).map(move |column| (row, column))) {
+        for (channel, output) in (0..3).flat_map(|channel| (0..2).map(move |output| (channel, output))) {
+            assert_eq!(ours.next(), Some(&theirs(output, channel, row, column)));
+        }
+    }
+    values.push(0.0);
+    let error = import(description, &file(values), &map).unwrap_err();
+    assert!(matches!(&error, Error::TensorShape { name, .. } if name == "fc"), "{error}");
+}

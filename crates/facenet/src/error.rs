@@ -152,6 +152,28 @@ pub enum Error {
         /// What is wrong with it.
         source: facenet_network::Error,
     },
+    /// A checkpoint was given together with what only another program's file leaves open.
+    #[error("{} is a checkpoint, which says itself what its network is", shown(path))]
+    NotForeign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no built-in name map for a network.
+    #[error("{}: there is no built-in map of names for {network}", shown(path))]
+    NoNameMap {
+        /// The file of weights.
+        path: PathBuf,
+        /// The network.
+        network: String,
+    },
+    /// A name map is for a network that is not built in.
+    #[error("{}: the map of names is for {network}, which is no built-in network", shown(path))]
+    MapOfUnknownNetwork {
+        /// The file of weights.
+        path: PathBuf,
+        /// The network.
+        network: String,
+    },
     /// A file of another program holds the tensors of no network that is known here.
     #[error("{} has no tensors of a network known here", shown(path))]
     UnknownWeights {

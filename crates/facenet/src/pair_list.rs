@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use facenet_data::{Coordinates, Crop, LandmarkList, Landmarks, PairList};
 use facenet_metrics::{Pair, PairScores, ThresholdSearch, squared_distances};
-use ndarray::{Array2, ArrayView4, Axis, s};
+use ndarray::{Array2, s};
 use serde::Serialize;
 
 use crate::dataset::{Pictures, lfw};
 use crate::{Embed, Embedder, Error, FramedFaces, Observer, Progress};
 
-/// Faces embedded between two reports of progress.
-const EMBEDDED: usize = 128;
+/// Pictures that are in memory at the same time.
+const PART: usize = 256;
+/// The part of the middle 160 x 160 of LFW's pictures that is the face, where it is not aligned: that of the recipe for LFW.
+const LFW_CROP: Crop = Crop::Center { fraction: 0.7 };
 /// The false accept rates at which validation rates are reported.
 const FALSE_ACCEPT_RATES: [f64; 3] = [1e-3, 1e-2, 1e-1];
 
@@ -77,10 +79,10 @@ pub fn evaluate_lfw(
     let pictures = Pictures { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: Coordinates::Lfw };
     let list = |name: &str| PairList::read(&folder.join("protocol").join(name));
     match view {
-        LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &pictures, progress),
+        LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &pictures, &LFW_CROP, progress),
         LfwView::One => {
             let training = list("pairsDevTrain.txt")?;
-            evaluate(embedder, &list("pairsDevTest.txt")?, Some(&training), &pictures, progress)
+            evaluate(embedder, &list("pairsDevTest.txt")?, Some(&training), &pictures, &LFW_CROP, progress)
         }
     }
 }
@@ -99,7 +101,7 @@ pub fn evaluate_pair_list(
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
     let pictures = Pictures { root: images, landmarks, coordinates: Coordinates::Picture };
-    evaluate(embedder, list, None, &pictures, progress)
+    evaluate(embedder, list, None, &pictures, &Crop::Whole, progress)
 }
 
 fn evaluate(
@@ -107,10 +109,11 @@ fn evaluate(
     list: &PairList,
     training: Option<&PairList>,
     pictures: &Pictures<'_>,
+    crop: &Crop,
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
     let start = Instant::now();
-    let (scores, faces) = score(embedder, list, pictures, progress)?;
+    let (scores, faces) = score(embedder, list, pictures, crop, progress)?;
     let (accuracy, standard_error, standard_deviation, thresholds) = match training {
         None => {
             let folds: Vec<usize> = list.folds.iter().map(ExactSizeIterator::len).collect();
@@ -119,7 +122,7 @@ fn evaluate(
             (result.accuracy, result.standard_error, Some(result.standard_deviation), thresholds)
         }
         Some(training) => {
-            let (training, _) = score(embedder, training, pictures, progress)?;
+            let (training, _) = score(embedder, training, pictures, crop, progress)?;
             let threshold = training.best_threshold(ThresholdSearch::Exact).threshold;
             let accuracy = scores.accuracy_at(threshold);
             (accuracy, (accuracy * (1.0 - accuracy) / scores.len() as f64).sqrt(), None, vec![threshold])
@@ -149,34 +152,30 @@ fn score(
     embedder: &Embedder,
     list: &PairList,
     pictures: &Pictures<'_>,
+    crop: &Crop,
     progress: Observer<'_>,
 ) -> Result<(PairScores, FramedFaces), Error> {
     let paths: Vec<PathBuf> = list.resolve(pictures.root)?;
     let template = embedder.description().preprocessing.template.map(Landmarks);
     let of = paths.len();
-    let (faces, framed) = pictures.load(&paths, &Crop::Whole, template, embedder.input_size(), &|done| {
-        progress(Progress::Loading { done, of });
-    })?;
-    let embeddings = embed(embedder, faces.view(), progress)?;
+    let mut embeddings = Array2::zeros((of, embedder.dimension()));
+    let mut framed = Vec::with_capacity(of);
+    // A part at a time: the faces of long lists together would take much memory.
+    for start in (0..of).step_by(PART) {
+        progress(Progress::Embedding { done: start, of });
+        let part = start..(start + PART).min(of);
+        let (faces, how) = pictures.load(&paths[part.clone()], crop, template, embedder.input_size(), &|_| ())?;
+        let embedded = embedder.embed(faces.view()).map_err(|error| match error {
+            Error::NotFiniteEmbedding { row } => Error::NotFiniteEmbedding { row: start + row },
+            other => other,
+        })?;
+        embeddings.slice_mut(s![part, ..]).assign(&embedded);
+        framed.extend(how);
+    }
     progress(Progress::Evaluating);
     let pairs: Vec<Pair> =
         list.pairs.iter().map(|pair| Pair { first: pair.left, second: pair.right, same: pair.same }).collect();
     let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
     let scores = PairScores::new(&squared_distances(embeddings.view(), &pairs), &same)?;
     Ok((scores, FramedFaces::count(framed.iter())))
-}
-
-fn embed(embedder: &Embedder, faces: ArrayView4<'_, u8>, progress: Observer<'_>) -> Result<Array2<f32>, Error> {
-    let of = faces.len_of(Axis(0));
-    let mut embeddings = Array2::zeros((of, embedder.dimension()));
-    for start in (0..of).step_by(EMBEDDED) {
-        progress(Progress::Embedding { done: start, of });
-        let part = start..(start + EMBEDDED).min(of);
-        let embedded = embedder.embed(faces.slice(s![part.clone(), .., .., ..])).map_err(|error| match error {
-            Error::NotFiniteEmbedding { row } => Error::NotFiniteEmbedding { row: start + row },
-            other => other,
-        })?;
-        embeddings.slice_mut(s![part, ..]).assign(&embedded);
-    }
-    Ok(embeddings)
 }

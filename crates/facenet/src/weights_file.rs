@@ -1,13 +1,10 @@
 //! Networks with their weights, in the files of this and of other programs.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use facenet_data::open_regular_file;
-use facenet_network::{
-    Checkpoint, Description, Error as NetworkError, ForeignTensors, NETWORKS, NameMap, Network, built_in, import,
-};
+use facenet_network::{Checkpoint, Description, ForeignTensors, NETWORKS, NameMap, Network, built_in, import};
 
 use crate::Error;
 
@@ -38,36 +35,46 @@ pub struct ForeignNetwork {
 pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Network<f32>, Error> {
     let failed = |source| Error::Weights { path: path.to_owned(), source };
     let bytes = read(path)?;
+    if Checkpoint::recognizes(&bytes) {
+        if foreign.network.is_some() || foreign.map.is_some() {
+            return Err(Error::NotForeign { path: path.to_owned() });
+        }
+        let Checkpoint { description, parameters, statistics, .. } = Checkpoint::from_bytes(&bytes).map_err(failed)?;
+        return Network::with_parameters(description, parameters, statistics).map_err(failed);
+    }
     let tensors = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml")) {
         ForeignTensors::from_openvino(&bytes, &read(&path.with_extension("bin"))?)
-    } else if bytes.starts_with(b"PK") || bytes.starts_with(b"\x80") {
+    } else if bytes.get(8) != Some(&b'{') && (bytes.starts_with(b"PK") || bytes.starts_with(b"\x80")) {
         ForeignTensors::from_pytorch(&bytes)
     } else {
-        match Checkpoint::from_bytes(&bytes) {
-            Ok(Checkpoint { description, parameters, statistics, .. }) => {
-                return Network::with_parameters(description, parameters, statistics).map_err(failed);
-            }
-            // Without the name of our format it is another program's.
-            Err(NetworkError::CheckpointMetadata { field: "format" }) => ForeignTensors::from_safetensors(&bytes),
-            Err(error) => Err(error),
-        }
+        // The length of its header, then a JSON object.
+        ForeignTensors::from_safetensors(&bytes)
     };
-    let tensors = tensors.map_err(failed)?;
     drop(bytes);
+    let tensors = tensors.map_err(failed)?;
     let map = match (&foreign.map, &foreign.network) {
-        (Some(map), _) => Some(map.clone()),
-        (None, Some(network)) => NameMap::built_in(&network.name),
-        (None, None) => NETWORKS.into_iter().filter_map(NameMap::built_in).find(|map| map.fits(&tensors)),
+        (Some(map), _) => map.clone(),
+        (None, Some(network)) => NameMap::built_in(&network.name)
+            .ok_or_else(|| Error::NoNameMap { path: path.to_owned(), network: network.name.clone() })?,
+        (None, None) => likeliest_map(&tensors).ok_or_else(|| Error::UnknownWeights { path: path.to_owned() })?,
     };
-    let map = map.ok_or_else(|| Error::UnknownWeights { path: path.to_owned() })?;
     let description = foreign.network.clone().or_else(|| built_in(&map.network));
-    let description = description.ok_or_else(|| Error::UnknownWeights { path: path.to_owned() })?;
+    let description = description
+        .ok_or_else(|| Error::MapOfUnknownNetwork { path: path.to_owned(), network: map.network.clone() })?;
     import(description, &tensors, &map).map_err(failed)
+}
+
+/// The built-in map of which the file has the largest share of tensors, if that is more than half: what is missing then is
+/// named by the import.
+fn likeliest_map(tensors: &ForeignTensors) -> Option<NameMap> {
+    let maps = NETWORKS.into_iter().filter_map(NameMap::built_in).map(|map| (map.share_in(tensors), map));
+    let (share, map) = maps.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    (share > 0.5).then_some(map)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
-    let file: File = open_regular_file(path).map_err(failed)?;
+    let file = open_regular_file(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.len() > LIMIT {
         return Err(Error::CheckpointTooLong { path: path.to_owned(), limit: LIMIT });
     }

@@ -88,15 +88,14 @@ impl NameMap {
         Some(Self::from_toml(text).expect("the built-in maps are valid"))
     }
 
-    /// Whether a file has all tensors that the map names.
+    /// The share of the tensors that the map names which a file has: 1 if it has all of them.
     #[must_use]
-    pub fn fits(&self, file: &ForeignTensors) -> bool {
-        self.tensors.values().all(|source| {
-            [Some(&source.tensor), source.minus.as_ref()]
-                .into_iter()
-                .flatten()
-                .all(|name| file.tensors.contains_key(name))
-        })
+    pub fn share_in(&self, file: &ForeignTensors) -> f64 {
+        let named = self.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]);
+        let (found, all) = named.flatten().fold((0_usize, 0_usize), |(found, all), name| {
+            (found + usize::from(file.tensors.contains_key(name)), all + 1)
+        });
+        found as f64 / all.max(1) as f64
     }
 
     /// Reads a map in TOML.
