@@ -142,10 +142,13 @@ impl<'a> Importer<'a> {
                 (format!("{:?}", tensor.shape), format!("a layout of {} {:?}", entry.name, entry.shape));
             return Err(Error::TensorShape { name: name.to_owned(), found, expected });
         };
-        let theirs = ArrayView3::from_shape(shape, &tensor.values).map_err(|_| {
+        let (outputs, inputs, taps) = shape;
+        let theirs = ArrayView3::from_shape(shape, &tensor.values).ok();
+        // The view alone would take a part of too many.
+        let Some(theirs) = theirs.filter(|_| tensor.values.len() == outputs * inputs * taps) else {
             let reason = format!("it holds {} numbers, not {:?}", tensor.values.len(), tensor.shape);
-            Error::MalformedTensor { name: name.to_owned(), reason }
-        })?;
+            return Err(Error::MalformedTensor { name: name.to_owned(), reason });
+        };
         let ranges = match &source.inputs {
             Some(ranges) => permutation(ranges, theirs.dim().1).map_err(|reason| map_entry(&entry.name, reason))?,
             None => vec![Slice::from(..)],

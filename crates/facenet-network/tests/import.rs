@@ -718,5 +718,5 @@ fn a_flattened_picture_has_its_channels_last() {
     }
     values.push(0.0);
     let error = import(description, &file(values), &map).unwrap_err();
-    assert!(matches!(&error, Error::TensorShape { name, .. } if name == "fc"), "{error}");
+    assert!(matches!(&error, Error::MalformedTensor { name, .. } if name == "fc"), "{error}");
 }
