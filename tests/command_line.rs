@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use facenet_data::SyntheticFaces;
 use facenet_network::{NETWORKS, paper_network};
-use facenet_tests::{Finished, Program, TINY_RECIPE, data, write_people};
+use facenet_tests::{Finished, Program, TINY_RECIPE, data, write_people, write_picture};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -51,6 +52,8 @@ fn every_command_explains_itself() {
         ),
         ("networks", &["--normalization", "--dimension", "--json"]),
         ("download", &["--data", "--mirror", "--offline", "--json"]),
+        ("evaluate", &["lfw", "pairs"]),
+        ("import", &["--network", "--map", "--out", "--json"]),
         ("gradcheck", &["--json"]),
     ] {
         assert!(overview.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{overview}");
@@ -99,6 +102,19 @@ fn wrong_use_ends_with_two() {
         &["networks", "--normalization", "bias"],
         &["networks", "--markdown", "--json"],
         &["gradcheck", "--seed", "1"],
+        &["import"],
+        &["import", "one.pt", "other.pt"],
+        &["import", "one.pt", "--network", "nn5"],
+        &["import", "one.pt", "--steps", "3"],
+        &["evaluate"],
+        &["evaluate", "--weights", "one.pt"],
+        &["evaluate", "orl", "--weights", "one.pt"],
+        &["evaluate", "lfw"],
+        &["evaluate", "lfw", "--weights", "one.pt", "--view", "3"],
+        &["evaluate", "lfw", "--weights", "one.pt", "--threads", "0"],
+        &["evaluate", "pairs", "list.txt", "--images", "people"],
+        &["evaluate", "pairs", "list.txt", "--weights", "one.pt"],
+        &["evaluate", "pairs", "--images", "people", "--weights", "one.pt"],
     ] {
         let Finished { code, stdout, stderr } = xtask(folder.path(), arguments);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
@@ -438,4 +454,140 @@ fn wrong_networks_are_refused_by_file_and_layer() {
     let Finished { code, stderr, .. } =
         xtask(folder.path(), &["networks", "nn4_small2", "--normalization", "local_response"]);
     assert!(code == Some(1) && stderr.contains("nn4_small2 has no local response normalisation"), "{stderr}");
+}
+
+const WEIGHTS_PAGE: &str = include_str!("../docs/weights.md");
+
+/// The tensors of the example in docs/weights.md, as PyTorch names and arranges them.
+const EXAMPLE: [(&str, &[usize]); 12] = [
+    ("features.0.weight", &[16, 3, 5, 5]),
+    ("features.0.bias", &[16]),
+    ("features.1.weight", &[16]),
+    ("features.1.bias", &[16]),
+    ("features.1.running_mean", &[16]),
+    ("features.1.running_var", &[16]),
+    ("features.3.weight", &[32, 16, 3, 3]),
+    ("features.4.weight", &[32]),
+    ("features.4.bias", &[32]),
+    ("features.4.running_mean", &[32]),
+    ("features.4.running_var", &[32]),
+    ("head.weight", &[24, 32]),
+];
+
+/// A folder with the example of docs/weights.md: `mine.toml`, `map.toml` and weights that they fit, and a list of pairs.
+fn folder_with_weights() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let examples: Vec<&str> =
+        WEIGHTS_PAGE.split("```toml\n").skip(1).map(|block| block.split_once("```").unwrap().0).collect();
+    assert_eq!(examples.len(), 2);
+    fs::write(path("mine.toml"), examples[0]).unwrap();
+    fs::write(path("map.toml"), examples[1]).unwrap();
+
+    let (mut header, mut numbers) = (serde_json::Map::new(), Vec::<u8>::new());
+    let classifier = ("classifier.weight", &[9, 24][..]);
+    for (index, (name, shape)) in EXAMPLE.into_iter().chain([classifier]).enumerate() {
+        let start = numbers.len();
+        // Waves of many frequencies, positive ones where they are variances.
+        let values = (0..shape.iter().product::<usize>()).map(|at| ((at * (index + 3)) as f32).sin());
+        let offset = if name.ends_with("running_var") { 1.5 } else { 0.0 };
+        numbers.extend(values.flat_map(|value| (value + offset).to_le_bytes()));
+        let info = serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, numbers.len()] });
+        header.insert(name.to_owned(), info);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    fs::write(path("mine.safetensors"), [&(header.len() as u64).to_le_bytes(), &*header, &*numbers].concat()).unwrap();
+
+    let world = SyntheticFaces::new(1);
+    for person in 1..=4 {
+        let own = path("people").join(format!("p{person}"));
+        fs::create_dir_all(&own).unwrap();
+        for number in 1..=2 {
+            let picture = world.portrait(person, number, [50, 40]);
+            write_picture(&own.join(format!("p{person}_000{number}.png")), &picture);
+        }
+    }
+    let list = "2 2\np1 1 2\np2 1 2\np1 1 p2 1\np1 2 p2 2\np3 1 2\np4 1 2\np3 1 p4 1\np3 2 p4 2\n";
+    fs::write(path("pairs.txt"), list.replace(' ', "\t")).unwrap();
+    folder
+}
+
+#[test]
+fn weights_of_another_program_are_imported_and_evaluated() {
+    let folder = folder_with_weights();
+    let foreign = ["--network", "mine.toml", "--map", "map.toml"];
+    let imported = json(folder.path(), &[&["import", "mine.safetensors"][..], &foreign].concat());
+    assert_eq!((&imported["file"], &imported["network"]), (&"mine.safetensors".into(), &"mine".into()));
+    assert_eq!(imported["parameters"], 5 * 5 * 3 * 16 + 2 * 16 + 3 * 3 * 16 * 32 + 2 * 32 + 32 * 24);
+    assert_eq!(imported["weights_sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(imported["checkpoint"], "runs/mine/checkpoint.safetensors");
+    let checkpoint = facenet::read_checkpoint(&folder.path().join("runs/mine/checkpoint.safetensors")).unwrap();
+    assert!(checkpoint.description.name == "mine" && checkpoint.training.is_none());
+    let text = done(folder.path(), &[&["import", "mine.safetensors", "--out", "out/here"][..], &foreign].concat());
+    assert!(text.contains("the weights of mine, 6,672 learned numbers"), "{text}");
+    assert!(text.ends_with("out/here/checkpoint.safetensors written\n"), "{text}");
+
+    // The checkpoint needs no map; the file itself does, and gives the same.
+    let pairs = ["evaluate", "pairs", "pairs.txt", "--images", "people", "--weights"];
+    let result = json(folder.path(), &[&pairs[..], &["out/here/checkpoint.safetensors"]].concat());
+    let mut keys: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let expected =
+        "accuracy auc eer faces network pairs seconds standard_deviation standard_error thresholds val_at_far";
+    assert_eq!(keys.join(" "), expected);
+    assert_eq!(
+        (&result["network"], &result["pairs"], &result["faces"]["cropped"]),
+        (&"mine".into(), &8.into(), &8.into())
+    );
+    assert_eq!(result["thresholds"].as_array().unwrap().len(), 2);
+    for field in ["accuracy", "auc", "eer", "standard_error", "standard_deviation"] {
+        assert!(result[field].as_f64().is_some_and(|value| (0.0..=1.0).contains(&value)), "{field} in {result}");
+    }
+    let rates = result["val_at_far"].as_array().unwrap();
+    for (rate, far) in rates.iter().zip([0.001, 0.01, 0.1]) {
+        let [achieved, val] = ["achieved_far", "val"].map(|field| rate[field].as_f64().unwrap());
+        assert!(rate["far"] == far && achieved <= far && (0.0..=1.0).contains(&val), "{rate}");
+    }
+    assert_eq!(rates.len(), 3);
+    let mut direct = json(folder.path(), &[&pairs[..], &["mine.safetensors"], &foreign].concat());
+    direct["seconds"] = result["seconds"].clone();
+    assert_eq!(direct, result);
+
+    let text = done(folder.path(), &[&pairs[..], &["out/here/checkpoint.safetensors", "--threads", "1"]].concat());
+    for row in
+        ["mine: 8 pairs, faces cropped: 8, ", "accuracy  ", "validation rate at FAR 0.001 ", "of 2 folds", "± is"]
+    {
+        assert!(text.contains(row), "{row} in {text}");
+    }
+}
+
+#[test]
+fn weights_that_will_not_do_are_refused() {
+    let folder = folder_with_weights();
+    let write = |name: &str, part: &str, by: &str| {
+        let map = fs::read_to_string(folder.path().join("map.toml")).unwrap();
+        assert_eq!(map.matches(part).count(), 1, "{part}");
+        fs::write(folder.path().join(name), map.replace(part, by)).unwrap();
+    };
+    write("syntax.toml", "ignored = [", "ignore = [");
+    write("tensor.toml", "\"head.weight\"", "\"feet.weight\"");
+    let evaluate = ["evaluate", "pairs", "pairs.txt", "--images", "people", "--weights", "mine.safetensors"];
+    for command in [&["import", "mine.safetensors"][..], &evaluate] {
+        for (arguments, named) in [
+            (
+                &[][..],
+                "error: mine.safetensors has no tensors of a network known here\nhelp: say which network it is by --network NAME",
+            ),
+            (&["--map", "map.toml"], "error: mine.safetensors has no tensors of a network known here\nhelp: "),
+            (&["--network", "nn2", "--map", "map.toml"], "error: mine.safetensors: "),
+            (&["--network", "mine.toml", "--map", "absent.toml"], "error: can't read absent.toml: "),
+            (&["--network", "mine.toml", "--map", "syntax.toml"], "error: in syntax.toml: "),
+            (&["--network", "mine.toml", "--map", "tensor.toml"], "feet.weight"),
+        ] {
+            let Finished { code, stdout, stderr } = xtask(folder.path(), &[command, arguments].concat());
+            assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+            assert!(stderr.starts_with("error: ") && stderr.contains(named), "{named} in {stderr}");
+        }
+    }
+    assert!(!folder.path().join("runs").exists(), "nothing is left of what failed");
 }

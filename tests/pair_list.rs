@@ -1,0 +1,233 @@
+//! Verification on lists of pairs: painted people on the disk, against scores computed here from single embeddings.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use approx::assert_abs_diff_eq;
+use facenet::{Embed, Embedder, Error, FramedFaces, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
+use facenet_data::{LandmarkList, PairList, SyntheticFaces};
+use facenet_metrics::Error as MetricsError;
+use facenet_network::{Description, Initializer, Network};
+use facenet_tests::write_picture;
+use ndarray::{Array3, Axis};
+
+const PEOPLE: u64 = 6;
+const PICTURES: u64 = 3;
+
+const DESCRIPTION: &str = r#"
+name = "tiny"
+input = [16, 14]
+embedding = 6
+layers = [
+    { layer = "convolution", name = "conv1", kernel = 3, stride = 2, padding = 1, channels = 8 },
+    { layer = "convolution", name = "conv2", kernel = 3, stride = 2, padding = 1, channels = 12 },
+]
+"#;
+
+/// Two folds of six pairs each; some people look alike to a network that has learned nothing.
+const LIST: &str = "\
+2\t3
+p1\t1\t2
+p2\t1\t3
+p3\t2\t3
+p1\t1\tp2\t1
+p2\t2\tp3\t1
+p3\t3\tp1\t3
+p4\t1\t2
+p5\t1\t2
+p6\t2\t3
+p4\t1\tp5\t1
+p5\t2\tp6\t1
+p6\t3\tp4\t3
+";
+
+fn embedder(description: &str) -> Embedder {
+    Embedder::new(&Network::new(Description::from_toml(description).unwrap(), Initializer::HeNormal, 5).unwrap())
+}
+
+/// A picture as large as the network's input: it is not scaled.
+fn picture(person: u64, number: u64) -> Array3<u8> {
+    SyntheticFaces::new(1).portrait(person, number, [16, 14])
+}
+
+/// Of the size of LFW's.
+fn large_picture(person: u64, number: u64) -> Array3<u8> {
+    SyntheticFaces::new(1).portrait(person, number, [250, 250])
+}
+
+/// A folder for each person, as lists name pictures: `p1/p1_0001.png`.
+fn write_people(images: &Path, picture: impl Fn(u64, u64) -> Array3<u8>) {
+    for person in 1..=PEOPLE {
+        fs::create_dir_all(images.join(format!("p{person}"))).unwrap();
+        for number in 1..=PICTURES {
+            write_picture(&images.join(format!("p{person}/p{person}_{number:04}.png")), &picture(person, number));
+        }
+    }
+}
+
+fn evaluate(list: &str, images: &Path) -> Result<PairListEvaluation, Error> {
+    let list = PairList::parse(list, Path::new("list.txt")).unwrap();
+    evaluate_pair_list(&embedder(DESCRIPTION), &list, images, None, &|_| ())
+}
+
+/// Squared distance and kind of each pair of a list, embedding by embedding.
+fn distances(list: &str, embedder: &Embedder, picture: impl Fn(u64, u64) -> Array3<u8>) -> Vec<(f64, bool)> {
+    let embed = |person: &str, number: &str| {
+        let face = picture(person[1..].parse().unwrap(), number.parse().unwrap());
+        embedder.embed(face.insert_axis(Axis(0)).view()).unwrap().row(0).mapv(f64::from)
+    };
+    let pairs = list.lines().skip(1).map(|line| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let (other, number) = if fields.len() == 3 { (fields[0], fields[2]) } else { (fields[2], fields[3]) };
+        let difference = embed(fields[0], fields[1]) - embed(other, number);
+        (difference.dot(&difference), fields.len() == 3)
+    });
+    pairs.collect()
+}
+
+fn correct(pairs: &[(f64, bool)], threshold: f64) -> usize {
+    pairs.iter().filter(|&&(distance, same)| (distance <= threshold) == same).count()
+}
+
+/// By brute force: of all thresholds between two distances and outside all of them the lowest of the best.
+fn best_threshold(pairs: &[(f64, bool)]) -> f64 {
+    let mut sorted: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
+    sorted.sort_by(f64::total_cmp);
+    let between = sorted.windows(2).map(|two| f64::midpoint(two[0], two[1]));
+    let candidates = [sorted[0] - 1.0].into_iter().chain(between).chain([sorted[sorted.len() - 1] + 1.0]);
+    let mut best = (0, 0.0);
+    for threshold in candidates {
+        let correct = correct(pairs, threshold);
+        if correct > best.0 {
+            best = (correct, threshold);
+        }
+    }
+    best.1
+}
+
+#[test]
+fn each_fold_is_judged_by_the_threshold_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    write_people(folder.path(), picture);
+    let found = evaluate(LIST, folder.path()).unwrap();
+    let pairs = distances(LIST, &embedder(DESCRIPTION), picture);
+    let folds = [&pairs[..6], &pairs[6..]];
+    let thresholds = [best_threshold(folds[1]), best_threshold(folds[0])];
+    let [one, other] = [0, 1].map(|fold| correct(folds[fold], thresholds[fold]) as f64 / 6.0);
+    println!("{found:?}");
+    assert_eq!((found.pairs, found.thresholds.len()), (12, 2));
+    for (found, expected) in found.thresholds.iter().zip(thresholds) {
+        assert_abs_diff_eq!(*found, expected, epsilon = 1e-5);
+    }
+    assert_abs_diff_eq!(found.accuracy, f64::midpoint(one, other), epsilon = 1e-12);
+    // Of two numbers: the sample deviation is |a - b| / sqrt(2), and over sqrt(2) that is half their distance.
+    assert_abs_diff_eq!(found.standard_error, (one - other).abs() / 2.0, epsilon = 1e-12);
+    assert_abs_diff_eq!(found.standard_deviation.unwrap(), (one - other).abs() / 2.0, epsilon = 1e-12);
+    // The share of all (same, different) in which the former are nearer.
+    let [same, different] = [true, false].map(|kind| pairs.iter().filter(move |pair| pair.1 == kind));
+    let nearer = same.clone().flat_map(|one| different.clone().map(move |other| one.0 < other.0));
+    assert_abs_diff_eq!(found.auc, nearer.filter(|&nearer| nearer).count() as f64 / 36.0, epsilon = 1e-12);
+    // None of six false accepts is allowed at any of the bounds.
+    let nearest = different.map(|pair| pair.0).fold(f64::INFINITY, f64::min);
+    let val = same.filter(|pair| pair.0 < nearest).count() as f64 / 6.0;
+    assert_eq!(found.val_at_far.iter().map(|rate| rate.far).collect::<Vec<_>>(), [1e-3, 1e-2, 1e-1]);
+    for rate in &found.val_at_far {
+        assert_eq!(rate.achieved_far, 0.0);
+        assert_abs_diff_eq!(rate.val, val, epsilon = 1e-12);
+    }
+    // Every picture once, however many pairs it is in.
+    assert_eq!(found.faces, FramedFaces { aligned: 0, cropped: 17, painted: 0 });
+    assert!(found.seconds > 0.0);
+}
+
+#[test]
+fn people_who_always_look_the_same_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    write_people(folder.path(), |person, _| picture(person, 1));
+    let found = evaluate(LIST, folder.path()).unwrap();
+    assert_eq!((found.accuracy, found.standard_error, found.standard_deviation), (1.0, 0.0, Some(0.0)));
+    assert_eq!((found.auc, found.eer), (1.0, 0.0));
+    assert!(found.val_at_far.iter().all(|rate| (rate.achieved_far, rate.val) == (0.0, 1.0)), "{found:?}");
+    assert!(found.thresholds.iter().all(|&threshold| threshold > 0.0), "{found:?}");
+}
+
+#[test]
+fn faces_are_aligned_where_there_are_landmarks_and_a_template() {
+    let folder = tempfile::tempdir().unwrap();
+    write_people(folder.path(), picture);
+    let points = "4\t6\t9\t6\t6.5\t9\t4.5\t12\t8.5\t12";
+    let text = format!("p1/p1_0001.png\t{points}\np6/p6_0003.png\t{points}\n");
+    let landmarks = LandmarkList::parse(&text, Path::new("landmarks.txt")).unwrap();
+    let with_template = DESCRIPTION.replace(
+        "embedding = 6",
+        "embedding = 6\npreprocessing = { template = [[5, 6], [10, 6], [7.5, 9], [5.5, 12], [9.5, 12]] }",
+    );
+    let list = PairList::parse(LIST, Path::new("list.txt")).unwrap();
+    let faces = |description: &str| {
+        let landmarks = Some(landmarks.clone());
+        evaluate_pair_list(&embedder(description), &list, folder.path(), landmarks, &|_| ()).unwrap().faces
+    };
+    assert_eq!(faces(&with_template), FramedFaces { aligned: 2, cropped: 15, painted: 0 });
+    assert_eq!(faces(DESCRIPTION), FramedFaces { aligned: 0, cropped: 17, painted: 0 });
+}
+
+#[test]
+fn the_views_of_lfw() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    write_people(&images, large_picture);
+    let description = DESCRIPTION.replace("[16, 14]", "[250, 250]").replace("stride = 2", "stride = 9");
+    let embedder = embedder(&description);
+    let protocol = folder.path().join("protocol");
+    fs::create_dir(&protocol).unwrap();
+    // The folds as lists of their own, without a number of folds.
+    let lines: Vec<&str> = LIST.lines().skip(1).collect();
+    let [train, test] = [&lines[..6], &lines[6..]].map(|lines| {
+        let mut list = "3\n".to_owned();
+        lines.iter().for_each(|line| writeln!(list, "{line}").unwrap());
+        list
+    });
+    for (name, list) in [("pairs.txt", LIST), ("pairsDevTrain.txt", &train), ("pairsDevTest.txt", &test)] {
+        fs::write(protocol.join(name), list).unwrap();
+    }
+    let view = |view| evaluate_lfw(&embedder, folder.path(), view, &|_| ()).unwrap();
+
+    let two = view(LfwView::Two);
+    let list = PairList::parse(LIST, Path::new("list.txt")).unwrap();
+    let expected = evaluate_pair_list(&embedder, &list, &images, None, &|_| ()).unwrap();
+    assert_eq!(PairListEvaluation { seconds: 0.0, ..two }, PairListEvaluation { seconds: 0.0, ..expected });
+
+    let one = view(LfwView::One);
+    let threshold = best_threshold(&distances(&train, &embedder, large_picture));
+    let test = distances(&test, &embedder, large_picture);
+    let accuracy = correct(&test, threshold) as f64 / 6.0;
+    assert_eq!((one.pairs, one.thresholds.len(), one.standard_deviation), (6, 1, None));
+    assert_abs_diff_eq!(one.thresholds[0], threshold, epsilon = 1e-5);
+    assert_abs_diff_eq!(one.accuracy, accuracy, epsilon = 1e-12);
+    assert_abs_diff_eq!(one.standard_error, (accuracy * (1.0 - accuracy) / 6.0).sqrt(), epsilon = 1e-12);
+}
+
+#[test]
+fn lists_and_pictures_that_will_not_do() {
+    let folder = tempfile::tempdir().unwrap();
+    write_people(folder.path(), picture);
+    // One fold has no others to choose a threshold on, however its header says so.
+    for header in ["6", "1\t6"] {
+        let mut pairs: Vec<&str> = LIST.lines().skip(1).collect();
+        pairs.sort_by_key(|line| line.split('\t').count());
+        let list = format!("{header}\n{}\n", pairs.join("\n"));
+        let error = evaluate(&list, folder.path()).unwrap_err();
+        assert!(matches!(error, Error::Metrics(MetricsError::TooFewFolds { folds: 1 })), "{error}");
+    }
+    let missing = folder.path().join("p5").join("p5_0002");
+    fs::remove_file(missing.with_extension("png")).unwrap();
+    let error = evaluate(LIST, folder.path()).unwrap_err().to_string();
+    // The line that names it first.
+    assert!(error.starts_with("list.txt:9: ") && error.contains(missing.to_str().unwrap()), "{error}");
+    fs::write(missing.with_extension("png"), "no picture").unwrap();
+    let error = evaluate(LIST, folder.path()).unwrap_err().to_string();
+    assert!(error.contains(missing.to_str().unwrap()), "{error}");
+    let error = evaluate(LIST, &folder.path().join("nowhere")).unwrap_err().to_string();
+    assert!(error.contains("nowhere"), "{error}");
+}
