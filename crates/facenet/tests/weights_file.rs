@@ -199,14 +199,14 @@ fn files_cut_short() {
     let Network { parameters, statistics, .. } = network();
     let mut checkpoint = Vec::new();
     Checkpoint { description: description(), parameters, statistics, training: None }.write(&mut checkpoint).unwrap();
-    for (whole, step) in [(safetensors(&TENSORS), 1), (checkpoint, 7)] {
+    for (whole, step, foreign) in [(safetensors(&TENSORS), 1, mine()), (checkpoint, 7, ForeignNetwork::default())] {
         for length in (0..whole.len()).step_by(step).chain([whole.len() - 1]) {
             fs::write(&path, &whole[..length]).unwrap();
-            let error = refused(&path, &mine(), &path);
+            let error = refused(&path, &foreign, &path);
             assert!(matches!(error, Error::Weights { .. }), "{length} bytes: {error}");
         }
         fs::write(&path, &whole).unwrap();
-        read_weights(&path, &mine()).unwrap();
+        read_weights(&path, &foreign).unwrap();
     }
 }
 
@@ -219,8 +219,8 @@ fn networks_that_are_not_known() {
         |network: Option<Description>, map: Option<NameMap>| refused(&path, &ForeignNetwork { network, map }, &path);
     // No built-in map fits; none is built in for the network; the map's network is not built in.
     assert!(matches!(refused(None, None), Error::UnknownWeights { .. }));
-    assert!(matches!(refused(Some(description()), None), Error::UnknownWeights { .. }));
-    assert!(matches!(refused(None, Some(map())), Error::UnknownWeights { .. }));
+    assert!(matches!(refused(Some(description()), None), Error::NoNameMap { .. }));
+    assert!(matches!(refused(None, Some(map())), Error::MapOfUnknownNetwork { .. }));
     let error = refused(built_in("nn4_small2"), Some(map()));
     assert!(
         matches!(&error, Error::Weights { source: NetworkError::OtherNetwork { map, network }, .. }
@@ -272,4 +272,33 @@ fn a_published_network_in_both_formats() {
         weights_sha256(&network)
     });
     assert_eq!(one, other);
+}
+
+#[test]
+fn a_checkpoint_says_itself_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let Network { parameters, statistics, .. } = network();
+    let checkpoint = Checkpoint { description: description(), parameters, statistics, training: None };
+    facenet::write_checkpoint(&path, &checkpoint).unwrap();
+    read_weights(&path, &ForeignNetwork::default()).unwrap();
+    assert!(matches!(refused(&path, &mine(), &path), Error::NotForeign { .. }));
+}
+
+/// The length of a header comes first: 128 and 19,280 begin as a pickle and as a zip archive do.
+#[test]
+fn headers_of_any_length_are_no_other_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("foreign.safetensors");
+    let file = safetensors(&TENSORS);
+    let length = usize::try_from(u64::from_le_bytes(file[..8].try_into().unwrap())).unwrap();
+    let (header, numbers) = file[8..].split_at(length);
+    for length in [length.next_multiple_of(256) + 128, 19_280] {
+        let mut padded = (length as u64).to_le_bytes().to_vec();
+        padded.extend(header);
+        padded.resize(8 + length, b' ');
+        padded.extend(numbers);
+        fs::write(&path, padded).unwrap();
+        read_weights(&path, &mine()).unwrap();
+    }
 }
