@@ -435,6 +435,24 @@ fn safetensors_files_are_not_trusted() {
         let result = read(&format!("{{{a},{second}}}"), data);
         assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "b"), "{second}: {result:?}");
     }
+    for (header, twice) in [
+        (format!("{{{a},{a}}}"), "a"),
+        (format!("{{{a},{}}}", tensor("\\u0061", "F32", "2", 8, 16)), "a"),
+        (r#"{"__metadata__":{},"__metadata__":{}}"#.to_owned(), "__metadata__"),
+    ] {
+        let result = read(&header, 16);
+        assert!(matches!(&result, Err(Error::DuplicateName { name }) if name == twice), "{header}: {result:?}");
+    }
+    // Nothing is made of what is no tensor, however much and however deep it is.
+    let wide = format!("[{}0]", r#"{"":0},"#.repeat(2_000_000));
+    let deep = ["[".repeat(1 << 20), "]".repeat(1 << 20)].concat();
+    for value in [wide, deep] {
+        assert!(read(&format!(r#"{{"__metadata__":{value},{a}}}"#), 8).is_ok());
+        let unknown = a.replace("}", &format!(r#","unknown":{value}}}"#));
+        assert!(read(&format!("{{{unknown}}}"), 8).is_ok());
+        let result = read(&format!(r#"{{{a},"b":{value}}}"#), 8);
+        assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "b"), "{value:.9}");
+    }
     for (header, data) in [(format!("{{{a}}}"), 9), ("{".to_owned(), 0), ("[]".to_owned(), 0), ("[".repeat(1 << 20), 0)]
     {
         let result = read(&header, data);
