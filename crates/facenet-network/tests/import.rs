@@ -425,6 +425,11 @@ fn safetensors_files_are_not_trusted() {
         (tensor("b", "F32", "3", 8, 16), 16),
         (tensor("b", "F64", "2", 8, 16), 16),
         (tensor("b", "F99", "2", 8, 16), 16),
+        (tensor("b", "C64", "1", 8, 16), 16),
+        (tensor("b", "F8_E4M3", "8", 8, 16), 16),
+        (tensor("b", "F8_E8M0", "8", 8, 16), 16),
+        (tensor("b", "F6_E2M3", "8", 8, 14), 14),
+        (tensor("b", "F4", "16", 8, 16), 16),
         (tensor("b", "F32", "-2", 8, 16), 16),
         (tensor("b", "F32", "9223372036854775808,2", 8, 8), 8),
         (tensor("b", "F32", "4611686018427387904,4,2", 8, 8), 8),
@@ -442,6 +447,10 @@ fn safetensors_files_are_not_trusted() {
     ] {
         let result = read(&header, 16);
         assert!(matches!(&result, Err(Error::DuplicateName { name }) if name == twice), "{header}: {result:?}");
+    }
+    let other = |dtype: &str| read(&format!("{{{}}}", tensor("b", dtype, "1", 0, 8)), 8);
+    for dtype in ["BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"] {
+        assert_tensors(&other(dtype).unwrap(), &[], &[("b", dtype)]);
     }
     // Nothing is made of what is no tensor, however much and however deep it is.
     let wide = format!("[{}0]", r#"{"":0},"#.repeat(2_000_000));
@@ -488,6 +497,15 @@ fn openvino_files_are_not_trusted() {
     assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "single"), "{result:?}");
     let result = read("\"scalar\"", "\"single\"");
     assert!(matches!(&result, Err(Error::DuplicateName { name }) if name == "single"), "{result:?}");
+    let shape = r#"element_type="i64""#;
+    let element = |element: &str| read(shape, &format!(r#"element_type="{element}""#));
+    for integer in ["i4", "i8", "i64", "u1", "u4", "u64", "boolean"] {
+        assert_eq!(element(integer).unwrap().others["shape"], integer);
+    }
+    for unread in ["f8e4m3", "f4e2m1", "nf4", "string", "undefined", "i128", "f128", ""] {
+        let result = element(unread);
+        assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "shape"), "{unread}: {result:?}");
+    }
     let bomb = r#"<!DOCTYPE net [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><net"#;
     for (from, to) in [
         ("version=\"11\"", "version=\"7\""),

@@ -166,6 +166,25 @@ fn views_are_taken_from_their_storage() {
     }
 }
 
+/// Complex numbers are as wide as others, but no network's.
+#[test]
+fn complex_numbers_are_refused() {
+    let read = |class: &str, length: i64| {
+        let pickle = Opcodes::default().raw("}").text("weight").raw("ctorch._utils\n_rebuild_tensor_v2\n(");
+        let pickle = pickle.storage(&format!("torch\n{class}"), "0", length).integer(0).integers(&[1]).integers(&[1]);
+        let pickle = pickle.raw(b"\x89}tRs.").0;
+        ForeignTensors::from_pytorch(&archive(&[("a/data.pkl", &pickle), ("a/data/0", &[0; 16])], false))
+    };
+    assert_tensor_error(read("ComplexFloatStorage", 2), "complex64 is not read");
+    assert_tensor_error(read("ComplexDoubleStorage", 1), "complex128 is not read");
+    assert_eq!(read("LongStorage", 2).unwrap().others["weight"], "int64");
+    // The format before zip archives needs their width to find the next storage.
+    let file = tensor(0, &[1], &[1]).file();
+    let at = file.windows(12).position(|window| window == b"FloatStorage").unwrap();
+    let file = [&file[..at], b"Complex", &file[at..file.len() - 16], &[0; 32]].concat();
+    assert_tensor_error(ForeignTensors::from_pytorch(&file), "complex64 is not read");
+}
+
 #[test]
 fn a_view_outside_its_storage_is_an_error() {
     for (offset, shape, strides) in [

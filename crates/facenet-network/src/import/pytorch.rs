@@ -66,8 +66,10 @@ enum Element {
     Float16,
     BFloat16,
     Float64,
-    /// No floating-point number, with its name and its bytes.
+    /// An integer or a truth value, with its name and its bytes.
     Other(&'static str, usize),
+    /// A complex number, which no network here has, with its name and its bytes.
+    Complex(&'static str, usize),
 }
 
 impl Element {
@@ -83,8 +85,8 @@ impl Element {
             "CharStorage" => Self::Other("int8", 1),
             "ByteStorage" => Self::Other("uint8", 1),
             "BoolStorage" => Self::Other("bool", 1),
-            "ComplexFloatStorage" => Self::Other("complex64", 8),
-            "ComplexDoubleStorage" => Self::Other("complex128", 16),
+            "ComplexFloatStorage" => Self::Complex("complex64", 8),
+            "ComplexDoubleStorage" => Self::Complex("complex128", 16),
             _ => return None,
         })
     }
@@ -94,7 +96,7 @@ impl Element {
             Self::Float32 => 4,
             Self::Float16 | Self::BFloat16 => 2,
             Self::Float64 => 8,
-            Self::Other(_, bytes) => bytes,
+            Self::Other(_, bytes) | Self::Complex(_, bytes) => bytes,
         }
     }
 }
@@ -310,7 +312,9 @@ impl<'a> File<'a> {
             }
             #[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest f32")]
             Element::Float64 => view.gather(bytes, count, |bytes| f64::from_le_bytes(bytes) as f32),
-            Element::Other(element, _) => return Err(format!("it is {element}, not a float type")),
+            Element::Other(element, _) | Element::Complex(element, _) => {
+                return Err(format!("its element type {element} is not read"));
+            }
         })
     }
 

@@ -16,12 +16,13 @@ use crate::checkpoint::{split_header, syntax};
 const METADATA: &str = "__metadata__";
 
 impl ForeignTensors {
-    /// Reads a safetensors file: F16, BF16, F32 and F64 become `f32`.
+    /// Reads a safetensors file: F16, BF16, F32 and F64 become `f32`; integers and truth values are none of a network's
+    /// numbers, and are only named.
     ///
     /// # Errors
     ///
-    /// If the bytes are no safetensors file, if it has two tensors of one name, or if its tensors don't lie one after the
-    /// other up to its end.
+    /// If the bytes are no safetensors file, if it has two tensors of one name or one of another element type, or if its
+    /// tensors don't lie one after the other up to its end.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
         let (header, data) = split_header(bytes)?;
         let mut infos: Vec<_> = Header::read(header)?.into_iter().collect();
@@ -42,9 +43,21 @@ impl ForeignTensors {
                 Dtype::BF16 => FloatType::BF16,
                 Dtype::F32 => FloatType::F32,
                 Dtype::F64 => FloatType::F64,
-                _ => {
+                Dtype::BOOL
+                | Dtype::U8
+                | Dtype::I8
+                | Dtype::U16
+                | Dtype::I16
+                | Dtype::U32
+                | Dtype::I32
+                | Dtype::U64
+                | Dtype::I64 => {
                     tensors.insert_other(name, dtype.to_string())?;
                     continue;
+                }
+                _ => {
+                    let reason = format!("its element type {dtype} is not read");
+                    return Err(Error::MalformedTensor { name, reason });
                 }
             };
             tensors.insert(name, shape, float, bytes)?;
