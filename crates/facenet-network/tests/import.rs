@@ -495,6 +495,16 @@ fn openvino_files_are_not_trusted() {
     }
     let result = read(r#"<data element_type="f32" shape="2" offset="12" size="8"/>"#, "");
     assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "single"), "{result:?}");
+    // A second time, the same and another.
+    let data = r#"<data element_type="f32" shape="2" offset="12" size="8"/>"#;
+    for second in [data, r#"<data element_type="i64" shape="" offset="4" size="8"/>"#, "<data/>"] {
+        let result = read(data, &[data, second].concat());
+        assert!(
+            matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "single"),
+            "{second}: {result:?}"
+        );
+    }
+    assert_eq!(read(data, &format!("{data}<rt_info>{data}</rt_info>")).unwrap().tensors.len(), 3);
     let result = read("\"scalar\"", "\"single\"");
     assert!(matches!(&result, Err(Error::DuplicateName { name }) if name == "single"), "{result:?}");
     let shape = r#"element_type="i64""#;

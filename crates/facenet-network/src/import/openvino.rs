@@ -19,7 +19,9 @@ mod limit {
 enum Element {
     /// A layer that is a constant, until its `data` is read.
     Constant(String),
-    /// A constant that is read, and anything else.
+    /// A constant whose `data` is read.
+    Read(String),
+    /// Anything else.
     Other,
 }
 
@@ -34,9 +36,9 @@ impl ForeignTensors {
     ///
     /// # Errors
     ///
-    /// If the first file is not such XML, or has a document type; if a constant has no data, another element type, another
-    /// size than its shape asks for, or bytes that are not in the second file; if constants share their bytes more than twice
-    /// over.
+    /// If the first file is not such XML, or has a document type; if a constant has no data or more than one, another element
+    /// type, another size than its shape asks for, or bytes that are not in the second file; if constants share their bytes
+    /// more than twice over.
     pub fn from_openvino(xml: &[u8], bin: &[u8]) -> Result<Self, Error> {
         at_most("bytes of XML", xml.len(), limit::XML)?;
         let mut reader = Reader::from_str(str::from_utf8(xml).map_err(syntax)?);
@@ -60,12 +62,18 @@ impl ForeignTensors {
                             let name = attribute(&tag, "name")?.ok_or_else(|| syntax("a constant without a name"))?;
                             element = Element::Constant(name);
                         }
-                        ("data", Some(layer)) => {
-                            if let Element::Constant(name) = std::mem::replace(layer, Element::Other) {
-                                total += tensors.constant(name, &tag, bin)?;
+                        ("data", Some(layer)) => match std::mem::replace(layer, Element::Other) {
+                            Element::Constant(name) => {
+                                total += tensors.constant(name.clone(), &tag, bin)?;
                                 at_most("bytes of constants", total, 2 * bin.len() + limit::SHARED)?;
+                                *layer = Element::Read(name);
                             }
-                        }
+                            Element::Read(name) => {
+                                let reason = "it has data more than once".to_owned();
+                                return Err(Error::MalformedTensor { name, reason });
+                            }
+                            Element::Other => {}
+                        },
                         _ => {}
                     }
                     open.push(element);
