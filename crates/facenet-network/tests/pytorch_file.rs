@@ -434,3 +434,22 @@ fn large_pickles_take_bounded_time() {
     let long = single("weight", |pickle| pickle.raw("N0".repeat(3 << 20)).tensor(0, &[1], &[1]));
     assert_file_error(long.read(), "longer than the 4194304 bytes allowed");
 }
+
+/// The pickles before that of the tensors, at the most that they may take and a byte beyond it.
+#[test]
+fn the_first_pickles_are_short() {
+    let file = tensor(0, &[1], &[1]).file();
+    let starts: Vec<_> = (0..file.len()).filter(|&at| file[at..].starts_with(b"\x80\x02")).collect();
+    for (index, reason) in ["like no file of torch.save", "4096 bytes allowed", "4096 bytes allowed"].iter().enumerate()
+    {
+        let (start, length) = (starts[index] + 2, starts[index + 1] - starts[index]);
+        // A text that is dropped again: its opcode, its length, itself, the opcode that drops it.
+        let longer = |total: usize| {
+            let text = "x".repeat(total - length - 6);
+            let padding = Opcodes::default().text(&text).raw("0").0;
+            ForeignTensors::from_pytorch(&[&file[..start], &padding, &file[start..]].concat())
+        };
+        assert_tensor(&longer(4096).unwrap(), "weight", &[1], &[1.0]);
+        assert_file_error(longer(4097), reason);
+    }
+}
