@@ -425,6 +425,11 @@ fn safetensors_files_are_not_trusted() {
         (tensor("b", "F32", "3", 8, 16), 16),
         (tensor("b", "F64", "2", 8, 16), 16),
         (tensor("b", "F99", "2", 8, 16), 16),
+        (tensor("b", "C64", "1", 8, 16), 16),
+        (tensor("b", "F8_E4M3", "8", 8, 16), 16),
+        (tensor("b", "F8_E8M0", "8", 8, 16), 16),
+        (tensor("b", "F6_E2M3", "8", 8, 14), 14),
+        (tensor("b", "F4", "16", 8, 16), 16),
         (tensor("b", "F32", "-2", 8, 16), 16),
         (tensor("b", "F32", "9223372036854775808,2", 8, 8), 8),
         (tensor("b", "F32", "4611686018427387904,4,2", 8, 8), 8),
@@ -434,6 +439,28 @@ fn safetensors_files_are_not_trusted() {
     ] {
         let result = read(&format!("{{{a},{second}}}"), data);
         assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "b"), "{second}: {result:?}");
+    }
+    for (header, twice) in [
+        (format!("{{{a},{a}}}"), "a"),
+        (format!("{{{a},{}}}", tensor("\\u0061", "F32", "2", 8, 16)), "a"),
+        (r#"{"__metadata__":{},"__metadata__":{}}"#.to_owned(), "__metadata__"),
+    ] {
+        let result = read(&header, 16);
+        assert!(matches!(&result, Err(Error::DuplicateName { name }) if name == twice), "{header}: {result:?}");
+    }
+    let other = |dtype: &str| read(&format!("{{{}}}", tensor("b", dtype, "1", 0, 8)), 8);
+    for dtype in ["BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"] {
+        assert_tensors(&other(dtype).unwrap(), &[], &[("b", dtype)]);
+    }
+    // Nothing is made of what is no tensor, however much and however deep it is.
+    let wide = format!("[{}0]", r#"{"":0},"#.repeat(2_000_000));
+    let deep = ["[".repeat(1 << 20), "]".repeat(1 << 20)].concat();
+    for value in [wide, deep] {
+        assert!(read(&format!(r#"{{"__metadata__":{value},{a}}}"#), 8).is_ok());
+        let unknown = a.replace("}", &format!(r#","unknown":{value}}}"#));
+        assert!(read(&format!("{{{unknown}}}"), 8).is_ok());
+        let result = read(&format!(r#"{{{a},"b":{value}}}"#), 8);
+        assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "b"), "{value:.9}");
     }
     for (header, data) in [(format!("{{{a}}}"), 9), ("{".to_owned(), 0), ("[]".to_owned(), 0), ("[".repeat(1 << 20), 0)]
     {
@@ -468,8 +495,27 @@ fn openvino_files_are_not_trusted() {
     }
     let result = read(r#"<data element_type="f32" shape="2" offset="12" size="8"/>"#, "");
     assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "single"), "{result:?}");
+    // A second time, the same and another.
+    let data = r#"<data element_type="f32" shape="2" offset="12" size="8"/>"#;
+    for second in [data, r#"<data element_type="i64" shape="" offset="4" size="8"/>"#, "<data/>"] {
+        let result = read(data, &[data, second].concat());
+        assert!(
+            matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "single"),
+            "{second}: {result:?}"
+        );
+    }
+    assert_eq!(read(data, &format!("{data}<rt_info>{data}</rt_info>")).unwrap().tensors.len(), 3);
     let result = read("\"scalar\"", "\"single\"");
     assert!(matches!(&result, Err(Error::DuplicateName { name }) if name == "single"), "{result:?}");
+    let shape = r#"element_type="i64""#;
+    let element = |element: &str| read(shape, &format!(r#"element_type="{element}""#));
+    for integer in ["i4", "i8", "i64", "u1", "u4", "u64", "boolean"] {
+        assert_eq!(element(integer).unwrap().others["shape"], integer);
+    }
+    for unread in ["f8e4m3", "f4e2m1", "nf4", "string", "undefined", "i128", "f128", ""] {
+        let result = element(unread);
+        assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "shape"), "{unread}: {result:?}");
+    }
     let bomb = r#"<!DOCTYPE net [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><net"#;
     for (from, to) in [
         ("version=\"11\"", "version=\"7\""),

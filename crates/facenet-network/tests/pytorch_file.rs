@@ -166,6 +166,25 @@ fn views_are_taken_from_their_storage() {
     }
 }
 
+/// Complex numbers are as wide as others, but no network's.
+#[test]
+fn complex_numbers_are_refused() {
+    let read = |class: &str, length: i64| {
+        let pickle = Opcodes::default().raw("}").text("weight").raw("ctorch._utils\n_rebuild_tensor_v2\n(");
+        let pickle = pickle.storage(&format!("torch\n{class}"), "0", length).integer(0).integers(&[1]).integers(&[1]);
+        let pickle = pickle.raw(b"\x89}tRs.").0;
+        ForeignTensors::from_pytorch(&archive(&[("a/data.pkl", &pickle), ("a/data/0", &[0; 16])], false))
+    };
+    assert_tensor_error(read("ComplexFloatStorage", 2), "complex64 is not read");
+    assert_tensor_error(read("ComplexDoubleStorage", 1), "complex128 is not read");
+    assert_eq!(read("LongStorage", 2).unwrap().others["weight"], "int64");
+    // The format before zip archives needs their width to find the next storage.
+    let file = tensor(0, &[1], &[1]).file();
+    let at = file.windows(12).position(|window| window == b"FloatStorage").unwrap();
+    let file = [&file[..at], b"Complex", &file[at..file.len() - 16], &[0; 32]].concat();
+    assert_tensor_error(ForeignTensors::from_pytorch(&file), "complex64 is not read");
+}
+
 #[test]
 fn a_view_outside_its_storage_is_an_error() {
     for (offset, shape, strides) in [
@@ -414,4 +433,23 @@ fn large_pickles_take_bounded_time() {
     }
     let long = single("weight", |pickle| pickle.raw("N0".repeat(3 << 20)).tensor(0, &[1], &[1]));
     assert_file_error(long.read(), "longer than the 4194304 bytes allowed");
+}
+
+/// The pickles before that of the tensors, at the most that they may take and a byte beyond it.
+#[test]
+fn the_first_pickles_are_short() {
+    let file = tensor(0, &[1], &[1]).file();
+    let starts: Vec<_> = (0..file.len()).filter(|&at| file[at..].starts_with(b"\x80\x02")).collect();
+    for (index, reason) in ["like no file of torch.save", "4096 bytes allowed", "4096 bytes allowed"].iter().enumerate()
+    {
+        let (start, length) = (starts[index] + 2, starts[index + 1] - starts[index]);
+        // A text that is dropped again: its opcode, its length, itself, the opcode that drops it.
+        let longer = |total: usize| {
+            let text = "x".repeat(total - length - 6);
+            let padding = Opcodes::default().text(&text).raw("0").0;
+            ForeignTensors::from_pytorch(&[&file[..start], &padding, &file[start..]].concat())
+        };
+        assert_tensor(&longer(4096).unwrap(), "weight", &[1], &[1.0]);
+        assert_file_error(longer(4097), reason);
+    }
 }

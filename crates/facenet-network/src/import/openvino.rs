@@ -19,14 +19,16 @@ mod limit {
 enum Element {
     /// A layer that is a constant, until its `data` is read.
     Constant(String),
-    /// A constant that is read, and anything else.
+    /// A constant whose `data` is read.
+    Read(String),
+    /// Anything else.
     Other,
 }
 
 impl ForeignTensors {
     /// Reads the constants of an OpenVINO network, versions 10 and 11 of its format, from its two files: f16, bf16, f32 and
-    /// f64 become `f32`. Their names are those of their own layers: a constant in half precision has a layer behind it that
-    /// converts it, of another name.
+    /// f64 become `f32`; integers and truth values are none of a network's numbers, and are only named. The names are those
+    /// of the constants' own layers: a constant in half precision has a layer behind it that converts it, of another name.
     ///
     /// ```text
     /// <layer name="conv1/weights" type="Const"><data element_type="f32" shape="64,3,3,3" offset="8" size="6912"/></layer>
@@ -34,8 +36,9 @@ impl ForeignTensors {
     ///
     /// # Errors
     ///
-    /// If the first file is not such XML, or has a document type; if a constant has no data, another size than its shape
-    /// asks for, or bytes that are not in the second file; if constants share their bytes more than twice over.
+    /// If the first file is not such XML, or has a document type; if a constant has no data or more than one, another element
+    /// type, another size than its shape asks for, or bytes that are not in the second file; if constants share their bytes
+    /// more than twice over.
     pub fn from_openvino(xml: &[u8], bin: &[u8]) -> Result<Self, Error> {
         at_most("bytes of XML", xml.len(), limit::XML)?;
         let mut reader = Reader::from_str(str::from_utf8(xml).map_err(syntax)?);
@@ -59,12 +62,18 @@ impl ForeignTensors {
                             let name = attribute(&tag, "name")?.ok_or_else(|| syntax("a constant without a name"))?;
                             element = Element::Constant(name);
                         }
-                        ("data", Some(layer)) => {
-                            if let Element::Constant(name) = std::mem::replace(layer, Element::Other) {
-                                total += tensors.constant(name, &tag, bin)?;
+                        ("data", Some(layer)) => match std::mem::replace(layer, Element::Other) {
+                            Element::Constant(name) => {
+                                total += tensors.constant(name.clone(), &tag, bin)?;
                                 at_most("bytes of constants", total, 2 * bin.len() + limit::SHARED)?;
+                                *layer = Element::Read(name);
                             }
-                        }
+                            Element::Read(name) => {
+                                let reason = "it has data more than once".to_owned();
+                                return Err(Error::MalformedTensor { name, reason });
+                            }
+                            Element::Other => {}
+                        },
                         _ => {}
                     }
                     open.push(element);
@@ -100,10 +109,12 @@ impl ForeignTensors {
             "bf16" => FloatType::BF16,
             "f32" => FloatType::F32,
             "f64" => FloatType::F64,
-            _ => {
+            "boolean" | "i4" | "i8" | "i16" | "i32" | "i64" | "u1" | "u2" | "u3" | "u4" | "u6" | "u8" | "u16"
+            | "u32" | "u64" => {
                 self.insert_other(name, element)?;
                 return Ok(0);
             }
+            _ => return Err(malformed(format!("its element type {element} is not read"))),
         };
         let shape = shape.trim();
         let sides =

@@ -5,7 +5,7 @@ mod pickle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::pickle::{Id, Pickle, Value};
+use self::pickle::{Id, LONGEST, Pickle, Value};
 use super::foreign_tensors::half;
 use super::{ForeignTensor, ForeignTensors};
 use crate::Error;
@@ -13,6 +13,9 @@ use crate::Error;
 /// What the files of PyTorch before 1.6 start with, as a number.
 const MAGIC: [u8; 10] = *b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 const PROTOCOL: i64 = 1001;
+
+/// The longest pickle before that of the tensors: magic number, version, sizes of types take less than 200 bytes each.
+const LONGEST_START: usize = 4 << 10;
 
 /// More dimensions than any layer's weights have.
 const MOST_DIMENSIONS: usize = 8;
@@ -66,8 +69,10 @@ enum Element {
     Float16,
     BFloat16,
     Float64,
-    /// No floating-point number, with its name and its bytes.
+    /// An integer or a truth value, with its name and its bytes.
     Other(&'static str, usize),
+    /// A complex number, which no network here has, with its name and its bytes.
+    Complex(&'static str, usize),
 }
 
 impl Element {
@@ -83,8 +88,8 @@ impl Element {
             "CharStorage" => Self::Other("int8", 1),
             "ByteStorage" => Self::Other("uint8", 1),
             "BoolStorage" => Self::Other("bool", 1),
-            "ComplexFloatStorage" => Self::Other("complex64", 8),
-            "ComplexDoubleStorage" => Self::Other("complex128", 16),
+            "ComplexFloatStorage" => Self::Complex("complex64", 8),
+            "ComplexDoubleStorage" => Self::Complex("complex128", 16),
             _ => return None,
         })
     }
@@ -94,7 +99,7 @@ impl Element {
             Self::Float32 => 4,
             Self::Float16 | Self::BFloat16 => 2,
             Self::Float64 => 8,
-            Self::Other(_, bytes) => bytes,
+            Self::Other(_, bytes) | Self::Complex(_, bytes) => bytes,
         }
     }
 }
@@ -110,7 +115,7 @@ impl<'a> File<'a> {
         if within("byteorder").is_some_and(|order| order != b"little") {
             return Err(syntax("its numbers are not little-endian"));
         }
-        let (pickle, rest) = Pickle::read(within("data.pkl").unwrap_or_default())?;
+        let (pickle, rest) = Pickle::read(within("data.pkl").unwrap_or_default(), LONGEST)?;
         if !rest.is_empty() {
             return Err(syntax("data.pkl goes on after its pickle"));
         }
@@ -121,21 +126,21 @@ impl<'a> File<'a> {
 
     fn from_legacy(bytes: &'a [u8]) -> Result<Self, Error> {
         let magic = |start: &Pickle| matches!(start.value(start.root()), Value::Long(digits) if **digits == MAGIC);
-        let start = Pickle::read(bytes).ok().filter(|(start, _)| magic(start));
+        let start = Pickle::read(bytes, LONGEST_START).ok().filter(|(start, _)| magic(start));
         let (_, rest) = start.ok_or_else(|| syntax("it starts like no file of torch.save"))?;
-        let (version, rest) = Pickle::read(rest)?;
+        let (version, rest) = Pickle::read(rest, LONGEST_START)?;
         if version.integer(version.root()) != Some(PROTOCOL) {
             return Err(syntax(format_args!("it is not of version {PROTOCOL}, the only one before zip archives")));
         }
-        let (system, rest) = Pickle::read(rest)?;
+        let (system, rest) = Pickle::read(rest, LONGEST_START)?;
         let little = system.dictionary(system.root()).unwrap_or_default().iter().any(|&(key, value)| {
             system.text(key) == Some("little_endian") && matches!(system.value(value), Value::Boolean(true))
         });
         if !little {
             return Err(syntax("its numbers are not little-endian"));
         }
-        let (pickle, rest) = Pickle::read(rest)?;
-        let (keys, mut rest) = Pickle::read(rest)?;
+        let (pickle, rest) = Pickle::read(rest, LONGEST)?;
+        let (keys, mut rest) = Pickle::read(rest, LONGEST)?;
         let mut file = Self { pickle, storages: BTreeMap::new() };
         let sizes = file.element_bytes()?;
         let Value::List(list) = keys.value(keys.root()) else {
@@ -310,7 +315,9 @@ impl<'a> File<'a> {
             }
             #[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest f32")]
             Element::Float64 => view.gather(bytes, count, |bytes| f64::from_le_bytes(bytes) as f32),
-            Element::Other(element, _) => return Err(format!("it is {element}, not a float type")),
+            Element::Other(element, _) | Element::Complex(element, _) => {
+                return Err(format!("its element type {element} is not read"));
+            }
         })
     }
 

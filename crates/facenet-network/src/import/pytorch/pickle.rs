@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::syntax;
 use crate::Error;
 
-/// The longest pickle in bytes: a state dictionary takes some 200 per tensor, and a hostile one some 100 times its length of
-/// memory once read.
-const LONGEST: usize = 4 << 20;
+/// The longest pickle of tensors in bytes: a state dictionary takes some 200 per tensor, and a hostile one some 100 times its
+/// length of memory once read.
+pub(super) const LONGEST: usize = 4 << 20;
 
 /// A value's number. Values refer to each other by number: one may be part of several, and even of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,15 +45,15 @@ pub(super) struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
-    /// Reads one pickle from the start of `bytes` and gives what follows it.
+    /// Reads one pickle of at most `longest` bytes, [`LONGEST`] or less, from the start of `bytes` and gives what follows it.
     ///
     /// # Errors
     ///
     /// If the pickle is cut off, too long or not consistent, or if it has an opcode that state dictionaries don't need.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Error> {
-        let rest = &bytes[..bytes.len().min(LONGEST)];
+    pub(super) fn read(bytes: &'a [u8], longest: usize) -> Result<(Self, &'a [u8]), Error> {
+        let rest = &bytes[..bytes.len().min(longest)];
         let mut machine =
-            Machine { rest, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+            Machine { longest, rest, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
         while machine.step()? {}
         let root = machine.pop()?;
         let consumed = rest.len() - machine.rest.len();
@@ -97,6 +97,7 @@ impl<'a> Pickle<'a> {
 
 /// The stack machine whose program a pickle is.
 struct Machine<'a> {
+    longest: usize,
     rest: &'a [u8],
     values: Vec<Value<'a>>,
     stack: Vec<Id>,
@@ -234,13 +235,13 @@ impl<'a> Machine<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(cut)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(|| cut(self.longest))?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(cut)?;
+        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(|| cut(self.longest))?;
         self.rest = rest;
         Ok(*taken)
     }
@@ -256,7 +257,7 @@ impl<'a> Machine<'a> {
     }
 
     fn line(&mut self) -> Result<&'a str, Error> {
-        let length = self.rest.iter().position(|&byte| byte == b'\n').ok_or_else(cut)?;
+        let length = self.rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| cut(self.longest))?;
         let line = self.take(length)?;
         self.take(1)?;
         str::from_utf8(line).map_err(|_| syntax("its pickle has a name that is not UTF-8"))
@@ -367,8 +368,8 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).expect("a pickle is shorter than that")
 }
 
-fn cut() -> Error {
-    syntax(format_args!("its pickle is cut off, or longer than the {LONGEST} bytes allowed"))
+fn cut(longest: usize) -> Error {
+    syntax(format_args!("its pickle is cut off, or longer than the {longest} bytes allowed"))
 }
 
 fn inconsistent() -> Error {
