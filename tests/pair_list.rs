@@ -51,9 +51,9 @@ fn picture(person: u64, number: u64) -> Array3<u8> {
     SyntheticFaces::new(1).portrait(person, number, [16, 14])
 }
 
-/// Of the size of LFW's.
+/// As large as the middle of LFW's pictures.
 fn large_picture(person: u64, number: u64) -> Array3<u8> {
-    SyntheticFaces::new(1).portrait(person, number, [250, 250])
+    SyntheticFaces::new(1).portrait(person, number, [160, 160])
 }
 
 /// A folder for each person, as lists name pictures: `p1/p1_0001.png`.
@@ -177,7 +177,7 @@ fn the_views_of_lfw() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     write_people(&images, large_picture);
-    let description = DESCRIPTION.replace("[16, 14]", "[250, 250]").replace("stride = 2", "stride = 9");
+    let description = DESCRIPTION.replace("[16, 14]", "[160, 160]").replace("stride = 2", "stride = 9");
     let embedder = embedder(&description);
     let protocol = folder.path().join("protocol");
     fs::create_dir(&protocol).unwrap();
