@@ -51,14 +51,14 @@ fn picture(person: u64, number: u64) -> Array3<u8> {
     SyntheticFaces::new(1).portrait(person, number, [16, 14])
 }
 
-/// Of the size of LFW's.
+/// As large as the middle of LFW's pictures.
 fn large_picture(person: u64, number: u64) -> Array3<u8> {
-    SyntheticFaces::new(1).portrait(person, number, [250, 250])
+    SyntheticFaces::new(1).portrait(person, number, [160, 160])
 }
 
-/// The part of it that is embedded: seven tenths of the middle 160 x 160.
+/// The part of it that is embedded: its middle seven tenths.
 fn middle_of_large_picture(person: u64, number: u64) -> Array3<u8> {
-    large_picture(person, number).slice(s![69..181, 69..181, ..]).as_standard_layout().into_owned()
+    large_picture(person, number).slice(s![24..136, 24..136, ..]).as_standard_layout().into_owned()
 }
 
 /// A folder for each person, as lists name pictures: `p1/p1_0001.png`.
