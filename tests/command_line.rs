@@ -578,7 +578,10 @@ fn weights_that_will_not_do_are_refused() {
                 &[][..],
                 "error: mine.safetensors has no tensors of a network known here\nhelp: say which network it is by --network NAME",
             ),
-            (&["--map", "map.toml"], "error: mine.safetensors has no tensors of a network known here\nhelp: "),
+            (
+                &["--map", "map.toml"],
+                "error: mine.safetensors: the map of names is for mine, which is no built-in network\nhelp: ",
+            ),
             (&["--network", "nn2", "--map", "map.toml"], "error: mine.safetensors: "),
             (&["--network", "mine.toml", "--map", "absent.toml"], "error: can't read absent.toml: "),
             (&["--network", "mine.toml", "--map", "syntax.toml"], "error: in syntax.toml: "),
