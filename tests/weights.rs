@@ -1,15 +1,16 @@
-//! Pretrained networks on Labeled Faces in the Wild, from our own alignment to scores, against golden embeddings.
+//! Published weights: files of one network in several formats, and embeddings and scores against golden ones.
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use approx::assert_abs_diff_eq;
-use facenet::{Embed, Embedder, ForeignNetwork, read_weights};
+use facenet::{Embed, Embedder, ForeignNetwork, read_weights, weights_sha256};
 use facenet_data::{Alignment, Coordinates, Crop, Framing, LandmarkList, Landmarks, LoadOptions, PairList, load_faces};
 use facenet_metrics::{Pair, PairScores, ThresholdSearch, squared_distances};
-use facenet_network::ForeignTensors;
+use facenet_network::{ForeignTensor, ForeignTensors, FrozenNetwork, NameMap, Network, built_in, import};
 use facenet_tests::data;
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, Array4, ArrayView1, Axis, s};
 
 /// Every so many pictures are embedded; all of them take a minute.
 const STEP: usize = 8;
@@ -81,4 +82,154 @@ fn our_alignment_and_our_network_give_the_golden_embeddings() {
     let least = cosines.iter().copied().fold(f64::INFINITY, f64::min);
     println!("{} pictures: mean cosine {mean:.6}, least {least:.6}", embeddings.len_of(Axis(0)));
     assert!(mean >= 0.999, "{mean}");
+}
+
+/// A published network with faces and what OpenVINO makes of them.
+struct Published {
+    network: &'static str,
+    weights: &'static str,
+    golden: &'static str,
+    faces: &'static str,
+}
+
+const PUBLISHED: [Published; 2] = [
+    Published {
+        network: "mobilefacenet_y1",
+        weights: "mobilefacenet_y1/model-y1-0000",
+        golden: "mobilefacenet_y1/aligned112_100",
+        faces: "mobilefacenet_y1/aligned112",
+    },
+    Published {
+        network: "face_reidentification_retail_0095",
+        weights: "face-reidentification-retail-0095/face-reidentification-retail-0095",
+        golden: "face-reidentification-retail-0095/aligned128_100",
+        faces: "face-reidentification-retail-0095/aligned128",
+    },
+];
+
+impl Published {
+    /// From its safetensors file, after a check that the OpenVINO files hold the same.
+    fn import(&self) -> Option<Network<f32>> {
+        let [safetensors, xml, bin] =
+            ["safetensors", "xml", "bin"].map(|extension| data(&format!("weights/{}.{extension}", self.weights)));
+        let [safetensors, xml, bin] = [safetensors?, xml?, bin?].map(|path| fs::read(path).unwrap());
+        let start = Instant::now();
+        let from_safetensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
+        let from_openvino = ForeignTensors::from_openvino(&xml, &bin).unwrap();
+        println!("{}: read in {:?}, others {:?}", self.network, start.elapsed(), from_openvino.others);
+        assert!(from_safetensors.tensors.len() > 100);
+        assert!(from_safetensors.tensors == from_openvino.tensors, "{}: the files differ", self.network);
+        let map = NameMap::built_in(self.network).unwrap();
+        let [one, other] = [from_safetensors, from_openvino]
+            .map(|tensors| import(built_in(self.network).unwrap(), &tensors, &map).unwrap());
+        assert_eq!((&one.parameters, &one.statistics), (&other.parameters, &other.statistics));
+        Some(one)
+    }
+}
+
+fn cosine(one: ArrayView1<'_, f32>, other: ArrayView1<'_, f32>) -> f64 {
+    let product = |a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>| -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    };
+    product(one, other) / (product(one, one) * product(other, other)).sqrt()
+}
+
+/// The 100 aligned faces against what OpenVINO put out for them.
+#[test]
+fn published_networks_give_the_embeddings_of_another_program() {
+    for published in &PUBLISHED {
+        let name = published.network;
+        let (Some(network), Some(golden), Some(faces)) = (
+            published.import(),
+            data(&format!("golden/{}.safetensors", published.golden)),
+            data(&format!("golden/{}", published.faces)),
+        ) else {
+            continue;
+        };
+        let list = fs::read_to_string(golden.with_extension("txt")).unwrap();
+        let golden = ForeignTensors::from_safetensors(&fs::read(golden).unwrap()).unwrap();
+        let ForeignTensor { shape, values } = &golden.tensors["embeddings"];
+        let golden = Array2::from_shape_vec((shape[0], shape[1]), values.clone()).unwrap();
+        let [height, width] = network.description().input;
+        let mut levels = Vec::new();
+        for file in list.lines() {
+            let face = image::open(faces.join(file)).unwrap().into_rgb8();
+            assert_eq!((face.height() as usize, face.width() as usize), (height, width), "{file}");
+            levels.extend(face.into_raw());
+        }
+        let levels = Array4::from_shape_vec((golden.nrows(), height, width, 3), levels).unwrap();
+        let mut x = Array4::zeros(levels.dim());
+        network.description().preprocessing.apply(levels.view(), x.view_mut());
+        let frozen = FrozenNetwork::new(&network);
+        let embeddings = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
+        assert_eq!((golden.nrows(), golden.ncols()), (100, network.plan().dimension()));
+        let (mut least, mut largest) = (1.0f64, 0.0f64);
+        for (embedding, golden) in embeddings.outer_iter().zip(golden.outer_iter()) {
+            let norm = golden.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+            least = least.min(cosine(embedding, golden));
+            for (&found, &expected) in embedding.iter().zip(golden) {
+                largest = largest.max((f64::from(found) - f64::from(expected) / norm).abs());
+            }
+        }
+        println!("{name}: least cosine 1 - {:e}, largest difference {largest:e}", 1.0 - least);
+        assert!(least >= 0.99999 && largest <= 2e-3, "{name}: {least}, {largest}");
+        // The wrong order of colours shows.
+        x.invert_axis(Axis(3));
+        let reversed = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
+        assert!(cosine(reversed.row(0), golden.row(0)) < 0.999, "{name}");
+    }
+}
+
+/// OpenFace's weights, of which five kernels are lost: all others fit, and the lost ones are missed.
+#[test]
+fn every_tensor_of_openface_has_its_place() {
+    const LOST: [(&str, [usize; 4]); 5] = [
+        ("inception_3c_3x3_conv2_w", [256, 128, 3, 3]),
+        ("inception_4e_3x3_conv2_w", [256, 160, 3, 3]),
+        ("inception_5a_1x1_conv_w", [256, 1024, 1, 1]),
+        ("inception_5a_3x3_conv2_w", [384, 96, 3, 3]),
+        ("inception_5b_3x3_conv2_w", [384, 96, 3, 3]),
+    ];
+    let Some(path) = data("weights/nn4.small2_partial/nn4.small2.v1.partial.safetensors") else { return };
+    let mut tensors = ForeignTensors::from_safetensors(&fs::read(path).unwrap()).unwrap();
+    let name = "openface_nn4_small2_v1";
+    let import = |tensors: &ForeignTensors| import(built_in(name).unwrap(), tensors, &NameMap::built_in(name).unwrap());
+    for (lost, shape) in LOST {
+        let error = import(&tensors).unwrap_err().to_string();
+        assert!(
+            error.contains("the file has no tensor") && LOST.iter().any(|(lost, _)| error.ends_with(lost)),
+            "{error}"
+        );
+        tensors.tensors.insert(
+            lost.to_owned(),
+            ForeignTensor { shape: shape.to_vec(), values: vec![0.0; shape.iter().product()] },
+        );
+    }
+    import(&tensors).unwrap();
+}
+
+/// A network in single precision that is none of ours.
+#[test]
+fn both_formats_of_one_network_hold_the_same() {
+    let file = |extension: &str| {
+        data(&format!("weights/landmarks-regression-retail-0009/landmarks-regression-retail-0009.{extension}"))
+    };
+    let (Some(safetensors), Some(xml), Some(bin)) = (file("safetensors"), file("xml"), file("bin")) else { return };
+    let [safetensors, xml, bin] = [safetensors, xml, bin].map(|path| fs::read(path).unwrap());
+    let tensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
+    assert_eq!(tensors.tensors.len(), 42);
+    assert!(tensors == ForeignTensors::from_openvino(&xml, &bin).unwrap());
+}
+
+/// The built-in network is known by its tensors, in either format.
+#[test]
+fn a_published_network_in_both_formats() {
+    let file = |extension: &str| data(&format!("weights/mobilefacenet_y1/model-y1-0000.{extension}"));
+    let (Some(safetensors), Some(xml), Some(_)) = (file("safetensors"), file("xml"), file("bin")) else { return };
+    let [one, other] = [safetensors, xml].map(|path| {
+        let network = read_weights(&path, &ForeignNetwork::default()).unwrap();
+        assert_eq!(*network.description(), built_in("mobilefacenet_y1").unwrap());
+        weights_sha256(&network)
+    });
+    assert_eq!(one, other);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use facenet::{Error, ForeignNetwork, read_weights, weights_sha256, write_checkpoint};
 use facenet_network::{Checkpoint, Description, Error as NetworkError, Initializer, NameMap, Network, built_in};
@@ -247,31 +247,6 @@ fn tensors_that_do_not_fit() {
     refused(&[&TENSORS[..5], &[("head.weight", &[2, 4], f32::NAN)]].concat(), "head.weight");
     let negative = ("features.1.running_var", &[4][..], -1.0);
     refused(&[&TENSORS[..4], &[negative], &TENSORS[5..]].concat(), "features.1.running_var");
-}
-
-/// A path among the data sets; `None`, with a printed reason, if it is not there.
-fn data(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("FACENET_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let path = root.join(path);
-    if !path.exists() {
-        println!("skipped: {} is missing", path.display());
-        return None;
-    }
-    Some(path)
-}
-
-/// The built-in network is known by its tensors, in either format.
-#[test]
-fn a_published_network_in_both_formats() {
-    let file = |extension: &str| data(&format!("weights/mobilefacenet_y1/model-y1-0000.{extension}"));
-    let (Some(safetensors), Some(xml), Some(_)) = (file("safetensors"), file("xml"), file("bin")) else { return };
-    let [one, other] = [safetensors, xml].map(|path| {
-        let network = read_weights(&path, &ForeignNetwork::default()).unwrap();
-        assert_eq!(*network.description(), built_in("mobilefacenet_y1").unwrap());
-        weights_sha256(&network)
-    });
-    assert_eq!(one, other);
 }
 
 #[test]
