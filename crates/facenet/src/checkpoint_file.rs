@@ -28,14 +28,20 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<(), Erro
 ///
 /// If the file can't be read, or is no checkpoint: the error names it.
 pub fn read_checkpoint(path: &Path) -> Result<Checkpoint, Error> {
+    let bytes = read_whole(path, LIMIT)?;
+    Checkpoint::from_bytes(&bytes).map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
+}
+
+/// All bytes of a file, if they are not more than `limit`.
+pub(crate) fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     let file = open_regular_file(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.len() > LIMIT {
-        return Err(Error::CheckpointTooLong { path: path.to_owned(), limit: LIMIT });
+    if file.metadata().map_err(failed)?.len() > limit {
+        return Err(Error::CheckpointTooLong { path: path.to_owned(), limit });
     }
     let mut bytes = Vec::new();
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
-    Checkpoint::from_bytes(&bytes).map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// The hash of a network's numbers, in hexadecimal: SHA-256 over the little-endian bytes of all parameters, then of all

@@ -128,7 +128,7 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
-    /// A checkpoint file is too long to be one.
+    /// A file of a checkpoint or of weights is too long to be one.
     #[error("{} is longer than the limit of {limit} bytes", shown(path))]
     CheckpointTooLong {
         /// The file.

@@ -1,12 +1,11 @@
 //! Networks with their weights, in the files of this and of other programs.
 
-use std::io::Read;
 use std::path::Path;
 
-use facenet_data::open_regular_file;
 use facenet_network::{Checkpoint, Description, ForeignTensors, NETWORKS, NameMap, Network, built_in, import};
 
 use crate::Error;
+use crate::checkpoint_file::read_whole;
 
 /// The largest file of weights that is read, in bytes.
 const LIMIT: u64 = 4 << 30;
@@ -34,7 +33,7 @@ pub struct ForeignNetwork {
 /// tensors are not those of the network. The error names the file, and the tensor.
 pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Network<f32>, Error> {
     let failed = |source| Error::Weights { path: path.to_owned(), source };
-    let bytes = read(path)?;
+    let bytes = read_whole(path, LIMIT)?;
     if Checkpoint::recognizes(&bytes) {
         if foreign.network.is_some() || foreign.map.is_some() {
             return Err(Error::NotForeign { path: path.to_owned() });
@@ -43,7 +42,7 @@ pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Network<f32
         return Network::with_parameters(description, parameters, statistics).map_err(failed);
     }
     let tensors = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml")) {
-        ForeignTensors::from_openvino(&bytes, &read(&path.with_extension("bin"))?)
+        ForeignTensors::from_openvino(&bytes, &read_whole(&path.with_extension("bin"), LIMIT)?)
     } else if bytes.get(8) != Some(&b'{') && (bytes.starts_with(b"PK") || bytes.starts_with(b"\x80")) {
         ForeignTensors::from_pytorch(&bytes)
     } else {
@@ -70,15 +69,4 @@ fn likeliest_map(tensors: &ForeignTensors) -> Option<NameMap> {
     let maps = NETWORKS.into_iter().filter_map(NameMap::built_in).map(|map| (map.share_in(tensors), map));
     let (share, map) = maps.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     (share > 0.5).then_some(map)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::Read { path: path.to_owned(), source };
-    let file = open_regular_file(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.len() > LIMIT {
-        return Err(Error::CheckpointTooLong { path: path.to_owned(), limit: LIMIT });
-    }
-    let mut bytes = Vec::new();
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }

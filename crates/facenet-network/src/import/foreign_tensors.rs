@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::Error;
 
 /// The most dimensions that a tensor has.
-const DIMENSIONS: usize = 8;
+pub(super) const DIMENSIONS: usize = 8;
 
 /// The tensors of another program's file, under its names and in its layouts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,7 +73,7 @@ impl ForeignTensors {
 }
 
 impl FloatType {
-    fn size(self) -> usize {
+    pub(super) fn size(self) -> usize {
         match self {
             Self::F16 | Self::BF16 => 2,
             Self::F32 => 4,
@@ -82,7 +82,7 @@ impl FloatType {
     }
 
     /// Exact, but for `F64`, which is rounded.
-    fn decode(self, bytes: &[u8]) -> Vec<f32> {
+    pub(super) fn decode(self, bytes: &[u8]) -> Vec<f32> {
         match self {
             Self::F16 => bytes.as_chunks().0.iter().map(|bytes| half(u16::from_le_bytes(*bytes))).collect(),
             Self::BF16 => {
@@ -103,7 +103,7 @@ impl FloatType {
 /// ```
 ///
 /// Source: IEEE 754-2008, section 3.4.
-pub(super) fn half(bits: u16) -> f32 {
+fn half(bits: u16) -> f32 {
     let [exponent, fraction] = [bits >> 10 & 0x1f, bits & 0x3ff].map(u32::from);
     let magnitude = match exponent {
         0 => fraction as f32 / (1 << 24) as f32,

@@ -6,7 +6,7 @@ mod pickle;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::pickle::{Id, LONGEST, Pickle, Value};
-use super::foreign_tensors::half;
+use super::foreign_tensors::{DIMENSIONS, FloatType};
 use super::{ForeignTensor, ForeignTensors};
 use crate::Error;
 
@@ -16,9 +16,6 @@ const PROTOCOL: i64 = 1001;
 
 /// The longest pickle before that of the tensors: magic number, version, sizes of types take less than 200 bytes each.
 const LONGEST_START: usize = 4 << 10;
-
-/// More dimensions than any layer's weights have.
-const MOST_DIMENSIONS: usize = 8;
 
 /// Keys are decimal numbers. A long one to which many storages refer would be compared again and again.
 const LONGEST_KEY: usize = 64;
@@ -65,10 +62,7 @@ struct Storage<'a> {
 /// The type of a storage's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Element {
-    Float32,
-    Float16,
-    BFloat16,
-    Float64,
+    Float(FloatType),
     /// An integer or a truth value, with its name and its bytes.
     Other(&'static str, usize),
     /// A complex number, which no network here has, with its name and its bytes.
@@ -78,10 +72,10 @@ enum Element {
 impl Element {
     fn of(class: &str) -> Option<Self> {
         Some(match class {
-            "FloatStorage" => Self::Float32,
-            "HalfStorage" => Self::Float16,
-            "BFloat16Storage" => Self::BFloat16,
-            "DoubleStorage" => Self::Float64,
+            "FloatStorage" => Self::Float(FloatType::F32),
+            "HalfStorage" => Self::Float(FloatType::F16),
+            "BFloat16Storage" => Self::Float(FloatType::BF16),
+            "DoubleStorage" => Self::Float(FloatType::F64),
             "LongStorage" => Self::Other("int64", 8),
             "IntStorage" => Self::Other("int32", 4),
             "ShortStorage" => Self::Other("int16", 2),
@@ -96,9 +90,7 @@ impl Element {
 
     fn bytes(self) -> usize {
         match self {
-            Self::Float32 => 4,
-            Self::Float16 | Self::BFloat16 => 2,
-            Self::Float64 => 8,
+            Self::Float(float) => float.size(),
             Self::Other(_, bytes) | Self::Complex(_, bytes) => bytes,
         }
     }
@@ -266,7 +258,7 @@ impl<'a> File<'a> {
         let size = |id: &Id| self.pickle.integer(*id).and_then(|size| usize::try_from(size).ok());
         let sizes = |id| {
             let sizes = self.pickle.tuple(id)?;
-            if sizes.len() > MOST_DIMENSIONS { None } else { sizes.iter().map(size).collect::<Option<Vec<_>>>() }
+            if sizes.len() > DIMENSIONS { None } else { sizes.iter().map(size).collect::<Option<Vec<_>>>() }
         };
         let view = size(&arguments[1]).zip(sizes(arguments[2])).zip(sizes(arguments[3]));
         let view = view.map(|((offset, shape), strides)| View { offset, shape, strides });
@@ -307,18 +299,12 @@ impl<'a> File<'a> {
             return Err(format!("it ends at number {end} of a storage of {}", storage.length));
         }
         *left = left.checked_sub(count).ok_or("with it there are more numbers than the file has bytes")?;
-        Ok(match storage.element {
-            Element::Float32 => view.gather(bytes, count, f32::from_le_bytes),
-            Element::Float16 => view.gather(bytes, count, |bytes| half(u16::from_le_bytes(bytes))),
-            Element::BFloat16 => {
-                view.gather(bytes, count, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest f32")]
-            Element::Float64 => view.gather(bytes, count, |bytes| f64::from_le_bytes(bytes) as f32),
+        match storage.element {
+            Element::Float(float) => Ok(float.decode(&view.gather(bytes, float.size(), count))),
             Element::Other(element, _) | Element::Complex(element, _) => {
-                return Err(format!("its element type {element} is not read"));
+                Err(format!("its element type {element} is not read"))
             }
-        })
+        }
     }
 
     /// A value in words, with the name of what would have been called.
@@ -366,14 +352,13 @@ impl View {
         Some((count, last.checked_add(1)?))
     }
 
-    /// Its numbers, row-major, from a storage that holds its extent.
-    fn gather<const N: usize>(&self, storage: &[u8], count: usize, decode: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        let (numbers, _) = storage.as_chunks::<N>();
-        let mut values = Vec::with_capacity(count);
+    /// The bytes of its numbers, `size` each, row-major, from a storage that holds its extent.
+    fn gather(&self, storage: &[u8], size: usize, count: usize) -> Vec<u8> {
+        let mut gathered = Vec::with_capacity(count * size);
         let mut index = vec![0; self.shape.len()];
         let mut at = self.offset;
-        while values.len() < count {
-            values.push(decode(numbers[at]));
+        for _ in 0..count {
+            gathered.extend_from_slice(&storage[at * size..][..size]);
             for (axis, index) in index.iter_mut().enumerate().rev() {
                 if *index + 1 < self.shape[axis] {
                     *index += 1;
@@ -384,7 +369,7 @@ impl View {
                 *index = 0;
             }
         }
-        values
+        gathered
     }
 }
 
