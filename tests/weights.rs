@@ -12,7 +12,7 @@ use facenet_network::{ForeignTensor, ForeignTensors, FrozenNetwork, NameMap, Net
 use facenet_tests::data;
 use ndarray::{Array2, Array4, ArrayView1, Axis, s};
 
-/// Every so many pictures are embedded; all of them take a minute.
+/// Every so many pictures are embedded; all of them take half a minute.
 const STEP: usize = 8;
 
 /// The golden embeddings of all pictures that `pairs.txt` names, made unit length, and their paths below `lfw/images`.
