@@ -400,7 +400,7 @@ fn a_network_of_ones_own_is_counted_and_trained() {
     let trained = json(folder.path(), &train);
     assert_eq!((&trained["network"], &trained["train"]["steps"]), (&"mine".into(), &6.into()));
     let checkpoint = facenet::read_checkpoint(&folder.path().join("runs/people/checkpoint.safetensors")).unwrap();
-    assert_eq!((checkpoint.description.input, checkpoint.description.embedding), ([64, 64], 7));
+    assert_eq!((checkpoint.description.input, checkpoint.description.embedding), ([64, 64], Some(7)));
 }
 
 #[test]

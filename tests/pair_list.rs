@@ -44,6 +44,7 @@ p6\t3\tp4\t3
 
 fn embedder(description: &str) -> Embedder {
     Embedder::new(&Network::new(Description::from_toml(description).unwrap(), Initializer::HeNormal, 5).unwrap())
+        .unwrap()
 }
 
 /// A picture as large as the network's input: it is not scaled.

@@ -100,7 +100,7 @@ fn from_faces_to_scores() {
         read_checkpoint(&options.out.join(CHECKPOINT_FILE)).unwrap();
     let network = Network::with_parameters(description, parameters, statistics).unwrap();
     assert_eq!(weights_sha256(&network), report.weights_sha256);
-    let embedder = Embedder::new(&network);
+    let embedder = Embedder::new(&network).unwrap();
     let dataset = options.dataset.load(folder.path(), &Crop::Whole, None, embedder.input_size(), 1, None).unwrap();
     assert_eq!(evaluate(&MirrorAverage(embedder), &dataset, 1).unwrap().evaluation, report.embeddings);
     assert_eq!(evaluate(&RawPixels { size: [28, 28] }, &dataset, 1).unwrap().evaluation, report.pixels);

@@ -61,7 +61,7 @@ fn our_alignment_and_our_network_give_the_golden_embeddings() {
     ) else {
         return;
     };
-    let embedder = Embedder::new(&read_weights(&weights, &ForeignNetwork::default()).unwrap());
+    let embedder = Embedder::new(&read_weights(&weights, &ForeignNetwork::default()).unwrap()).unwrap();
     let list = LandmarkList::read(&landmarks).unwrap();
     let names: Vec<&String> = names.iter().step_by(STEP).collect();
     let paths: Vec<PathBuf> = names.iter().map(|name| images.join(name)).collect();

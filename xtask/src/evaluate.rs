@@ -77,7 +77,7 @@ pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
     let (Pairs::Lfw { common, .. } | Pairs::Pairs { common, .. }) = pairs;
     set_threads(common.threads)?;
     let network = common.foreign.read(&common.weights)?;
-    let embedder = Embedder::new(&network);
+    let embedder = Embedder::new(&network)?;
     let bar = Bar::new();
     let observer = |progress: facenet::Progress<'_>| bar.show(progress);
     let evaluation = match pairs {

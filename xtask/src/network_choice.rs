@@ -95,7 +95,9 @@ impl NetworkChanges {
         if let Some(scheme) = self.normalization {
             network = network.with_normalization(scheme.into())?;
         }
-        network.embedding = self.dimension.map_or(network.embedding, |dimension| dimension as usize);
+        if let Some(dimension) = self.dimension {
+            network.embedding = Some(dimension as usize);
+        }
         Ok(network)
     }
 }

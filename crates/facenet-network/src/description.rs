@@ -8,7 +8,8 @@ use crate::{Error, Preprocessing};
 /// A network: what goes in, the layers in order, what comes out.
 ///
 /// After the last layer a fully connected one without activation, named `embedding`, and L2 normalisation follow (paper,
-/// section 3: embeddings live on the unit sphere).
+/// section 3: embeddings live on the unit sphere). A network without `embedding` ends with its last layer: it finds
+/// something else in a face than who it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
@@ -25,8 +26,9 @@ pub struct Description {
     /// The numbers of every batch normalisation.
     #[serde(default)]
     pub batch_norm: BatchNorm,
-    /// Numbers per embedding.
-    pub embedding: usize,
+    /// Numbers per embedding, if the network makes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<usize>,
     /// What follows the product that makes the embedding.
     #[serde(default = "no_normalization")]
     pub embedding_normalization: Normalization,
@@ -464,6 +466,16 @@ impl Description {
         }
         self.input = input;
         self
+    }
+
+    /// The network up to one of its layers, of which it puts out the activations: a look inside. `None` if no layer of that
+    /// name stands in its list.
+    #[must_use]
+    pub fn until(mut self, layer: &str) -> Option<Self> {
+        let last = self.layers.iter().position(|other| other.name() == Some(layer))?;
+        self.layers.truncate(last + 1);
+        self.embedding = None;
+        Some(self)
     }
 
     /// The same network with another normalisation after its products. What a layer says for itself stays; a residual

@@ -208,6 +208,14 @@ pub enum Error {
         /// Where and what, as the TOML reader says it.
         reason: String,
     },
+    /// A network has no layer of a name.
+    #[error("{network} has no layer {layer}")]
+    NoLayer {
+        /// The network.
+        network: String,
+        /// The name.
+        layer: String,
+    },
     /// A name map for another network.
     #[error("the name map is for the network {map}, not for {network}")]
     OtherNetwork {

@@ -75,7 +75,7 @@ impl<T: Scalar> FrozenNetwork<T> {
         while let Some(operation) = rest.next() {
             operations.push(freeze(network, operation, &mut rest));
         }
-        let output = Place { slot: plan.output_slot(), channels: 0..plan.dimension() };
+        let output = plan.output.clone();
         let mut slots = plan.slots.clone();
         let buffers = share_buffers(&operations, &mut slots, output.slot);
         Self { description: network.description().clone(), operations, slots, buffers, output }
@@ -107,7 +107,8 @@ impl<T: Scalar> FrozenNetwork<T> {
     ///
     /// # Shapes
     ///
-    /// `x`: `[n, height, width, 3]`, preprocessed; the result `[n, dimension]`, rows of unit length.
+    /// `x`: `[n, height, width, 3]`, preprocessed; the result `[n, dimension]`, rows of unit length, or what the last layer
+    /// puts out if the network makes no embeddings.
     ///
     /// # Panics
     ///

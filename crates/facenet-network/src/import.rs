@@ -6,7 +6,7 @@ mod openvino;
 mod pytorch;
 mod safetensors;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ndarray::{ArrayView3, Axis, Slice, concatenate};
@@ -59,6 +59,30 @@ pub fn import(description: Description, tensors: &ForeignTensors, map: &NameMap)
         return Err(Error::UnusedTensor { name: name.clone() });
     }
     Network::with_parameters(description, parameters, statistics)
+}
+
+/// The same up to one of the network's layers, of which the result puts out the activations: what belongs to later layers
+/// may be missing.
+///
+/// # Errors
+///
+/// [`Error::NoLayer`], and as [`import`].
+pub fn import_until(
+    description: Description,
+    layer: &str,
+    tensors: &ForeignTensors,
+    map: &NameMap,
+) -> Result<Network<f32>, Error> {
+    let network = description.name.clone();
+    let part = description.until(layer).ok_or_else(|| Error::NoLayer { network, layer: layer.to_owned() })?;
+    let plan = Plan::new(&part)?;
+    let entries = plan.parameters().entries().iter().chain(plan.statistics().entries());
+    let known: HashSet<&str> = entries.map(|entry| &*entry.name).collect();
+    let (needed, later): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        map.tensors.clone().into_iter().partition(|(name, _)| known.contains(&**name));
+    let later = later.into_values().flat_map(|source| [Some(source.tensor), source.minus]).flatten();
+    let ignored = map.ignored.iter().cloned().chain(later).collect();
+    import(part, tensors, &NameMap { ignored, tensors: needed, ..map.clone() })
 }
 
 struct Importer<'a> {
@@ -129,6 +153,8 @@ impl<'a> Importer<'a> {
             {
                 Some((channels, 1, rows * columns))
             }
+            // A factor per channel.
+            (&[1, 1, channels], &[1, c, 1, 1]) if c == channels => Some((channels, 1, 1)),
             (&[inputs, outputs], &[rows, columns] | &[rows, columns, 1, 1]) if [columns, rows] == [inputs, outputs] => {
                 // Ours are flattened by pixels, theirs by channels.
                 let [height, width, channels] = self.maps.get(&*entry.name).copied().unwrap_or([1, 1, inputs]);

@@ -26,10 +26,10 @@ pub use description::{
 pub use error::Error;
 pub use frozen::{FrozenNetwork, FrozenWorkspace};
 pub use gradient_check::network_gradient_checks;
-pub use import::{ForeignTensor, ForeignTensors, NameMap, Source, import};
+pub use import::{ForeignTensor, ForeignTensors, NameMap, Source, import, import_until};
 pub use initializer::Initializer;
 pub use network::{Mode, Network};
-pub use networks::{NETWORKS, built_in, built_in_toml, compact_inception};
+pub use networks::{LANDMARK_NETWORK, NETWORKS, built_in, built_in_toml, compact_inception};
 pub use optimizer::{AdaGrad, Adam, Optimizer, OptimizerKind, Sgd};
 pub use paper::{PaperNetwork, PaperRow, paper_network, printed_figure};
 pub use parameters::{Entry, ParameterTable, Parameters, Role};

@@ -94,7 +94,8 @@ impl<T: Scalar> Network<T> {
     ///
     /// # Shapes
     ///
-    /// `x`: `[n, height, width, 3]`, preprocessed; the result `[n, dimension]`, rows of unit length.
+    /// `x`: `[n, height, width, 3]`, preprocessed; the result `[n, dimension]`, rows of unit length. Of a network without
+    /// embeddings a row is what the last layer puts out for a face, by rows, columns and channels.
     ///
     /// # Panics
     ///
@@ -123,7 +124,7 @@ impl<T: Scalar> Network<T> {
     #[must_use]
     pub fn embeddings<'w>(&self, workspace: &'w Workspace<T>) -> ArrayView2<'w, T> {
         assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
-        rows(workspace.activations.view(&self.output()))
+        rows(workspace.activations.view(&self.plan.output))
     }
 
     /// Adds the gradients of the last forward pass to `gradients`, given that at the embeddings.
@@ -147,7 +148,7 @@ impl<T: Scalar> Network<T> {
         let expected = [workspace.batch(), self.plan.dimension()];
         assert_eq!(dembeddings.shape(), expected, "the gradient at embeddings {expected:?}");
         workspace.gradients.clear(workspace.activations.batch);
-        rows_mut(workspace.gradients.view_mut(&self.output())).assign(&dembeddings);
+        rows_mut(workspace.gradients.view_mut(&self.plan.output)).assign(&dembeddings);
         for operation in self.plan.operations.iter().rev() {
             pass::backward(operation, self, workspace, gradients);
         }
@@ -184,9 +185,5 @@ impl<T: Scalar> Network<T> {
                 blend(*variance, count / (count - 1.0).max(1.0));
             }
         }
-    }
-
-    fn output(&self) -> Place {
-        Place { slot: self.plan.output_slot(), channels: 0..self.plan.dimension() }
     }
 }

@@ -18,7 +18,12 @@ pub const NETWORKS: [&str; 12] = [
     "compact_inception",
 ];
 
-/// The description of a built-in network, one of [`NETWORKS`], in TOML: its comments say where it comes from.
+/// The name of the built-in network that finds five points in a face; it makes no embeddings and is none of
+/// [`NETWORKS`].
+pub const LANDMARK_NETWORK: &str = "landmarks_regression_retail_0009";
+
+/// The description of a built-in network, one of [`NETWORKS`] or [`LANDMARK_NETWORK`], in TOML: its comments say where it
+/// comes from.
 ///
 /// `None` for `nn3`, which is `nn2` at another size, as for names that are no network's.
 #[must_use]
@@ -35,11 +40,12 @@ pub fn built_in_toml(name: &str) -> Option<&'static str> {
         "mobilefacenet_y1" => include_str!("networks/mobilefacenet_y1.toml"),
         "face_reidentification_retail_0095" => include_str!("networks/face_reidentification_retail_0095.toml"),
         "compact_inception" => include_str!("networks/compact_inception.toml"),
+        "landmarks_regression_retail_0009" => include_str!("networks/landmarks_regression_retail_0009.toml"),
         _ => return None,
     })
 }
 
-/// The description of a built-in network, one of [`NETWORKS`].
+/// The description of a built-in network, one of [`NETWORKS`] or [`LANDMARK_NETWORK`].
 #[must_use]
 pub fn built_in(name: &str) -> Option<Description> {
     // The paper, section 4.1: "reduced to 160 x 160", and nothing else.

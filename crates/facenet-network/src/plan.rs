@@ -118,6 +118,8 @@ pub struct Plan {
     pub(crate) operations: Vec<Operation>,
     /// Height, width and channels of each slot.
     pub(crate) slots: Vec<[usize; 3]>,
+    /// Where the result is.
+    pub(crate) output: Place,
     pub(crate) epsilon: f64,
     parameters: Arc<ParameterTable>,
     statistics: Arc<ParameterTable>,
@@ -151,7 +153,9 @@ impl Plan {
         for (field, side) in [("height", height), ("width", width)] {
             real_in_range("input", field, side as f64, 1.0, limit::SIDE as f64)?;
         }
-        in_range("embedding", "channels", description.embedding, 1, limit::CHANNELS)?;
+        if let Some(channels) = description.embedding {
+            in_range("embedding", "channels", channels, 1, limit::CHANNELS)?;
+        }
         real_in_range("batch_norm", "epsilon", description.batch_norm.epsilon, limit::EPSILON, 1.0)?;
         real_in_range("batch_norm", "momentum", description.batch_norm.momentum, 0.0, 1.0)?;
         if let Scaling::Fixed { subtract, divide } = description.preprocessing.scaling {
@@ -163,10 +167,11 @@ impl Plan {
         if let Some(template) = &description.preprocessing.template {
             check_template(template, description.input)?;
         }
-        let builder = Builder::build(description)?;
+        let (builder, output) = Builder::build(description)?;
         Ok(Self {
             operations: builder.operations,
             slots: builder.slots,
+            output,
             epsilon: description.batch_norm.epsilon,
             parameters: Arc::new(builder.parameters),
             statistics: Arc::new(builder.statistics),
@@ -193,10 +198,10 @@ impl Plan {
         [height, width]
     }
 
-    /// Numbers per embedding.
+    /// Numbers per embedding, or of what else comes out, per face.
     #[must_use]
     pub fn dimension(&self) -> usize {
-        self.slots[self.output_slot()][2]
+        self.shape(&self.output).iter().product()
     }
 
     /// What each layer puts out and costs.
@@ -248,10 +253,6 @@ impl Plan {
     pub(crate) fn shape(&self, place: &Place) -> [usize; 3] {
         let [height, width, _] = self.slots[place.slot];
         [height, width, place.channels.len()]
-    }
-
-    pub(crate) fn output_slot(&self) -> usize {
-        self.slots.len() - 1
     }
 }
 

@@ -494,7 +494,7 @@ fn what_could_not_be_read_is_not_written() {
     assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of history", .. }));
 
     let mut wrong = checkpoint(false);
-    wrong.description.embedding = 0;
+    wrong.description.embedding = Some(0);
     assert!(matches!(refusal(&wrong), Error::OutOfRange { field: "channels", .. }));
 }
 
@@ -502,7 +502,7 @@ fn what_could_not_be_read_is_not_written() {
 #[should_panic = "parameters are not those of network tiny"]
 fn parameters_of_another_network_are_a_bug() {
     let mut wrong = checkpoint(false);
-    wrong.description.embedding += 1;
+    wrong.description.embedding = wrong.description.embedding.map(|dimension| dimension + 1);
     let _ = wrong.write(&mut Vec::new());
 }
 

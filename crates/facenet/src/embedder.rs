@@ -13,23 +13,28 @@ const ACTIVATIONS: usize = 1 << 28;
 #[derive(Clone, Debug)]
 pub struct Embedder {
     network: FrozenNetwork<f32>,
+    dimension: usize,
 }
 
 impl Embedder {
     /// Of a network as it is.
-    #[must_use]
-    pub fn new(network: &Network<f32>) -> Self {
-        Self { network: FrozenNetwork::new(network) }
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoEmbeddings`] if it makes something else of faces.
+    pub fn new(network: &Network<f32>) -> Result<Self, Error> {
+        let dimension = check_makes_embeddings(network.description())?;
+        Ok(Self { network: FrozenNetwork::new(network), dimension })
     }
 
     /// Of the bytes of a checkpoint file.
     ///
     /// # Errors
     ///
-    /// If they are not a checkpoint: see [`Checkpoint::from_bytes`].
+    /// If they are not a checkpoint (see [`Checkpoint::from_bytes`]), or as [`Embedder::new`].
     pub fn from_checkpoint(bytes: &[u8]) -> Result<Self, Error> {
         let Checkpoint { description, parameters, statistics, .. } = Checkpoint::from_bytes(bytes)?;
-        Ok(Self::new(&Network::with_parameters(description, parameters, statistics)?))
+        Self::new(&Network::with_parameters(description, parameters, statistics)?)
     }
 
     /// What the network is.
@@ -39,13 +44,18 @@ impl Embedder {
     }
 }
 
+/// The numbers per embedding of a network that makes any.
+pub(crate) fn check_makes_embeddings(description: &Description) -> Result<usize, Error> {
+    description.embedding.ok_or_else(|| Error::NoEmbeddings { network: description.name.clone() })
+}
+
 impl Embed for Embedder {
     fn input_size(&self) -> [usize; 2] {
         self.description().input
     }
 
     fn dimension(&self) -> usize {
-        self.description().embedding
+        self.dimension
     }
 
     #[track_caller]

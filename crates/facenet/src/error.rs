@@ -33,6 +33,12 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A network has no `embedding` in its description.
+    #[error("{network} makes no embeddings of faces")]
+    NoEmbeddings {
+        /// The network.
+        network: String,
+    },
     /// An embedding holds NaN or infinity.
     #[error("the embedding of face {row} is not finite")]
     NotFiniteEmbedding {

@@ -7,6 +7,7 @@ use facenet_network::{Description, Initializer, OptimizerKind, Plan, compact_inc
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 use serde::{Deserialize, Serialize};
 
+use crate::embedder::check_makes_embeddings;
 use crate::{DatasetSource, Error};
 
 /// The most pictures among which triplets are mined: their squared distances take 1.6 GB.
@@ -169,6 +170,7 @@ impl Recipe {
         self.augmentation.validate()?;
         self.optimizer.validate()?;
         Plan::new(&self.network)?;
+        check_makes_embeddings(&self.network)?;
         Ok(())
     }
 

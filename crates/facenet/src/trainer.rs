@@ -272,7 +272,7 @@ impl<'a> Trainer<'a> {
     /// An embedder of the network as it is now.
     #[must_use]
     pub fn embedder(&self) -> Embedder {
-        Embedder::new(&self.network)
+        Embedder::new(&self.network).expect("a recipe's network makes embeddings")
     }
 
     /// All that is needed to embed, and to go on.

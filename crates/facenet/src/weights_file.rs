@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use facenet_network::{Checkpoint, Description, ForeignTensors, NETWORKS, NameMap, Network, built_in, import};
+use facenet_network::{
+    Checkpoint, Description, ForeignTensors, LANDMARK_NETWORK, NETWORKS, NameMap, Network, built_in, import,
+};
 
 use crate::Error;
 use crate::checkpoint_file::read_whole;
@@ -66,7 +68,8 @@ pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Network<f32
 /// The built-in map of which the file has the largest share of tensors, if that is more than half: what is missing then is
 /// named by the import.
 fn likeliest_map(tensors: &ForeignTensors) -> Option<NameMap> {
-    let maps = NETWORKS.into_iter().filter_map(NameMap::built_in).map(|map| (map.share_in(tensors), map));
+    let networks = NETWORKS.into_iter().chain([LANDMARK_NETWORK]);
+    let maps = networks.filter_map(NameMap::built_in).map(|map| (map.share_in(tensors), map));
     let (share, map) = maps.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     (share > 0.5).then_some(map)
 }

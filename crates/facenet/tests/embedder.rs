@@ -34,7 +34,7 @@ fn faces(count: usize) -> Array4<u8> {
 
 #[test]
 fn embeddings_have_unit_length() {
-    let embedder = Embedder::new(&network());
+    let embedder = Embedder::new(&network()).unwrap();
     assert_eq!((embedder.input_size(), embedder.dimension()), ([14, 12], 6));
     assert_eq!(embedder.description().name, "tiny");
     let embeddings = embedder.embed(faces(40).view()).unwrap();
@@ -48,7 +48,7 @@ fn embeddings_have_unit_length() {
 
 #[test]
 fn a_face_has_its_embedding_whoever_is_beside_it() {
-    let embedder = Embedder::new(&network());
+    let embedder = Embedder::new(&network()).unwrap();
     // More than pass through the network together, and not a multiple of that.
     let faces = faces(71);
     let whole = embedder.embed(faces.view()).unwrap();
@@ -62,7 +62,7 @@ fn a_face_has_its_embedding_whoever_is_beside_it() {
 
 #[test]
 fn threads_make_no_difference() {
-    let embedder = Embedder::new(&network());
+    let embedder = Embedder::new(&network()).unwrap();
     let [one, two, five] = [1, 2, 5].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| embedder.embed(faces(40).view())).unwrap()
@@ -74,14 +74,14 @@ fn threads_make_no_difference() {
 #[test]
 #[should_panic(expected = "[12, 14, 3]")]
 fn faces_of_another_size_panic() {
-    let _ = Embedder::new(&network()).embed(Array4::zeros((2, 12, 14, 3)).view());
+    let _ = Embedder::new(&network()).unwrap().embed(Array4::zeros((2, 12, 14, 3)).view());
 }
 
 #[test]
 fn an_embedding_that_is_not_finite_is_named() {
     let mut network = network();
     network.statistics.values.fill(f32::NAN);
-    let error = Embedder::new(&network).embed(faces(3).view()).unwrap_err();
+    let error = Embedder::new(&network).unwrap().embed(faces(3).view()).unwrap_err();
     assert!(matches!(error, Error::NotFiniteEmbedding { row: 0 }), "{error}");
 }
 
@@ -105,7 +105,10 @@ fn what_is_written_is_read() {
     write_checkpoint(&path, &checkpoint()).unwrap();
     assert_eq!(read_checkpoint(&path).unwrap(), checkpoint());
     let embedder = Embedder::from_checkpoint(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!(embedder.embed(faces(3).view()).unwrap(), Embedder::new(&network()).embed(faces(3).view()).unwrap());
+    assert_eq!(
+        embedder.embed(faces(3).view()).unwrap(),
+        Embedder::new(&network()).unwrap().embed(faces(3).view()).unwrap()
+    );
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn a_file_longer_than_any_checkpoint_is_not_read() {
 
 #[test]
 fn a_mirror_average_takes_both_sides_alike() {
-    let embedder = Embedder::new(&network());
+    let embedder = Embedder::new(&network()).unwrap();
     let average = MirrorAverage(embedder.clone());
     let faces = faces(5);
     let mut mirrored = faces.view();

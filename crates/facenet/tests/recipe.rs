@@ -224,6 +224,6 @@ fn mini_batches_of_a_large_network_have_fewer_people() {
     // nn2 has 5,594,336 numbers per face: 95 of 96 faces fit.
     assert_eq!(recipe.with_network(built_in("nn2").unwrap()).batch.people, 23);
     // One that can't be built is left to `validate`.
-    let impossible = facenet_network::Description { embedding: 0, ..built_in("nns2").unwrap() };
+    let impossible = facenet_network::Description { embedding: Some(0), ..built_in("nns2").unwrap() };
     assert!(Recipe::synthetic().with_network(impossible).validate().is_err());
 }

@@ -83,6 +83,7 @@ impl NameMap {
             "inception_resnet_v1" => include_str!("maps/inception_resnet_v1.toml"),
             "mobilefacenet_y1" => include_str!("maps/mobilefacenet_y1.toml"),
             "face_reidentification_retail_0095" => include_str!("maps/face_reidentification_retail_0095.toml"),
+            "landmarks_regression_retail_0009" => include_str!("maps/landmarks_regression_retail_0009.toml"),
             _ => return None,
         };
         Some(Self::from_toml(text).expect("the built-in maps are valid"))

@@ -41,8 +41,8 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// All of a network: its layers, the product that makes the embedding, the normalisation.
-    pub(super) fn build(description: &Description) -> Result<Self, Error> {
+    /// All of a network and where its result is: its layers, the product that makes the embedding, the normalisation.
+    pub(super) fn build(description: &Description) -> Result<(Self, Place), Error> {
         let [height, width] = description.input;
         let mut builder = Self::new([height, width, 3], description.normalization);
         let faces = Place { slot: INPUT, channels: 0..3 };
@@ -57,15 +57,16 @@ impl Builder {
                 other => other,
             })
         })?;
+        let Some(dimension) = description.embedding else { return Ok((builder, x)) };
         let embedding = Product {
             name: "embedding".to_owned(),
             normalization: description.embedding_normalization,
             activation: Activation::None,
         };
-        let x = builder.fully_connected(&embedding, x, description.embedding)?;
-        let y = builder.slot([1, 1, description.embedding])?;
-        builder.operations.push(Operation::L2Normalize { x, y });
-        Ok(builder)
+        let x = builder.fully_connected(&embedding, x, dimension)?;
+        let y = builder.slot([1, 1, dimension])?;
+        builder.operations.push(Operation::L2Normalize { x, y: y.clone() });
+        Ok((builder, y))
     }
 
     fn new(input: [usize; 3], normalization: Normalization) -> Self {
