@@ -32,10 +32,23 @@ pub fn align(
     template: &Landmarks,
     size: [usize; 2],
 ) -> Option<Array3<u8>> {
+    Some(warp(picture, &source_of(landmarks, template)?, size))
+}
+
+/// Cuts a face of `size` `[height, width]` out of a picture: `map` tells where in the picture the pixels of the face come
+/// from, which are sampled as [`align`] does.
+///
+/// # Shapes
+/// `picture` is `[height, width, 3]`; the result is `[size[0], size[1], 3]`.
+///
+/// # Panics
+/// If the size holds a 0, or the picture does not have three channels in standard layout.
+#[must_use]
+#[track_caller]
+pub fn warp(picture: ArrayView3<'_, u8>, map: &Similarity, size: [usize; 2]) -> Array3<u8> {
     let mut face = Array3::zeros((size[0], size[1], 3));
-    let map = source_of(landmarks, template)?;
-    sample(picture, &map, size, face.as_slice_mut().expect("a new array is contiguous"));
-    Some(face)
+    sample(picture, map, size, face.as_slice_mut().expect("a new array is contiguous"));
+    face
 }
 
 /// Landmarks nearer together, in pixels, are none of a face: such are those given as shares of the picture's sides.

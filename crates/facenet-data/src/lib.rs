@@ -18,7 +18,7 @@ mod shown;
 mod similarity;
 mod synthetic;
 
-pub use align::align;
+pub use align::{align, warp};
 pub use augmentation::{Augmentation, AugmentationKey};
 pub use crop::Crop;
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, decode_picture, read_picture};
