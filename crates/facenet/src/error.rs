@@ -39,6 +39,12 @@ pub enum Error {
         /// The network.
         network: String,
     },
+    /// A network puts no landmarks on faces.
+    #[error("{network} does not find the five points of a face")]
+    NoLandmarks {
+        /// The network.
+        network: String,
+    },
     /// An embedding holds NaN or infinity.
     #[error("the embedding of face {row} is not finite")]
     NotFiniteEmbedding {

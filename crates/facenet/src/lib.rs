@@ -9,6 +9,7 @@ mod error;
 mod evaluation;
 mod gradient_check;
 mod history;
+mod landmark_network;
 mod mirror_average;
 mod pair_list;
 mod progress;
@@ -34,6 +35,7 @@ pub use evaluation::{
 pub use facenet_network::Checkpoint;
 pub use gradient_check::gradient_checks;
 pub use history::{History, HistoryPoint};
+pub use landmark_network::{LandmarkNetwork, SeenFaces};
 pub use mirror_average::MirrorAverage;
 pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw, evaluate_pair_list};
 pub use progress::{Observer, Progress};
