@@ -85,6 +85,67 @@ fn offline_says_what_is_missing_and_where_it_goes() {
 }
 
 #[test]
+fn offline_says_where_weights_are_and_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let finished = download(folder.path(), &["weights/landmarks-regression-retail-0009", "--offline"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert_eq!(finished.stderr, "error: 2 of 2 files of weights/landmarks-regression-retail-0009 are missing\n");
+    for part in [
+        "Open Model Zoo (Intel): Apache-2.0\n\nmissing ",
+        "landmarks-regression-retail-0009.bin: 762,464 bytes, sha256 743d6045",
+        "/libovface/00b553845ff3e69e4559f6d9946f2a74c223afab/models/landmarks-regression-retail-0009.bin\n",
+        "  from https://storage.openvinotoolkit.org/",
+        "  to   data/weights/landmarks-regression-retail-0009/landmarks-regression-retail-0009.xml\n",
+    ] {
+        assert!(finished.stdout.contains(part), "{part} in {}", finished.stdout);
+    }
+    let finished = download(folder.path(), &["weights/mobilefacenet_y1", "--offline", "--json"]);
+    let report = json(&finished);
+    assert_eq!(
+        (&report["dataset"], &report["folder"]),
+        (&"weights/mobilefacenet_y1".into(), &"data/weights/mobilefacenet_y1".into())
+    );
+    assert!(report["terms"].as_str().unwrap().contains("non-commercial research"));
+    assert_eq!(states(&report), [("model-y1-0000.xml", "missing"), ("model-y1-0000.bin", "missing")]);
+    let finished = download(folder.path(), &["weights/mobilefacenet_y1", "--offline"]);
+    assert!(!finished.stdout.contains("next: "), "{finished:?}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
+}
+
+#[test]
+fn weights_come_from_a_mirror_and_are_imported() {
+    for (name, next) in [
+        ("weights/mobilefacenet_y1", Some("data/weights/mobilefacenet_y1/model-y1-0000.xml")),
+        (
+            "weights/face-reidentification-retail-0095",
+            Some("data/weights/face-reidentification-retail-0095/face-reidentification-retail-0095.xml"),
+        ),
+        ("weights/landmarks-regression-retail-0009", None),
+    ] {
+        let Some(weights) = data(name) else { continue };
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(move |request, stream| {
+            serve(request, stream, &fs::read(weights.join(&request.path["/nets/".len()..]))?)
+        });
+        let arguments = [name, "--mirror", &server.address("nets")];
+        let end = match next {
+            Some(path) => format!("\n{name} is complete\nnext: cargo xtask evaluate lfw --weights {path}\n"),
+            None => format!("\n{name} is complete\n"),
+        };
+        for state in ["downloaded", "present"] {
+            let finished = download(folder.path(), &arguments);
+            assert_eq!(finished.code, Some(0), "{finished:?}");
+            assert_eq!(finished.stdout.matches(&format!("\n{state} ")).count(), 2, "{finished:?}");
+            assert!(finished.stdout.ends_with(&end), "{finished:?}");
+            assert_eq!(server.requests().len(), 2, "what is there is not asked for again");
+        }
+        let Some(path) = next else { continue };
+        let imported = command(folder.path(), &["import", path, "--out", "imported"]).output().unwrap();
+        assert_eq!(Finished::from(imported).code, Some(0));
+    }
+}
+
+#[test]
 fn data_sets_lie_where_other_commands_look() {
     let folder = tempfile::tempdir().unwrap();
     let output = command(folder.path(), &["download", "olivetti", "--offline"]).env("FACENET_DATA", "there").output();
@@ -106,6 +167,9 @@ fn wrong_use_ends_with_two() {
     for arguments in [
         &[][..],
         &["orl"],
+        &["weights"],
+        &["weights/"],
+        &["weights/../lfw"],
         &["lfw", "olivetti"],
         &["lfw", "--mirror"],
         &["lfw", "--mirror", "ftp://127.0.0.1/"],
@@ -114,6 +178,11 @@ fn wrong_use_ends_with_two() {
     ] {
         let finished = download(folder.path(), arguments);
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{arguments:?}: {finished:?}");
+    }
+    let finished = download(folder.path(), &["weights/facenet"]);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    for name in ["lfw-funneled", "olivetti", "weights/mobilefacenet_y1"] {
+        assert!(finished.stderr.contains(name), "{name} in {}", finished.stderr);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask download`: data sets that others publish, verified and laid out as the other commands expect them.
+//! `cargo xtask download`: data sets and weights that others publish, verified and laid out as the other commands expect
+//! them.
 
 mod catalogue;
 mod display;
@@ -17,7 +18,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::arguments::{data_folder, print};
-use catalogue::{DataSet, RemoteFile, Size};
+use catalogue::{FileSet, RemoteFile, Size};
 use display::{Display, size};
 use installation::{Installation, Source, State};
 use transfer::{Client, Patience};
@@ -25,10 +26,10 @@ use transfer::{Client, Patience};
 /// The arguments of the command.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The data set
-    #[arg(value_parser = PossibleValuesParser::new(catalogue::NAMES))]
-    dataset: String,
-    /// Where data sets lie [default: $FACENET_DATA, else data/]
+    /// The data set, or the weights of a network
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(catalogue::NAMES))]
+    name: String,
+    /// Where data sets and weights lie [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Try URL/lfw.tgz and so on before the addresses that are known
@@ -47,7 +48,7 @@ fn mirror(text: &str) -> Result<String, String> {
     if http { Ok(text.to_owned()) } else { Err("expected an address that begins with http:// or https://".to_owned()) }
 }
 
-/// What of a data set is there.
+/// What of a set of files is there.
 #[derive(Serialize)]
 struct Report<'a> {
     dataset: &'a str,
@@ -71,8 +72,8 @@ struct FileReport<'a> {
 
 /// Downloads what is missing, prints what there is, and fails if something is missing still.
 pub fn command(arguments: &Arguments) -> Result<()> {
-    let Some(set) = catalogue::data_set(&arguments.dataset) else {
-        bail!("no data set is called {}", arguments.dataset)
+    let Some(set) = catalogue::file_set(&arguments.name) else {
+        bail!("nothing to download is called {}", arguments.name)
     };
     // HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
     let client = Client::new(Patience::default(), ureq::Proxy::try_from_env());
@@ -83,7 +84,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     download(&set, &data_folder(arguments.data.as_deref()), &source, arguments.json)
 }
 
-fn download(set: &DataSet, data: &Path, source: &Source<'_>, json: bool) -> Result<()> {
+fn download(set: &FileSet, data: &Path, source: &Source<'_>, json: bool) -> Result<()> {
     let installation = Installation { data, set };
     let mut states = vec![State::Missing; set.files.len()];
     let result = complete(&installation, source, &mut states);
@@ -200,6 +201,10 @@ fn text(installation: &Installation<'_>, report: &Report<'_>) -> String {
         true if unverified => line(format_args!("\nnothing of {} is missing", report.dataset)),
         true => line(format_args!("\n{} is complete", report.dataset)),
         false => line(format_args!("\nfiles put there by hand are verified and used when the command is run again")),
+    }
+    let embedder = report.files.iter().find(|file| installation.set.embedder == Some(file.name));
+    if let (true, Some(file)) = (report.complete, embedder) {
+        line(format_args!("next: cargo xtask evaluate lfw --weights {}", file.path.display()));
     }
     text
 }

@@ -44,7 +44,7 @@ enum Command {
     Run(run::Arguments),
     /// Train a network and keep its checkpoint
     Train(train::Arguments),
-    /// Fetch a data set that others publish, and lay it out for the other commands
+    /// Fetch a data set or weights that others publish, for the other commands
     Download(download::Arguments),
     /// Show the built-in networks, or one row by row: what each layer puts out and costs
     Networks(networks::Arguments),

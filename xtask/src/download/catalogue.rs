@@ -1,13 +1,15 @@
-//! The data sets that can be downloaded, as data.
+//! What can be downloaded, as data.
 
-/// A data set: the files it is made from.
-pub struct DataSet {
-    /// What it is called, and its folder among the data sets.
+/// Files that belong together: a data set, or the weights of a network.
+pub struct FileSet {
+    /// What it is called, and its folder among the data: `lfw`, `weights/mobilefacenet_y1`.
     pub name: &'static str,
     /// Whose it is and what it may be used for, in one line.
     pub terms: &'static str,
     /// All that it consists of.
     pub files: Vec<RemoteFile>,
+    /// The name of the file that `evaluate --weights` takes, if there is one.
+    pub embedder: Option<&'static str>,
 }
 
 /// A file that others publish.
@@ -56,11 +58,11 @@ impl Size {
 
 /// What is made of a file.
 pub enum Product {
-    /// It is kept as it is, under this path in the folder of the data set.
+    /// It is kept as it is, under this path in the folder of the set.
     File(&'static str),
     /// A folder for each person.
     People {
-        /// The folder of those folders, in the folder of the data set; empty if it is that folder itself.
+        /// The folder of those folders, in the folder of the set; empty if it is that folder itself.
         folder: &'static str,
         /// How they are got out of the file.
         packing: Packing,
@@ -82,18 +84,28 @@ pub enum Packing {
     OlivettiMatrix,
 }
 
-/// The data set of that name.
-pub fn data_set(name: &str) -> Option<DataSet> {
+/// The data set, or the weights, of that name.
+pub fn file_set(name: &str) -> Option<FileSet> {
     match name {
         "lfw" => Some(lfw()),
         "lfw-funneled" => Some(lfw_funneled()),
         "olivetti" => Some(olivetti()),
+        "weights/face-reidentification-retail-0095" => Some(face_reidentification()),
+        "weights/landmarks-regression-retail-0009" => Some(landmarks_regression()),
+        "weights/mobilefacenet_y1" => Some(mobilefacenet_y1()),
         _ => None,
     }
 }
 
 /// Names of all of them.
-pub const NAMES: [&str; 3] = ["lfw", "lfw-funneled", "olivetti"];
+pub const NAMES: [&str; 6] = [
+    "lfw",
+    "lfw-funneled",
+    "olivetti",
+    "weights/face-reidentification-retail-0095",
+    "weights/landmarks-regression-retail-0009",
+    "weights/mobilefacenet_y1",
+];
 
 const LFW_TERMS: &str = "Labeled Faces in the Wild (University of Massachusetts, Amherst): published for research, without an explicit \
      licence; cite Huang, Ramesh, Berg, Learned-Miller 2007 (funneled: Huang, Jain, Learned-Miller 2007)";
@@ -101,7 +113,12 @@ const LFW_TERMS: &str = "Labeled Faces in the Wild (University of Massachusetts,
 const OLIVETTI_TERMS: &str =
     "Olivetti faces: taken at AT&T Laboratories Cambridge, who must be credited when the pictures are used";
 
-fn lfw() -> DataSet {
+const OPEN_MODEL_ZOO_TERMS: &str = "Open Model Zoo (Intel): Apache-2.0";
+
+const MODEL_Y1_TERMS: &str = "InsightFace's MobileFaceNet model-y1: offered for non-commercial research; the repository that this copy is in is \
+     under MIT";
+
+fn lfw() -> FileSet {
     let mut files = vec![lfw_pictures(
         "lfw.tgz",
         "lfw",
@@ -119,10 +136,10 @@ fn lfw() -> DataSet {
         sha256: "e517ec9b03232baaf10c7d5f82f0df6f500bb6cca1ead1126642cd42ff3ad039".to_owned(),
         product: Product::File("lfw_landmark_5pt_mtcnn_raw250.txt"),
     });
-    DataSet { name: "lfw", terms: LFW_TERMS, files }
+    FileSet { name: "lfw", terms: LFW_TERMS, files, embedder: None }
 }
 
-fn lfw_funneled() -> DataSet {
+fn lfw_funneled() -> FileSet {
     let mut files = vec![lfw_pictures(
         "lfw-funneled.tgz",
         "lfw_funneled",
@@ -131,7 +148,7 @@ fn lfw_funneled() -> DataSet {
         "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",
     )];
     files.extend(lfw_lists());
-    DataSet { name: "lfw-funneled", terms: LFW_TERMS, files }
+    FileSet { name: "lfw-funneled", terms: LFW_TERMS, files, embedder: None }
 }
 
 fn lfw_pictures(name: &'static str, top: &'static str, figshare_id: &str, bytes: u64, sha256: &str) -> RemoteFile {
@@ -216,7 +233,7 @@ fn lfw_lists() -> Vec<RemoteFile> {
     .collect()
 }
 
-fn olivetti() -> DataSet {
+fn olivetti() -> FileSet {
     let file = RemoteFile {
         name: "olivettifaces.mat",
         addresses: [figshare("5976027"), vec!["https://cs.nyu.edu/~roweis/data/olivettifaces.mat".to_owned()]].concat(),
@@ -224,7 +241,97 @@ fn olivetti() -> DataSet {
         sha256: "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794".to_owned(),
         product: Product::People { folder: "", packing: Packing::OlivettiMatrix, people: 40, pictures: 400 },
     };
-    DataSet { name: "olivetti", terms: OLIVETTI_TERMS, files: vec![file] }
+    FileSet { name: "olivetti", terms: OLIVETTI_TERMS, files: vec![file], embedder: None }
+}
+
+/// The Open Model Zoo's own storage has another conversion, with other names of tensors.
+fn face_reidentification() -> FileSet {
+    let repository = github("thstung/Employee-Auto-Checking/2815981fa5071be43d6ff1b2c1724434ef909629");
+    let folder = format!("{repository}/Models/face-reidentification-retail-0095/FP32");
+    FileSet {
+        name: "weights/face-reidentification-retail-0095",
+        terms: OPEN_MODEL_ZOO_TERMS,
+        files: vec![
+            kept(
+                "face-reidentification-retail-0095.xml",
+                &[&folder],
+                382_044,
+                "879662c555c826e7a07683f95bb4387b810ab679a8b8c64cc46e07016bb3da2b",
+            ),
+            kept(
+                "face-reidentification-retail-0095.bin",
+                &[&folder],
+                2_213_628,
+                "4d8cdfa9447ddd6d8b447f76c6eaaa2c9345c1ee0146b94900ee5267ffcb9307",
+            ),
+        ],
+        embedder: Some("face-reidentification-retail-0095.xml"),
+    }
+}
+
+/// The Open Model Zoo's own storage has the same numbers, but another description of them.
+fn landmarks_regression() -> FileSet {
+    let folder = libovface();
+    let storage = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/2021.2/models_bin/3";
+    let storage = format!("{storage}/landmarks-regression-retail-0009/FP32");
+    FileSet {
+        name: "weights/landmarks-regression-retail-0009",
+        terms: OPEN_MODEL_ZOO_TERMS,
+        files: vec![
+            kept(
+                "landmarks-regression-retail-0009.xml",
+                &[&folder],
+                42_664,
+                "2f3431595d714d18cc227d8517c5bdbb84d58237bff313d727a971dcd4f9235a",
+            ),
+            kept(
+                "landmarks-regression-retail-0009.bin",
+                &[&folder, &storage],
+                762_464,
+                "743d6045dd1c8df90649d2e19ce40ee41de18b799e261bb11682e1d9ef124b5d",
+            ),
+        ],
+        embedder: None,
+    }
+}
+
+fn mobilefacenet_y1() -> FileSet {
+    let folder = libovface();
+    FileSet {
+        name: "weights/mobilefacenet_y1",
+        terms: MODEL_Y1_TERMS,
+        files: vec![
+            kept(
+                "model-y1-0000.xml",
+                &[&folder],
+                139_073,
+                "be5939729d2cc7fbc2393fc26eee9c857eb72227553c6aa22047ba2d967fb5b2",
+            ),
+            kept(
+                "model-y1-0000.bin",
+                &[&folder],
+                3_973_400,
+                "7084d3b5c6dcd5ca245178329608dea8e34770678281a197cbae951119b46834",
+            ),
+        ],
+        embedder: Some("model-y1-0000.xml"),
+    }
+}
+
+/// A file that keeps its name, in each of these folders of the net.
+fn kept(name: &'static str, folders: &[&str], bytes: u64, sha256: &str) -> RemoteFile {
+    RemoteFile {
+        name,
+        addresses: folders.iter().map(|folder| format!("{folder}/{name}")).collect(),
+        size: Size::Exactly(bytes),
+        sha256: sha256.to_owned(),
+        product: Product::File(name),
+    }
+}
+
+/// The folder of weights of a repository that has two of them.
+fn libovface() -> String {
+    github("terryshyan/libovface/00b553845ff3e69e4559f6d9946f2a74c223afab/models")
 }
 
 /// A file of figshare, whose two gates are not always open to programs both.
@@ -242,7 +349,7 @@ fn github(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
     use std::fs;
 
     use facenet_tests::data;
@@ -252,34 +359,50 @@ mod tests {
 
     #[test]
     fn every_file_is_pinned_and_has_addresses() {
+        let mut hashes = BTreeMap::new();
         for name in NAMES {
-            let data_set = data_set(name).unwrap();
-            assert_eq!(data_set.name, name);
-            let names: BTreeSet<&str> = data_set.files.iter().map(|file| file.name).collect();
-            assert_eq!(names.len(), data_set.files.len(), "mirrors tell files by name");
-            for file in &data_set.files {
+            let set = file_set(name).unwrap();
+            assert_eq!(set.name, name);
+            assert!(set.embedder.is_none_or(|embedder| set.files.iter().any(|file| file.name == embedder)), "{name}");
+            for (position, file) in set.files.iter().enumerate() {
                 assert_eq!(file.sha256.len(), 64, "{}", file.name);
                 assert!(file.sha256.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{}", file.name);
                 assert!(!file.addresses.is_empty() && file.addresses.iter().all(|at| at.starts_with("https://")));
                 assert!(file.size.limit() > 0);
+                let once = set.files[..position].iter().all(|other| other.name != file.name);
+                let hash = hashes.entry(file.name).or_insert_with(|| file.sha256.clone());
+                assert!(once && *hash == file.sha256, "{}: mirrors tell files by name", file.name);
             }
         }
-        assert!(data_set("orl").is_none());
+        assert!(file_set("orl").is_none());
     }
 
-    #[test]
-    fn lists_and_landmarks_are_those_at_hand() {
-        let Some(folder) = data("lfw") else { return };
+    /// How many files of a set that are kept as they are have been compared with those at hand.
+    fn compared(name: &str) -> Option<usize> {
+        let folder = data(name)?;
         let mut compared = 0;
-        for file in data_set("lfw").unwrap().files {
+        for file in file_set(name).unwrap().files {
             let Product::File(path) = file.product else { continue };
             let bytes = fs::read(folder.join(path)).unwrap();
             assert_eq!(
                 (Size::Exactly(bytes.len() as u64), format!("{:x}", Sha256::digest(&bytes))),
-                (file.size, file.sha256)
+                (file.size, file.sha256),
+                "{path}"
             );
             compared += 1;
         }
-        assert_eq!(compared, 8);
+        Some(compared)
+    }
+
+    #[test]
+    fn lists_and_landmarks_are_those_at_hand() {
+        assert!(compared("lfw").is_none_or(|files| files == 8));
+    }
+
+    #[test]
+    fn weights_are_those_at_hand() {
+        for name in NAMES.into_iter().filter(|name| name.starts_with("weights/")) {
+            assert!(compared(name).is_none_or(|files| files == 2), "{name}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A data set on disk: what of it is there, and how the rest gets there.
+//! A set of files on disk: what of it is there, and how the rest gets there.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -9,17 +9,17 @@ use anyhow::{Context, Result, bail, ensure};
 use facenet_data::open_regular_file;
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{DataSet, Packing, Product, RemoteFile, Size};
+use super::catalogue::{FileSet, Packing, Product, RemoteFile, Size};
 use super::olivetti::write_pictures;
 use super::transfer::{Client, Event, sha256_of};
 use super::unpack::{Limits, unpack};
 
-/// The place of a data set among others.
+/// The place of a set of files among others.
 pub struct Installation<'a> {
-    /// The folder of all data sets.
+    /// The folder of all data.
     pub data: &'a Path,
-    /// The data set.
-    pub set: &'a DataSet,
+    /// The data set, or the weights.
+    pub set: &'a FileSet,
 }
 
 /// How far a product is.
@@ -69,7 +69,7 @@ struct Record {
 const RECORD: &str = ".download.json";
 
 impl Installation<'_> {
-    /// The folder of the data set.
+    /// The folder of the set.
     pub fn folder(&self) -> PathBuf {
         self.data.join(self.set.name)
     }

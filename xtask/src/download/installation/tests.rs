@@ -41,7 +41,7 @@ fn pictures_of(archive: &[u8], pictures: usize) -> RemoteFile {
 }
 
 /// A data set as LFW is, but small.
-fn small() -> DataSet {
+fn small() -> FileSet {
     let list = RemoteFile {
         name: "people.txt",
         addresses: Vec::new(),
@@ -49,7 +49,7 @@ fn small() -> DataSet {
         sha256: sha256(LIST),
         product: Product::File("protocol/people.txt"),
     };
-    DataSet { name: "small", terms: "made for tests", files: vec![pictures_of(&archive(), 3), list] }
+    FileSet { name: "small", terms: "made for tests", files: vec![pictures_of(&archive(), 3), list], embedder: None }
 }
 
 /// Where data sets lie, a mirror, and what was said.
@@ -79,13 +79,13 @@ impl Place {
         fs::write(path, bytes).unwrap();
     }
 
-    fn states(&self, set: &DataSet) -> Result<Vec<State>> {
+    fn states(&self, set: &FileSet) -> Result<Vec<State>> {
         let installation = Installation { data: self.root.path(), set };
         set.files.iter().map(|file| installation.state(file)).collect()
     }
 
     /// Makes what is missing.
-    fn make(&mut self, set: &DataSet, offline: bool) -> Result<Vec<State>> {
+    fn make(&mut self, set: &FileSet, offline: bool) -> Result<Vec<State>> {
         let milliseconds = Duration::from_millis;
         let patience = Patience {
             connect: milliseconds(1_000),
@@ -162,7 +162,8 @@ fn a_hostile_archive_with_the_right_hash_leaves_nothing() {
         header.set_cksum();
         tar.append(&header, &[][..]).unwrap();
         let hostile = tar.into_inner().unwrap().finish().unwrap();
-        let set = DataSet { name: "small", terms: "made for tests", files: vec![pictures_of(&hostile, 3)] };
+        let set =
+            FileSet { name: "small", terms: "made for tests", files: vec![pictures_of(&hostile, 3)], embedder: None };
         let mut place = Place::new();
         place.server = Server::start(move |request, stream| serve(request, stream, &hostile));
         let error = format!("{:#}", place.make(&set, false).unwrap_err());
@@ -297,7 +298,7 @@ fn pictures_are_counted() {
 
     // An archive with another number of pictures than known gets no name, and leaves nothing half made.
     let mut place = Place::new();
-    let set = DataSet { files: vec![pictures_of(&archive(), 4)], ..small() };
+    let set = FileSet { files: vec![pictures_of(&archive(), 4)], ..small() };
     let error = format!("{:#}", place.make(&set, false).unwrap_err());
     assert!(
         error.contains("small.tgz can't be used") && error.contains("3 pictures of 2 people, expected 4"),
@@ -311,7 +312,7 @@ fn damaged_archives_leave_no_folder() {
     let mut place = Place::new();
     let archive = archive();
     let cut = &archive[..archive.len() - 10];
-    let set = DataSet { files: vec![pictures_of(cut, 3)], ..small() };
+    let set = FileSet { files: vec![pictures_of(cut, 3)], ..small() };
     place.write("downloads/small.tgz", cut);
     let error = format!("{:#}", place.make(&set, true).unwrap_err());
     assert!(error.contains("can't unpack") && error.contains("small.tgz"), "{error}");
@@ -381,7 +382,7 @@ fn wrong_bytes_from_the_mirror_end_with_all_addresses_named() {
 #[test]
 fn olivetti_can_be_trained_on() {
     let file = olivetti::tests::faces(400);
-    let mut set = super::super::catalogue::data_set("olivetti").unwrap();
+    let mut set = super::super::catalogue::file_set("olivetti").unwrap();
     set.files[0].sha256 = sha256(&file);
     let mut place = Place::new();
     let served = file.clone();
