@@ -14,6 +14,7 @@ mod interrupt;
 mod network_choice;
 mod networks;
 mod plain_text;
+mod portraits;
 mod progress_bar;
 mod run;
 mod table;

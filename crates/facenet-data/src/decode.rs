@@ -41,7 +41,7 @@ const PNG_MAGIC: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 /// many pixels, is truncated or damaged, or is a JPEG whose colours are not
 /// known or that has more than 100 scans.
 pub fn read_picture(path: &Path) -> Result<Array3<u8>, Error> {
-    decode_picture(&read_file(path)?, path)
+    decode_picture(&read_picture_file(path)?, path)
 }
 
 /// Decodes a picture already in memory, as [`read_picture`] does; `path` only names it in errors.
@@ -53,8 +53,11 @@ pub fn decode_picture(bytes: &[u8], path: &Path) -> Result<Array3<u8>, Error> {
     Ok(picture)
 }
 
-/// The bytes of a regular file of at most [`MAX_FILE_BYTES`].
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+/// The bytes of a picture's file, which may be anything yet.
+///
+/// # Errors
+/// If the file can't be read, is not a regular one, or is longer than [`MAX_FILE_BYTES`].
+pub fn read_picture_file(path: &Path) -> Result<Vec<u8>, Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let file = open_regular_file(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();

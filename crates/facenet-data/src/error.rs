@@ -17,6 +17,14 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
+    /// Folders are nested too deep to be looked through.
+    #[error("{} has folders in it that are nested more than {limit} deep", shown(path))]
+    TooDeep {
+        /// The last folder that was looked into.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
+    },
     /// A folder of data does not exist, or is a file.
     #[error("there is no folder {}", shown(path))]
     MissingDirectory {

@@ -1,22 +1,10 @@
 //! Pictures of people, by person.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry};
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::natural_order::natural_order_of_bytes;
-use crate::regular_file::metadata;
+use crate::pictures::{entries, is_folder, is_picture};
 use crate::{Error, PeopleList, shown};
-
-/// Extensions, in any case, of the files in a person's folder that are pictures; all other files are passed over.
-///
-/// They include formats that are not read: such a picture is an error when it is loaded, never left out unnoticed.
-pub const PICTURE_EXTENSIONS: [&str; 21] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "pgm", "ppm", "pnm", "pbm", "pam", "bmp", "gif", "tif", "tiff", "webp",
-    "heic", "heif", "avif", "jxl", "jp2", "ico",
-];
 
 /// The pictures of a set of people: paths only, nothing is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +22,7 @@ impl FaceSet {
     ///
     /// People and the pictures of each are in [natural order](crate::natural_order()) of their names. Passed over are names
     /// that start with a dot, files beside the people's folders, folders within them, and files without one of the
-    /// [`PICTURE_EXTENSIONS`] (a README, a `Thumbs.db`). Symbolic links count as what they point at. A picture's link
+    /// [`PICTURE_EXTENSIONS`](crate::PICTURE_EXTENSIONS) (a README, a `Thumbs.db`). Symbolic links count as what they point at. A picture's link
     /// that points nowhere, a pipe or a device with a picture's name are listed, so that loading them fails. Nothing is
     /// followed below a person's folder, so that links in a circle end.
     ///
@@ -112,43 +100,4 @@ impl FaceSet {
     pub fn with_at_least(&self, pictures: usize) -> Self {
         self.subset((0..self.people.len()).filter(|&person| self.pictures_of(person).len() >= pictures))
     }
-}
-
-/// Names and paths of what a folder holds, hidden things apart, in natural order.
-fn entries(directory: &Path, keep: impl Fn(&DirEntry) -> io::Result<bool>) -> Result<Vec<(OsString, PathBuf)>, Error> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            Error::MissingDirectory { path: directory.to_owned() }
-        }
-        _ => Error::Io { path: directory.to_owned(), source },
-    };
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let (name, path) = (entry.file_name(), entry.path());
-        if name.as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        if keep(&entry).map_err(|source| Error::Io { path: path.clone(), source })? {
-            entries.push((name, path));
-        }
-    }
-    entries.sort_unstable_by(|(left, _), (right, _)| {
-        natural_order_of_bytes(left.as_encoded_bytes(), right.as_encoded_bytes())
-    });
-    Ok(entries)
-}
-
-/// Whether it is a folder or a link to one.
-fn is_folder(entry: &DirEntry) -> io::Result<bool> {
-    let kind = entry.file_type()?;
-    // Only links cost another question to the operating system.
-    if kind.is_symlink() { Ok(metadata(&entry.path())?.is_dir()) } else { Ok(kind.is_dir()) }
-}
-
-fn is_picture(entry: &DirEntry) -> io::Result<bool> {
-    let name = entry.file_name();
-    let extension = Path::new(&name).extension().and_then(OsStr::to_str).unwrap_or_default();
-    let known = PICTURE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
-    Ok(known && !is_folder(entry).unwrap_or(false))
 }

@@ -23,7 +23,8 @@ impl Landmarks {
     }
 
     /// Whether their middle lies in a picture of `[height, width]`.
-    pub(crate) fn lie_in(&self, [height, width]: [usize; 2]) -> bool {
+    #[must_use]
+    pub fn lie_in(&self, [height, width]: [usize; 2]) -> bool {
         let [x, y] = mean(&self.points());
         (-0.5..=width as f64 - 0.5).contains(&x) && (-0.5..=height as f64 - 0.5).contains(&y)
     }

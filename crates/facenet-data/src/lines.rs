@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::decode::read_file;
+use crate::decode::read_picture_file;
 
 /// The longest excerpt of a line that an error quotes, in characters.
 const QUOTED: usize = 80;
 
 /// Reads a list as text.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
-    String::from_utf8(read_file(path)?).map_err(|_| Error::NotText { path: path.to_owned() })
+    String::from_utf8(read_picture_file(path)?).map_err(|_| Error::NotText { path: path.to_owned() })
 }
 
 /// One line that is not blank.

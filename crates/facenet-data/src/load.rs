@@ -2,15 +2,15 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use fast_image_resize::Resizer;
-use ndarray::Array4;
+use ndarray::{Array4, ArrayView3};
 use rayon::prelude::*;
 
 use crate::align::{sample, source_of};
 use crate::crop::resize;
-use crate::decode::{decode_reserved, read_file};
+use crate::decode::read_picture_file;
+use crate::picture_reader::PictureReader;
 use crate::{Crop, Error, Landmarks};
 
 /// The memory limit that [`LoadOptions::default`] sets: 4 GiB.
@@ -112,7 +112,7 @@ pub fn load_faces<'a, P: AsRef<Path> + Sync>(
         .ok_or(Error::FacesOverMemory { pictures: paths.len(), height, width, limit })?;
 
     let mut faces = Array4::zeros((paths.len(), height, width, 3));
-    let budget = Budget::new(available);
+    let reader = PictureReader::new(available);
     let loaded = AtomicUsize::new(0);
     // Pictures behind a broken one need not be read, those before it must be: one of them may be broken too.
     let first_broken = AtomicUsize::new(usize::MAX);
@@ -126,7 +126,7 @@ pub fn load_faces<'a, P: AsRef<Path> + Sync>(
             if index > first_broken.load(Ordering::Relaxed) {
                 return None;
             }
-            match load_face(path.as_ref(), &framing, index, size, resizer, &budget, face) {
+            match load_face(path.as_ref(), &framing, index, size, resizer, &reader, face) {
                 Ok(()) => {
                     if let Some(progress) = options.progress {
                         progress(loaded.fetch_add(1, Ordering::Relaxed) + 1);
@@ -153,17 +153,23 @@ fn load_face(
     index: usize,
     size: [usize; 2],
     resizer: &mut Resizer,
-    budget: &Budget,
+    reader: &PictureReader,
     face: &mut [u8],
 ) -> Result<(), Error> {
-    let bytes = read_file(path)?;
-    let (picture, _reservation) = decode_reserved(&bytes, path, |needed| {
-        budget.reserve(needed).ok_or_else(|| Error::PictureOverMemory {
-            path: path.to_owned(),
-            needed,
-            available: budget.limit,
-        })
-    })?;
+    let bytes = read_picture_file(path)?;
+    reader.decode(&bytes, path, |picture| frame(picture, path, framing, index, size, resizer, face))?
+}
+
+/// Takes the face out of a picture.
+fn frame(
+    picture: ArrayView3<'_, u8>,
+    path: &Path,
+    framing: &Framing<'_>,
+    index: usize,
+    size: [usize; 2],
+    resizer: &mut Resizer,
+    face: &mut [u8],
+) -> Result<(), Error> {
     let path = || path.to_owned();
     let (height, width, _) = picture.dim();
     let (shift, [left, top, crop_width, crop_height]) =
@@ -175,14 +181,14 @@ fn load_face(
             return Err(Error::LandmarksOutside { path: path(), width, height });
         }
         let map = source_of(&landmarks, &template).ok_or_else(|| Error::LandmarksDegenerate { path: path() })?;
-        sample(picture.view(), &map, size, face);
+        sample(picture, &map, size, face);
     } else {
         let crop = framing.crop;
         if !crop.fits([crop_height, crop_width]) {
             return Err(Error::CropOutside { path: path(), crop, width: crop_width, height: crop_height });
         }
         let [within_left, within_top, width, height] = crop.rectangle([crop_height, crop_width], size);
-        resize(picture.view(), [left + within_left, top + within_top, width, height], size, resizer, face);
+        resize(picture, [left + within_left, top + within_top, width, height], size, resizer, face);
     }
     Ok(())
 }
@@ -197,79 +203,5 @@ impl Coordinates {
             (Self::Lfw, LFW_MIDDLE, LFW_MIDDLE) => Some((-(LFW_OFFSET as f32), [0, 0, LFW_MIDDLE, LFW_MIDDLE])),
             (Self::Lfw, ..) => None,
         }
-    }
-}
-
-/// Bytes that decoders may hold together.
-struct Budget {
-    limit: u64,
-    held: Mutex<u64>,
-    released: Condvar,
-}
-
-/// Bytes held until this is dropped.
-struct Reservation<'a> {
-    budget: &'a Budget,
-    bytes: u64,
-}
-
-impl Budget {
-    fn new(limit: u64) -> Self {
-        Self { limit, held: Mutex::new(0), released: Condvar::new() }
-    }
-
-    /// Waits until `bytes` are free; `None` if they never can be.
-    fn reserve(&self, bytes: u64) -> Option<Reservation<'_>> {
-        if bytes > self.limit {
-            return None;
-        }
-        let mut held = self.held();
-        while *held > self.limit - bytes {
-            held = self.released.wait(held).unwrap_or_else(PoisonError::into_inner);
-        }
-        *held += bytes;
-        Some(Reservation { budget: self, bytes })
-    }
-
-    fn held(&self) -> MutexGuard<'_, u64> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        *self.budget.held() -= self.bytes;
-        self.budget.released.notify_all();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decoders_never_hold_more_than_the_budget() {
-        let budget = Budget::new(100);
-        assert!(budget.reserve(101).is_none());
-        let most = Mutex::new(0);
-        std::thread::scope(|scope| {
-            for thread in 0..8_u64 {
-                let (budget, most) = (&budget, &most);
-                scope.spawn(move || {
-                    for turn in 0..200 {
-                        let bytes = 1 + (thread * 37 + turn * 11) % 100;
-                        let reservation = budget.reserve(bytes).expect("below the limit");
-                        let held = *budget.held();
-                        assert!(held <= 100, "{held} bytes held");
-                        let mut most = most.lock().expect("no thread panics");
-                        *most = held.max(*most);
-                        drop(most);
-                        drop(reservation);
-                    }
-                });
-            }
-        });
-        assert_eq!(*budget.held(), 0);
-        assert!(*most.lock().expect("no thread panics") > 50);
     }
 }

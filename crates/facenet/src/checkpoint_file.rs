@@ -83,7 +83,7 @@ pub(crate) fn pictures_sha256(faces: ArrayView4<'_, u8>, identities: &[usize]) -
     hexadecimal(hash)
 }
 
-fn hexadecimal(hash: Sha256) -> String {
+pub(crate) fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

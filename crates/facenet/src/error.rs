@@ -52,6 +52,19 @@ pub enum Error {
         row: usize,
     },
 
+    /// The embedding of a picture holds NaN or infinity.
+    #[error("the embedding of {} is not finite", shown(path))]
+    NotFinitePicture {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// A file of a cache of embeddings is not as it was written.
+    #[error("{} is damaged: remove it, and what was in it is made again", shown(path))]
+    DamagedCache {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A data set has another number of people than the one it should be.
     #[error("{} holds {found} people, not {expected}", shown(path))]
     PeopleCount {

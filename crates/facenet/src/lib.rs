@@ -12,6 +12,7 @@ mod history;
 mod landmark_network;
 mod mirror_average;
 mod pair_list;
+mod portrait;
 mod progress;
 mod provenance;
 mod raw_pixels;
@@ -38,6 +39,10 @@ pub use history::{History, HistoryPoint};
 pub use landmark_network::{LandmarkNetwork, SeenFaces};
 pub use mirror_average::MirrorAverage;
 pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw, evaluate_pair_list};
+pub use portrait::{
+    Doubt, EmbeddedPortraits, EmbeddingCache, Portrait, PortraitEmbedder, PortraitFraming, PortraitLandmarks,
+    PortraitReader, UnreadPicture,
+};
 pub use progress::{Observer, Progress};
 pub use provenance::Provenance;
 pub use raw_pixels::RawPixels;

@@ -1,0 +1,62 @@
+//! Portraits: pictures that show one person each.
+
+mod cache;
+mod embedder;
+mod reader;
+
+use facenet_data::Landmarks;
+use serde::Serialize;
+
+pub use cache::EmbeddingCache;
+pub use embedder::{EmbeddedPortraits, PortraitEmbedder, UnreadPicture};
+pub use reader::{PortraitLandmarks, PortraitReader};
+
+/// How the face of a picture was cut out of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Portrait {
+    /// By what.
+    pub framing: PortraitFraming,
+    /// The five points, in pixels of the picture, if they are known.
+    pub landmarks: Option<Landmarks>,
+    /// How many faces the picture seems to show, if it was looked for them.
+    pub faces: Option<usize>,
+}
+
+/// What tells where the face of a picture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortraitFraming {
+    /// A list of landmarks: aligned.
+    LandmarkList,
+    /// The points that a network found: aligned.
+    LandmarkNetwork,
+    /// Nothing: the middle of the picture.
+    CenterCrop,
+}
+
+impl Portrait {
+    /// What makes its embedding doubtful, if anything does.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        match (self.faces, self.framing) {
+            (Some(0), _) => Some(Doubt::NoFace),
+            (Some(faces), _) if faces > 1 => Some(Doubt::SeveralFaces(faces)),
+            (_, PortraitFraming::CenterCrop) => Some(Doubt::NotAligned),
+            _ => None,
+        }
+    }
+}
+
+/// Why an embedding may not be that of the person one thinks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Doubt {
+    /// No face was found in the picture.
+    #[error("it seems to show no face: its middle is taken for one")]
+    NoFace,
+    /// Several faces were found in the picture.
+    #[error("it seems to show {0} faces: one of them is taken")]
+    SeveralFaces(usize),
+    /// It was not looked for a face.
+    #[error("nothing tells where its face is: its middle is taken for one")]
+    NotAligned,
+}

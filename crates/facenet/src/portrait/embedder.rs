@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use facenet_data::{Crop, DEFAULT_MEMORY_LIMIT, Landmarks, PictureReader, read_picture_file};
+use facenet_network::{Description, Network};
+use ndarray::{Array2, Array3, Axis, stack};
+use rayon::prelude::*;
+
+use super::cache::{CachedPortrait, key};
+use super::{EmbeddingCache, Portrait, PortraitLandmarks, PortraitReader};
+use crate::{Embed, Embedder, Error, LandmarkNetwork, Observer, Progress, network_sha256, weights_sha256};
+
+/// Pictures that are read and embedded together: the work of some seconds.
+const PART: usize = 256;
+
+/// From pictures of one face each to embeddings.
+#[derive(Debug)]
+pub struct PortraitEmbedder {
+    embedder: Embedder,
+    reader: PortraitReader,
+    cache: Option<EmbeddingCache>,
+}
+
+/// Embeddings of pictures.
+#[derive(Debug)]
+pub struct EmbeddedPortraits {
+    /// The pictures that could be read, in the order in which they were given.
+    pub pictures: Vec<PathBuf>,
+    /// How the face of each was cut out.
+    pub portraits: Vec<Portrait>,
+    /// `[n, dimension]`.
+    pub embeddings: Array2<f32>,
+    /// How many of them were in the cache.
+    pub cached: usize,
+    /// The pictures that could not be read.
+    pub unread: Vec<UnreadPicture>,
+}
+
+/// A picture that could not be read, and why.
+#[derive(Debug)]
+pub struct UnreadPicture {
+    /// The picture.
+    pub path: PathBuf,
+    /// Why; it names the picture.
+    pub error: Error,
+}
+
+/// A picture on its way.
+enum Step {
+    Cached(CachedPortrait),
+    Face { key: String, portrait: Portrait, face: Array3<u8> },
+}
+
+impl PortraitEmbedder {
+    /// Of a network. Faces are aligned by `landmark_list` and by `landmark_network` if the network has a template; the others
+    /// are the part `crop` of their pictures. Embeddings are kept in the folder `cache`.
+    ///
+    /// # Errors
+    ///
+    /// If the network makes no embeddings, if the other one puts no points on faces, or if the cache can't be read.
+    pub fn new(
+        network: &Network<f32>,
+        landmark_network: Option<&Network<f32>>,
+        landmark_list: Option<PortraitLandmarks>,
+        crop: Crop,
+        cache: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let embedder = Embedder::new(network)?;
+        let template = network.description().preprocessing.template.map(Landmarks);
+        let landmark_network = landmark_network.filter(|_| template.is_some());
+        // All that an embedding depends on beside the picture and its listed landmarks; the number is that of the method.
+        let identity = |network: &Network<f32>| network_sha256(network.description()) + &weights_sha256(network);
+        let fingerprint = format!("1\n{}\n{:?}\n{crop:?}", identity(network), landmark_network.map(identity));
+        let reader = PortraitReader {
+            template,
+            size: embedder.input_size(),
+            crop,
+            landmark_network: landmark_network.map(LandmarkNetwork::new).transpose()?,
+            landmark_list,
+        };
+        let cache = cache.map(|folder| EmbeddingCache::open(folder, &fingerprint, embedder.dimension()));
+        Ok(Self { embedder, reader, cache: cache.transpose()? })
+    }
+
+    /// What the network is.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        self.embedder.description()
+    }
+
+    /// What cuts faces out of pictures.
+    #[must_use]
+    pub fn reader(&self) -> &PortraitReader {
+        &self.reader
+    }
+
+    /// Embeds pictures, on all threads; the result does not depend on their number. What is new is kept in the cache some
+    /// hundred pictures at a time.
+    ///
+    /// A picture that can't be read is none of the result, but named in it.
+    ///
+    /// # Errors
+    ///
+    /// If an embedding is not finite, or the cache can't be written.
+    pub fn embed(&mut self, pictures: &[PathBuf], progress: Observer<'_>) -> Result<EmbeddedPortraits, Error> {
+        let dimension = self.embedder.dimension();
+        let files = PictureReader::new(DEFAULT_MEMORY_LIMIT);
+        let mut result = EmbeddedPortraits {
+            pictures: Vec::new(),
+            portraits: Vec::new(),
+            embeddings: Array2::zeros((0, dimension)),
+            cached: 0,
+            unread: Vec::new(),
+        };
+        let mut numbers: Vec<f32> = Vec::new();
+        for (part, paths) in pictures.chunks(PART).enumerate() {
+            progress(Progress::Embedding { done: part * PART, of: pictures.len() });
+            let steps: Vec<Result<Step, Error>> = paths.par_iter().map(|path| self.step(&files, path)).collect();
+            let faces: Vec<_> = steps
+                .iter()
+                .filter_map(|step| match step {
+                    Ok(Step::Face { face, .. }) => Some(face.view()),
+                    _ => None,
+                })
+                .collect();
+            let embedded = match faces.is_empty() {
+                true => Array2::zeros((0, dimension)),
+                false => {
+                    let faces = stack(Axis(0), &faces).expect("faces of one size");
+                    self.embedder.embed(faces.view()).map_err(|error| named(error, paths, &steps))?
+                }
+            };
+            let mut embedded = embedded.outer_iter();
+            let mut new = BTreeMap::new();
+            for (path, step) in paths.iter().zip(steps) {
+                let cached = match step {
+                    Err(error) => {
+                        result.unread.push(UnreadPicture { path: path.clone(), error });
+                        continue;
+                    }
+                    Ok(Step::Cached(cached)) => {
+                        result.cached += 1;
+                        cached
+                    }
+                    Ok(Step::Face { key, portrait, .. }) => {
+                        let embedding = embedded.next().expect("an embedding of each face").to_vec();
+                        let cached = CachedPortrait { portrait, embedding };
+                        new.insert(key, cached.clone());
+                        cached
+                    }
+                };
+                result.pictures.push(path.clone());
+                result.portraits.push(cached.portrait);
+                numbers.extend(cached.embedding);
+            }
+            if let Some(cache) = &mut self.cache {
+                cache.add(new)?;
+            }
+        }
+        let shape = (result.pictures.len(), dimension);
+        result.embeddings = Array2::from_shape_vec(shape, numbers).expect("as many numbers as embeddings");
+        Ok(result)
+    }
+
+    /// Looks a picture up, or cuts its face out.
+    fn step(&self, files: &PictureReader, path: &Path) -> Result<Step, Error> {
+        let bytes = read_picture_file(path)?;
+        let key = key(&bytes, self.reader.listed(path));
+        if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
+            return Ok(Step::Cached(cached.clone()));
+        }
+        let (face, portrait) = files.decode(&bytes, path, |picture| self.reader.read(picture, path))??;
+        Ok(Step::Face { key, portrait, face })
+    }
+}
+
+/// The error with the picture instead of a row among those that had to be embedded.
+fn named(error: Error, paths: &[PathBuf], steps: &[Result<Step, Error>]) -> Error {
+    let Error::NotFiniteEmbedding { row } = error else { return error };
+    let mut embedded = paths.iter().zip(steps).filter(|(_, step)| matches!(step, Ok(Step::Face { .. })));
+    match embedded.nth(row) {
+        Some((path, _)) => Error::NotFinitePicture { path: path.clone() },
+        None => error,
+    }
+}
