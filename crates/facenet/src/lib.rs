@@ -7,6 +7,7 @@ mod embed;
 mod embedder;
 mod error;
 mod evaluation;
+mod gallery;
 mod gradient_check;
 mod history;
 mod landmark_network;
@@ -34,6 +35,7 @@ pub use evaluation::{
     evaluate_embeddings,
 };
 pub use facenet_network::Checkpoint;
+pub use gallery::{Candidate, Gallery};
 pub use gradient_check::gradient_checks;
 pub use history::{History, HistoryPoint};
 pub use landmark_network::{LandmarkNetwork, SeenFaces};
