@@ -8,9 +8,19 @@ use approx::assert_abs_diff_eq;
 use facenet::{Embed, Embedder, ForeignNetwork, read_weights, weights_sha256};
 use facenet_data::{Alignment, Coordinates, Crop, Framing, LandmarkList, Landmarks, LoadOptions, PairList, load_faces};
 use facenet_metrics::{Pair, PairScores, ThresholdSearch, squared_distances};
-use facenet_network::{ForeignTensor, ForeignTensors, FrozenNetwork, NameMap, Network, built_in, import};
+use facenet_network::{
+    ForeignTensor, ForeignTensors, FrozenNetwork, LANDMARK_NETWORK, Mode, NameMap, Network, Workspace, built_in,
+    import, import_until,
+};
+use facenet_tensor::Scalar;
 use facenet_tests::data;
-use ndarray::{Array2, Array4, ArrayView1, Axis, s};
+use ndarray::{Array2, Array3, Array4, ArrayView1, Axis, s};
+use serde::Deserialize;
+
+use reference::{Tensor, numbers};
+
+#[path = "../crates/facenet-network/tests/pytorch/reference.rs"]
+mod reference;
 
 /// Every so many pictures are embedded; all of them take half a minute.
 const STEP: usize = 8;
@@ -107,24 +117,22 @@ const PUBLISHED: [Published; 2] = [
     },
 ];
 
-impl Published {
-    /// From its safetensors file, after a check that the OpenVINO files hold the same.
-    fn import(&self) -> Option<Network<f32>> {
-        let [safetensors, xml, bin] =
-            ["safetensors", "xml", "bin"].map(|extension| data(&format!("weights/{}.{extension}", self.weights)));
-        let [safetensors, xml, bin] = [safetensors?, xml?, bin?].map(|path| fs::read(path).unwrap());
-        let start = Instant::now();
-        let from_safetensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
-        let from_openvino = ForeignTensors::from_openvino(&xml, &bin).unwrap();
-        println!("{}: read in {:?}, others {:?}", self.network, start.elapsed(), from_openvino.others);
-        assert!(from_safetensors.tensors.len() > 100);
-        assert!(from_safetensors.tensors == from_openvino.tensors, "{}: the files differ", self.network);
-        let map = NameMap::built_in(self.network).unwrap();
-        let [one, other] = [from_safetensors, from_openvino]
-            .map(|tensors| import(built_in(self.network).unwrap(), &tensors, &map).unwrap());
-        assert_eq!((&one.parameters, &one.statistics), (&other.parameters, &other.statistics));
-        Some(one)
-    }
+/// A network from its safetensors file, after a check that the OpenVINO files hold the same, and what they hold.
+fn import_published(network: &str, weights: &str) -> Option<(Network<f32>, ForeignTensors)> {
+    let [safetensors, xml, bin] =
+        ["safetensors", "xml", "bin"].map(|extension| data(&format!("weights/{weights}.{extension}")));
+    let [safetensors, xml, bin] = [safetensors?, xml?, bin?].map(|path| fs::read(path).unwrap());
+    let start = Instant::now();
+    let from_safetensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
+    let from_openvino = ForeignTensors::from_openvino(&xml, &bin).unwrap();
+    println!("{network}: read in {:?}, others {:?}", start.elapsed(), from_openvino.others);
+    assert!(from_safetensors.tensors.len() > 40);
+    assert!(from_safetensors.tensors == from_openvino.tensors, "{network}: the files differ");
+    let map = NameMap::built_in(network).unwrap();
+    let [one, other] =
+        [&from_safetensors, &from_openvino].map(|tensors| import(built_in(network).unwrap(), tensors, &map).unwrap());
+    assert_eq!((&one.parameters, &one.statistics), (&other.parameters, &other.statistics));
+    Some((one, from_safetensors))
 }
 
 fn cosine(one: ArrayView1<'_, f32>, other: ArrayView1<'_, f32>) -> f64 {
@@ -139,8 +147,8 @@ fn cosine(one: ArrayView1<'_, f32>, other: ArrayView1<'_, f32>) -> f64 {
 fn published_networks_give_the_embeddings_of_another_program() {
     for published in &PUBLISHED {
         let name = published.network;
-        let (Some(network), Some(golden), Some(faces)) = (
-            published.import(),
+        let (Some((network, _)), Some(golden), Some(faces)) = (
+            import_published(name, published.weights),
             data(&format!("golden/{}.safetensors", published.golden)),
             data(&format!("golden/{}", published.faces)),
         ) else {
@@ -208,17 +216,155 @@ fn every_tensor_of_openface_has_its_place() {
     import(&tensors).unwrap();
 }
 
-/// A network in single precision that is none of ours.
+/// What PyTorch computed by OpenFace's weights: the branches of inception_3b.
+#[derive(Deserialize)]
+struct OpenFace {
+    faces: Vec<usize>,
+    /// By the weights as they are.
+    exact: Vec<Tensor>,
+    /// By running means less biases in `f32`, as an import keeps them.
+    rounded: Vec<Tensor>,
+}
+
+impl OpenFace {
+    fn read() -> Self {
+        serde_json::from_str(include_str!("../crates/facenet-network/tests/pytorch/openface.json")).unwrap()
+    }
+
+    /// The branches as `network` computes them, in the order of `exact`.
+    fn branches<T: Scalar>(&self, network: &Network<T>) -> Vec<Tensor> {
+        let levels = |k: &usize| numbers(&format!("face {k}")).take(96 * 96 * 3).map(|v| T::from_f64((v + 1.0) / 2.0));
+        let x: Vec<T> = self.faces.iter().flat_map(levels).collect();
+        let x = Array4::from_shape_vec((self.faces.len(), 96, 96, 3), x).unwrap();
+        let mut workspace = Workspace::new(network.plan());
+        let y = network.forward(x.view(), Mode::Eval, &mut workspace);
+        let y = y.into_shape_with_order((self.faces.len(), 12, 12, 320)).unwrap();
+        let branches = [("3x3", 64..192), ("5x5", 192..256), ("pool", 256..320), ("1x1", 0..64)];
+        let branches = branches.map(|(name, channels)| {
+            let values: Vec<T> = y.slice(s![.., .., .., channels.clone()]).iter().copied().collect();
+            Tensor::of(format!("branch_{name}"), &[self.faces.len(), 12, 12, channels.len()], &values)
+        });
+        branches.into()
+    }
+}
+
+/// The largest relative error of a branch.
+fn worst(found: &[Tensor], expected: &[Tensor]) -> f64 {
+    let tables = [found, expected].map(|tensors| -> Vec<(&str, &[usize])> {
+        tensors.iter().map(|tensor| (&*tensor.name, &*tensor.shape)).collect()
+    });
+    assert_eq!(tables[0], tables[1]);
+    let errors = found.iter().zip(expected).map(|(found, expected)| {
+        let error = found.relative_error(expected);
+        assert!(error.is_finite(), "{}", found.name);
+        error
+    });
+    errors.fold(0.0, f64::max)
+}
+
+/// Up to inception_3b no tensor is lost. `pytorch/openface.py` computed the same by the names and the order of channels of
+/// OpenFace's own layers.
 #[test]
-fn both_formats_of_one_network_hold_the_same() {
-    let file = |extension: &str| {
-        data(&format!("weights/landmarks-regression-retail-0009/landmarks-regression-retail-0009.{extension}"))
-    };
-    let (Some(safetensors), Some(xml), Some(bin)) = (file("safetensors"), file("xml"), file("bin")) else { return };
-    let [safetensors, xml, bin] = [safetensors, xml, bin].map(|path| fs::read(path).unwrap());
-    let tensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
-    assert_eq!(tensors.tensors.len(), 42);
-    assert!(tensors == ForeignTensors::from_openvino(&xml, &bin).unwrap());
+fn the_first_layers_of_openface_give_what_pytorch_gives() {
+    let Some(path) = data("weights/nn4.small2_partial/nn4.small2.v1.partial.safetensors") else { return };
+    let tensors = ForeignTensors::from_safetensors(&fs::read(path).unwrap()).unwrap();
+    let name = "openface_nn4_small2_v1";
+    let import = |layer: &str, map| import_until(built_in(name).unwrap(), layer, &tensors, map);
+    let map = NameMap::built_in(name).unwrap();
+    let network = import("inception_3b", &map).unwrap();
+    let reference = OpenFace::read();
+    let single = reference.branches(&network);
+    let double = reference.branches(&network.cast::<f64>());
+    let [by_rounded, by_exact] = [&reference.rounded, &reference.exact].map(|expected| worst(&double, expected));
+    let in_single = worst(&single, &reference.exact);
+    println!("inception_3b: off by {by_rounded:.1e} in f64, {by_exact:.1e} by exact means, {in_single:.1e} in f32");
+    assert!(by_rounded <= 1e-9 && by_exact <= 1e-6 && in_single <= 1e-4);
+    // Where the map takes the branches of inception_3a in the order of our own channels, that shows.
+    let mut unordered = map.clone();
+    unordered.tensors.values_mut().for_each(|source| source.inputs = None);
+    let unordered = reference.branches(&import("inception_3b", &unordered).unwrap());
+    assert!(worst(&unordered, &reference.exact) > 0.1);
+    // One layer more, and a kernel is missed.
+    let error = import("inception_3c", &map).unwrap_err().to_string();
+    assert!(error.ends_with("the file has no tensor inception_3c_3x3_conv2_w"), "{error}");
+}
+
+/// What PyTorch computed by the graph of the landmark network.
+#[derive(Deserialize)]
+struct LandmarkPoints {
+    faces: Vec<usize>,
+    points: Vec<[f64; 10]>,
+}
+
+/// Faces `[n, 48, 48, 3]` of 6 times 6 squares, each of one colour in RGB.
+fn squares(faces: &[usize]) -> Array4<u8> {
+    let faces: Vec<_> = faces
+        .iter()
+        .map(|k| {
+            let levels = numbers(&format!("face {k}")).take(6 * 6 * 3).map(|number| (128.0 * (number + 1.0)) as u8);
+            let squares = Array3::from_shape_vec((6, 6, 3), levels.collect()).unwrap();
+            Array3::from_shape_fn((48, 48, 3), |(y, x, c)| squares[[y / 8, x / 8, c]])
+        })
+        .collect();
+    ndarray::stack(Axis(0), &faces.iter().map(Array3::view).collect::<Vec<_>>()).unwrap()
+}
+
+/// The largest difference of a coordinate; a face is 1 wide and 1 high.
+fn apart<T: Scalar, U: Scalar>(found: &Array2<T>, expected: &Array2<U>) -> f64 {
+    assert_eq!(found.dim(), expected.dim());
+    let differences = found.iter().zip(expected).map(|(&found, &expected)| {
+        let difference = (Scalar::to_f64(found) - Scalar::to_f64(expected)).abs();
+        if difference.is_nan() { f64::INFINITY } else { difference }
+    });
+    differences.fold(0.0, f64::max)
+}
+
+fn evaluate<T: Scalar>(network: &Network<T>, x: &Array4<T>) -> Array2<T> {
+    network.forward(x.view(), Mode::Eval, &mut Workspace::new(network.plan())).to_owned()
+}
+
+fn evaluate_frozen<T: Scalar>(network: &Network<T>, x: &Array4<T>) -> Array2<T> {
+    let frozen = FrozenNetwork::new(network);
+    frozen.forward(x.view(), &mut frozen.workspace()).to_owned()
+}
+
+/// `pytorch/landmarks.py` followed the graph, which begins with a factor and a shift per colour; our preprocessing has them as
+/// decimals of eight digits. With the graph's own the rest agrees in `f64`.
+#[test]
+fn the_landmark_network_gives_what_pytorch_gives() {
+    let weights = "landmarks-regression-retail-0009/landmarks-regression-retail-0009";
+    let Some((network, tensors)) = import_published(LANDMARK_NETWORK, weights) else { return };
+    let json = include_str!("../crates/facenet-network/tests/pytorch/landmarks.json");
+    let LandmarkPoints { faces, points } = serde_json::from_str(json).unwrap();
+    let points = Array2::from(points);
+    let levels = squares(&faces);
+    assert_eq!((network.plan().dimension(), network.description().embedding), (10, None));
+
+    let [factor, shift] = ["3471/Concat3490", "3473/Concat3498"].map(|constant| {
+        let values = &tensors.tensors[&format!("0/reverse_input_channels{constant}_const")].values;
+        ArrayView1::from(values).mapv(f64::from)
+    });
+    let x = levels.slice(s![.., .., .., ..;-1]).mapv(f64::from) * &factor + &shift;
+    let double = network.cast::<f64>();
+    let in_double = apart(&evaluate(&double, &x), &points);
+    let frozen_in_double = apart(&evaluate_frozen(&double, &x), &points);
+    let single = evaluate(&network, &x.mapv(|x| x as f32));
+    let in_single = apart(&single, &points);
+
+    let mut preprocessed = Array4::zeros(levels.dim());
+    network.description().preprocessing.apply(levels.view(), preprocessed.view_mut());
+    let from_levels = evaluate(&network, &preprocessed);
+    let by_preprocessing = apart(&from_levels, &points);
+    let frozen = apart(&evaluate_frozen(&network, &preprocessed), &from_levels);
+    println!(
+        "points: off by {in_double:.1e} in f64 ({frozen_in_double:.1e} frozen), {in_single:.1e} in f32, \
+         {by_preprocessing:.1e} from levels; frozen and trainable {frozen:.1e} apart"
+    );
+    assert!(in_double <= 1e-9 && frozen_in_double <= 1e-9 && in_single <= 1e-5);
+    assert!(by_preprocessing <= 1e-5 && frozen <= 1e-6);
+    // The wrong order of colours shows.
+    preprocessed.invert_axis(Axis(3));
+    assert!(apart(&evaluate(&network, &preprocessed), &points) > 1e-3);
 }
 
 /// The built-in network is known by its tensors, in either format.

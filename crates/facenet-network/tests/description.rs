@@ -1,7 +1,8 @@
 //! Descriptions: what they resolve to, and what is wrong with wrong ones.
 
 use facenet_network::{
-    Description, Error, Layer, NETWORKS, NormalizationScheme, Plan, Scaling, built_in, compact_inception,
+    Description, Error, LANDMARK_NETWORK, Layer, NETWORKS, NormalizationScheme, Plan, Scaling, built_in,
+    compact_inception,
 };
 
 fn plan(layers: &str) -> Result<Plan, Error> {
@@ -280,12 +281,44 @@ fn a_template_is_stretched_with_the_input() {
 
 #[test]
 fn built_in_networks_survive_their_own_text() {
-    for name in NETWORKS {
+    for name in NETWORKS.into_iter().chain([LANDMARK_NETWORK]) {
         let description = built_in(name).unwrap();
         assert_eq!(description.name, name);
         assert_eq!(Description::from_toml(&description.to_toml()).unwrap(), description, "{name}");
     }
     assert_eq!(built_in("nn5"), None);
+}
+
+#[test]
+fn a_network_up_to_one_of_its_layers() {
+    let openface = "openface_nn4_small2_v1";
+    for (name, layer, output) in [
+        (openface, "conv1", [48, 48, 64]),
+        (openface, "inception_2.conv", [24, 24, 192]),
+        (openface, "inception_3b", [12, 12, 320]),
+        ("inception_resnet_v1", "block35", [17, 17, 256]),
+        (LANDMARK_NETWORK, "norm5", [6, 6, 128]),
+        (LANDMARK_NETWORK, "points", [1, 1, 10]),
+    ] {
+        let description = built_in(name).unwrap();
+        let whole = Plan::new(&description).unwrap();
+        let part = description.until(layer).unwrap();
+        let text = part.to_toml();
+        assert!(!text.contains("embedding ="), "{text}");
+        assert_eq!(Description::from_toml(&text).unwrap(), part);
+        let plan = Plan::new(&part).unwrap();
+        assert_eq!(plan.rows(), &whole.rows()[..plan.rows().len()], "{layer} of {name}");
+        let entries = plan.parameters().entries();
+        assert_eq!(entries, &whole.parameters().entries()[..entries.len()], "{layer} of {name}");
+        assert_eq!(plan.rows().last().unwrap().output, output, "{layer} of {name}");
+        assert_eq!(plan.dimension(), output.iter().product::<usize>(), "{layer} of {name}");
+    }
+    for layer in ["", "inception_3", "inception_3b.branch_1x1.conv", "embedding"] {
+        assert_eq!(built_in(openface).unwrap().until(layer), None, "{layer}");
+    }
+    // The last layer: what is left out is the embedding.
+    let landmarks = built_in(LANDMARK_NETWORK).unwrap();
+    assert_eq!(landmarks.clone().until("points"), Some(landmarks));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Frozen networks against the networks that they were made of.
 
 use facenet_network::{
-    Description, FrozenNetwork, Initializer, Mode, NETWORKS, Network, NormalizationScheme, Workspace, built_in,
+    Description, FrozenNetwork, Initializer, LANDMARK_NETWORK, Mode, NETWORKS, Network, NormalizationScheme, Workspace,
+    built_in,
 };
 use facenet_tensor::Scalar;
 use ndarray::{Array2, Array4, Axis, s};
@@ -100,6 +101,21 @@ fn every_kind_of_layer_freezes_in_f64() {
     let embeddings = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
     let difference = apart(&embeddings, &trainable(&network, &x));
     assert!(difference < 1e-14, "{difference}");
+}
+
+#[test]
+fn networks_without_embeddings_freeze() {
+    let openface = built_in("openface_nn4_small2_v1").unwrap();
+    for description in [openface.until("inception_3b").unwrap(), built_in(LANDMARK_NETWORK).unwrap()] {
+        let network = network(description).cast::<f64>();
+        let x = faces(network.description(), 2);
+        let frozen = FrozenNetwork::new(&network);
+        let expected = trainable(&network, &x);
+        let found = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
+        let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        assert!(largest.is_finite() && apart(&found, &expected) < 1e-13 * largest, "{}", network.description().name);
+        assert!(apart(&expected, &expected.slice(s![..;-1, ..]).to_owned()) > 1e-3 * largest);
+    }
 }
 
 #[test]

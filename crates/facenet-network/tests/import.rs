@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use facenet_network::{
-    Description, Error, ForeignTensor, ForeignTensors, Initializer, Mode, NETWORKS, NameMap, Network, Plan, Workspace,
-    built_in, import,
+    Description, Error, ForeignTensor, ForeignTensors, Initializer, LANDMARK_NETWORK, Mode, NETWORKS, NameMap, Network,
+    Plan, Workspace, built_in, import, import_until,
 };
 use ndarray::{Array4, ArrayD, IxDyn};
 use ndarray_rand::rand::{Rng, SeedableRng};
@@ -284,6 +284,63 @@ fn whatever_does_not_fit_is_named() {
 }
 
 #[test]
+fn what_belongs_to_later_layers_may_be_missing() {
+    let network = network();
+    let until = |layer: &str, tensors: &ForeignTensors, map: &NameMap| import_until(description(), layer, tensors, map);
+    let whole = until("third", &foreign(&network), &map()).unwrap();
+    assert_eq!(*whole.description(), description().until("third").unwrap());
+    // The convolution's 4 x 4 x 5 numbers, halved in height and width.
+    let part = until("second", &foreign(&network), &map()).unwrap();
+    assert_eq!(part.plan().dimension(), 2 * 2 * 5);
+    let all = entries(&network);
+    for imported in [&whole, &part] {
+        for (name, found) in entries(imported) {
+            assert!(found.iter().zip(&all[&name]).all(|(found, expected)| (found - expected).abs() <= 1e-6), "{name}");
+        }
+    }
+    assert_eq!(entries(&part).len(), 12);
+
+    let mut tensors = foreign(&network);
+    for later in ["third.weight", "third.bias"] {
+        tensors.tensors.remove(later);
+    }
+    // It is not looked at.
+    tensors.tensors.get_mut("embedding.weight").unwrap().values.fill(f32::NAN);
+    let again = until("second", &tensors, &map()).unwrap();
+    assert_eq!((&again.parameters, &again.statistics), (&part.parameters, &part.statistics));
+
+    let changes: &[(&str, Change)] = &[
+        ("third", (|_, _| {}, "the name map's entry for third.weight: the file has no tensor third.weight")),
+        ("fourth", (|_, _| {}, "made_up has no layer fourth")),
+        ("embedding", (|_, _| {}, "made_up has no layer embedding")),
+        (
+            "second",
+            (
+                |tensors, _| drop(tensors.tensors.remove("second.slope")),
+                "the name map's entry for second.slope: the file has no tensor second.slope",
+            ),
+        ),
+        (
+            "second",
+            (|_, map| drop(map.tensors.remove("first.slope")), "the name map's entry for first.slope: there is none"),
+        ),
+        (
+            "second",
+            (
+                |tensors, _| drop(tensors.tensors.insert("more".to_owned(), tensors.tensors["1"].clone())),
+                "the file has a tensor more, which the name map neither uses nor ignores",
+            ),
+        ),
+        ("second", (|_, map| map.network = "nn1".to_owned(), "the name map is for the network nn1, not for made_up")),
+    ];
+    for (layer, (change, expected)) in changes {
+        let (mut tensors, mut map) = (tensors.clone(), map());
+        change(&mut tensors, &mut map);
+        assert_eq!(until(layer, &tensors, &map).unwrap_err().to_string(), *expected);
+    }
+}
+
+#[test]
 fn name_maps_are_not_trusted() {
     let longest = format!("network = '{}'\ntensors = {{}}", "x".repeat(1 << 20));
     assert!(matches!(NameMap::from_toml(&longest), Err(Error::TooLarge { what: "bytes of name map", .. })));
@@ -309,7 +366,7 @@ fn name_maps_are_not_trusted() {
 #[test]
 fn built_in_maps_are_complete() {
     let mut found = 0;
-    for name in NETWORKS {
+    for name in NETWORKS.into_iter().chain([LANDMARK_NETWORK]) {
         let Some(map) = NameMap::built_in(name) else { continue };
         found += 1;
         assert_eq!(map.network, name);
@@ -327,7 +384,7 @@ fn built_in_maps_are_complete() {
         used.dedup();
         assert_eq!(used.len(), count, "{name} uses no tensor twice");
     }
-    assert_eq!(found, 4);
+    assert_eq!(found, 5);
 }
 
 /// A small safetensors file with a tensor of each kind.

@@ -128,3 +128,49 @@ fn faces_of_another_size_are_a_mistake() {
     let network = network();
     network.forward(Array4::zeros((1, 32, 31, 3)).view(), Mode::Eval, &mut Workspace::new(network.plan()));
 }
+
+/// The rest of a network goes on from the activations of its first part.
+#[test]
+fn a_part_of_a_network_puts_out_its_last_layers_activations() {
+    let layers = [
+        "{ layer = 'convolution', name = 'first', kernel = 3, stride = 2, padding = 1, channels = 6 }",
+        "{ layer = 'inception', name = 'second', branch_1x1 = 1, branch_3x3 = [2, 1], branch_pool = { kind = 'max', projection = 1 } }",
+        "{ layer = 'convolution', name = 'third', kernel = 3, channels = 4 }, { layer = 'global_average_pool' }",
+    ];
+    let description = |input: &str, layers: &[&str]| {
+        let layers = layers.join(", ");
+        Description::from_toml(&format!("name = 'a'\ninput = {input}\nembedding = 5\nlayers = [{layers}]")).unwrap()
+    };
+    let whole = description("[33, 31]", &layers);
+    let network: Network<f32> = Network::new(whole.clone(), Initializer::HeNormal, 5).unwrap();
+    let mut first: Network<f32> = Network::new(whole.until("second").unwrap(), Initializer::HeNormal, 6).unwrap();
+    let rest = description("[17, 16]", &layers[2..]);
+    let mut rest: Network<f32> = Network::new(rest, Initializer::HeNormal, 7).unwrap();
+    let (one, other) = network.parameters.values.split_at(first.parameters.values.len());
+    first.parameters.values.copy_from_slice(one);
+    rest.parameters.values.copy_from_slice(other);
+
+    let x = faces(2);
+    let evaluate = |network: &Network<f32>, x: &Array4<f32>| {
+        network.forward(x.view(), Mode::Eval, &mut Workspace::new(network.plan())).to_owned()
+    };
+    let between = evaluate(&first, &x);
+    assert_eq!(between.dim(), (2, 17 * 16 * 3));
+    let between = between.into_shape_with_order((2, 17, 16, 3)).unwrap();
+    assert_eq!(evaluate(&rest, &between), evaluate(&network, &x));
+    // On the way back, what changes the sum of the activations.
+    let (mut first, x) = (first.cast::<f64>(), x.mapv(f64::from));
+    let mut workspace = Workspace::new(first.plan());
+    first.forward(x.view(), Mode::Eval, &mut workspace);
+    let mut gradients = Parameters::zeros(first.plan().parameters());
+    first.backward(Array2::ones((2, 17 * 16 * 3)).view(), &mut workspace, &mut gradients);
+    let start = first.parameters.values.clone();
+    let [more, less] = [1e-9, -1e-9].map(|step| {
+        let moved = start.iter().zip(&gradients.values).map(|(value, gradient)| value + step * gradient);
+        first.parameters.values = moved.collect();
+        first.forward(x.view(), Mode::Eval, &mut workspace).sum()
+    });
+    let squares: f64 = gradients.values.iter().map(|value| value * value).sum();
+    let found = (more - less) / 2e-9;
+    assert!(squares > 1.0 && (found / squares - 1.0).abs() < 1e-5, "{found} and {squares}");
+}

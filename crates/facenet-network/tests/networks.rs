@@ -1,6 +1,6 @@
 //! The built-in networks: their counts, and the paper's table row by row.
 
-use facenet_network::{NETWORKS, Plan, Row, built_in, paper_network, printed_figure};
+use facenet_network::{LANDMARK_NETWORK, NETWORKS, Plan, Row, built_in, paper_network, printed_figure};
 
 fn plan(name: &str) -> Plan {
     Plan::new(&built_in(name).unwrap()).unwrap()
@@ -48,6 +48,8 @@ fn every_parameter_of_the_published_networks_is_there() {
         let plan = self::plan(name);
         assert_eq!(plan.parameters().len() - plan.statistics().len() / 2, numbers, "{name}");
     }
+    // Its file holds 190,616.
+    assert_eq!(self::plan(LANDMARK_NETWORK).parameters().len(), 190_610);
 }
 
 /// The printed figure and ours, in units of its last digit.

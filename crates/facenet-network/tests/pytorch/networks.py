@@ -356,4 +356,5 @@ def main():
         print(f"{path.name}: {len(lines)} tensors, {time.monotonic() - started:.1f} s")
 
 
-main()
+if __name__ == "__main__":
+    main()
