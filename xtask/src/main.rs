@@ -6,6 +6,7 @@
 
 mod arguments;
 mod download;
+mod embed;
 mod evaluate;
 mod gradcheck;
 mod hint;
@@ -51,6 +52,8 @@ enum Command {
     Networks(networks::Arguments),
     /// Score a network on published lists of pairs
     Evaluate(evaluate::Arguments),
+    /// Embed a folder of pictures of one face each
+    Embed(embed::Arguments),
     /// Turn the weights of another program into a checkpoint
     Import(import::Arguments),
     /// Compare every hand-written gradient with central differences
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Download(arguments) => download::command(&arguments),
         Command::Networks(arguments) => networks::command(&arguments),
         Command::Evaluate(arguments) => evaluate::command(&arguments),
+        Command::Embed(arguments) => embed::command(&arguments),
         Command::Import(arguments) => import::command(&arguments),
         Command::Gradcheck(arguments) => gradcheck::command(&arguments),
     };

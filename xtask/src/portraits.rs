@@ -1,24 +1,23 @@
-//! Arguments of commands that embed pictures of one face each.
+//! What the commands that embed pictures of one face each have in common.
 
-use std::io::Write;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use facenet::{Doubt, EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitLandmarks, read_weights};
+use facenet::{EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitFraming, PortraitLandmarks, read_weights};
 use facenet_data::{Crop, shown};
-use facenet_network::LANDMARK_NETWORK;
+use serde::Serialize;
 
 use crate::arguments::{data_folder, set_threads, workspace};
-use crate::plain_text::plain_text;
 use crate::progress_bar::Bar;
 use crate::weights::ForeignArguments;
 
 /// Which network, and how it is shown faces.
 #[derive(Args)]
 pub struct PortraitArguments {
-    /// The network: a checkpoint, or another program's weights [default: those of face-reidentification-retail-0095, where
-    /// `cargo xtask download` puts them]
+    /// The network: a checkpoint, or another program's weights [default: face-reidentification-retail-0095 as
+    /// `cargo xtask download` leaves it]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     #[command(flatten)]
@@ -26,8 +25,8 @@ pub struct PortraitArguments {
     /// Five points of each face, as far as they are known, in the pictures' pixels; paths begin in the list's own folder
     #[arg(long, value_name = "FILE")]
     landmarks: Option<PathBuf>,
-    /// The network that finds them in the other pictures [default: landmarks-regression-retail-0009, if it is where
-    /// `cargo xtask download` puts it]
+    /// The network that finds them in the other pictures [default: landmarks-regression-retail-0009 as
+    /// `cargo xtask download` leaves it, if it is there]
     #[arg(long, value_name = "FILE")]
     landmark_network: Option<PathBuf>,
     /// Where data sets and weights lie [default: $FACENET_DATA, else data/]
@@ -52,24 +51,113 @@ impl PortraitArguments {
     /// Reads the networks and what the cache holds.
     pub fn embedder(&self) -> Result<PortraitEmbedder> {
         set_threads(self.threads)?;
-        let weights = self.weights.clone().unwrap_or_else(|| self.published(EMBEDDER));
-        let network = self.foreign.read(&weights).with_context(|| match self.weights {
-            Some(_) => "the network can't be read".to_owned(),
-            None => format!("`cargo xtask download weights/{EMBEDDER}` fetches a network, --weights FILE takes another"),
-        })?;
+        let network = match &self.weights {
+            Some(weights) => self.foreign.read(weights)?,
+            None => self.foreign.read(&self.published(EMBEDDER)).with_context(|| {
+                format!("no --weights; `cargo xtask download weights/{EMBEDDER}` fetches those that are taken then")
+            })?,
+        };
         let landmark_network = match &self.landmark_network {
             Some(path) => Some(path.clone()),
             None => Some(self.published(LANDMARKS)).filter(|path| path.is_file()),
         };
-        let landmark_network =
-            landmark_network.map(|path| read_weights(&path, &ForeignNetwork::default())).transpose()?;
+        let landmark_network = landmark_network.map(|path| read_weights(&path, &ForeignNetwork::default()));
         let list = self.landmarks.as_ref().map(|path| PortraitLandmarks::read(path)).transpose()?;
         let cache = self.cache.clone().unwrap_or_else(|| workspace().join("runs").join("cache"));
-        Ok(PortraitEmbedder::new(&network, landmark_network.as_ref(), list, Crop::Whole, Some(&cache))?)
+        Ok(PortraitEmbedder::new(&network, landmark_network.transpose()?.as_ref(), list, Crop::Whole, Some(&cache))?)
     }
 
-    /// Where a published network of that name lies once it is downloaded.
+    /// Where a published network lies once it is downloaded.
     fn published(&self, name: &str) -> PathBuf {
         data_folder(self.data.as_deref()).join("weights").join(name).join(name).with_extension("xml")
+    }
+}
+
+/// Embeds pictures behind a progress bar.
+pub fn embed(embedder: &mut PortraitEmbedder, pictures: &[PathBuf]) -> Result<EmbeddedPortraits> {
+    let bar = Bar::new();
+    let embedded = embedder.embed(pictures, &|progress| bar.show(progress));
+    bar.clear();
+    Ok(embedded?)
+}
+
+/// Something to say about a picture.
+#[derive(Clone, Debug, Serialize)]
+pub struct Note {
+    /// The picture.
+    pub picture: String,
+    /// What it is.
+    pub reason: String,
+}
+
+/// Pictures of which the embedding is doubtful, and those that could not be read, by their names within a folder.
+pub fn notes(embedded: &EmbeddedPortraits, folder: &Path) -> (Vec<Note>, Vec<Note>) {
+    let name = |picture: &Path| shown(picture.strip_prefix(folder).unwrap_or(picture));
+    let pictures = embedded.pictures.iter().zip(&embedded.portraits);
+    let doubts = pictures.filter_map(|(picture, portrait)| {
+        let reason = portrait.doubt()?.to_string();
+        Some(Note { picture: name(picture), reason })
+    });
+    let unread =
+        embedded.unread.iter().map(|unread| Note { picture: name(&unread.path), reason: unread.error.to_string() });
+    (doubts.collect(), unread.collect())
+}
+
+/// The most notes of a kind that are printed.
+const SHOWN: usize = 10;
+
+/// The first few of both, line by line.
+pub fn notes_text(doubts: &[Note], unread: &[Note]) -> String {
+    let mut text = String::new();
+    for Note { picture, reason } in doubts.iter().take(SHOWN) {
+        text += &format!("{picture}: {reason}\n");
+    }
+    if doubts.len() > SHOWN {
+        text += &format!("and {} more pictures are doubtful\n", doubts.len() - SHOWN);
+    }
+    // Their errors name the picture.
+    for Note { reason, .. } in unread.iter().take(SHOWN) {
+        text += &format!("{reason}\n");
+    }
+    if unread.len() > SHOWN {
+        text += &format!("and {} more could not be read\n", unread.len() - SHOWN);
+    }
+    text
+}
+
+/// By what the faces of pictures were cut out.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Framings {
+    landmark_list: usize,
+    landmark_network: usize,
+    center_crop: usize,
+}
+
+impl Framings {
+    /// Counts them.
+    pub fn of(embedded: &EmbeddedPortraits) -> Self {
+        let mut counts = Self::default();
+        for portrait in &embedded.portraits {
+            match portrait.framing {
+                PortraitFraming::LandmarkList => counts.landmark_list += 1,
+                PortraitFraming::LandmarkNetwork => counts.landmark_network += 1,
+                PortraitFraming::CenterCrop => counts.center_crop += 1,
+            }
+        }
+        counts
+    }
+}
+
+impl fmt::Display for Framings {
+    /// `faces aligned by the landmark network: 9, cropped: 1`: what there is none of is not named.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            ("aligned by the list of landmarks", self.landmark_list),
+            ("aligned by the landmark network", self.landmark_network),
+            ("cropped", self.center_crop),
+        ];
+        let parts: Vec<String> =
+            counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}")).collect();
+        write!(formatter, "faces {}", parts.join(", "))
     }
 }

@@ -43,7 +43,7 @@ pub use mirror_average::MirrorAverage;
 pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw, evaluate_pair_list};
 pub use portrait::{
     Doubt, EmbeddedPortraits, EmbeddingCache, Portrait, PortraitEmbedder, PortraitFraming, PortraitLandmarks,
-    PortraitReader, UnreadPicture,
+    PortraitReader, UnreadPicture, write_embeddings,
 };
 pub use progress::{Observer, Progress};
 pub use provenance::Provenance;

@@ -2,13 +2,17 @@
 
 mod cache;
 mod embedder;
+mod files;
 mod reader;
+
+use std::fmt;
 
 use facenet_data::Landmarks;
 use serde::Serialize;
 
 pub use cache::EmbeddingCache;
 pub use embedder::{EmbeddedPortraits, PortraitEmbedder, UnreadPicture};
+pub use files::write_embeddings;
 pub use reader::{PortraitLandmarks, PortraitReader};
 
 /// How the face of a picture was cut out of it.
@@ -32,6 +36,17 @@ pub enum PortraitFraming {
     LandmarkNetwork,
     /// Nothing: the middle of the picture.
     CenterCrop,
+}
+
+impl fmt::Display for PortraitFraming {
+    /// As in JSON.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::LandmarkList => "landmark_list",
+            Self::LandmarkNetwork => "landmark_network",
+            Self::CenterCrop => "center_crop",
+        })
+    }
 }
 
 impl Portrait {
