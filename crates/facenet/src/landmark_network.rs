@@ -118,7 +118,8 @@ impl LandmarkNetwork {
             .iter()
             .find_map(|share| self.faces(picture, vec![Part::upright(middle, share * side)]).into_iter().next())
             .or_else(|| {
-                let grid = GRID.iter().flat_map(|share| grid([height, width], share * side));
+                let sides = GRID.iter().map(|share| share * side).filter(|side| *side >= LEAST_SIDE);
+                let grid = sides.flat_map(|side| grid([height, width], side));
                 self.faces(picture, grid.collect()).into_iter().max_by(|one, other| one.side().total_cmp(&other.side()))
             });
         let Some(first) = first else { return SeenFaces { landmarks: None, count: 0 } };
