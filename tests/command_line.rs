@@ -532,14 +532,14 @@ fn weights_of_another_program_are_imported_and_evaluated() {
     let result = json(folder.path(), &[&pairs[..], &["out/here/checkpoint.safetensors"]].concat());
     let mut keys: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let expected =
-        "accuracy auc eer faces network pairs seconds standard_deviation standard_error thresholds val_at_far";
+    let expected = "accuracy auc calibration eer faces network pairs seconds standard_deviation standard_error thresholds val_at_far";
     assert_eq!(keys.join(" "), expected);
     assert_eq!(
         (&result["network"], &result["pairs"], &result["faces"]["cropped"]),
         (&"mine".into(), &8.into(), &8.into())
     );
     assert_eq!(result["thresholds"].as_array().unwrap().len(), 2);
+    assert!(result["calibration"].is_null());
     for field in ["accuracy", "auc", "eer", "standard_error", "standard_deviation"] {
         assert!(result[field].as_f64().is_some_and(|value| (0.0..=1.0).contains(&value)), "{field} in {result}");
     }

@@ -4,8 +4,10 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use approx::assert_abs_diff_eq;
-use facenet::{Embed, Embedder, Error, FramedFaces, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
+use approx::{assert_abs_diff_eq, assert_relative_eq};
+use facenet::{
+    Calibration, Embed, Embedder, Error, FramedFaces, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list,
+};
 use facenet_data::{LandmarkList, PairList, SyntheticFaces};
 use facenet_metrics::Error as MetricsError;
 use facenet_network::{Description, Initializer, Network};
@@ -200,6 +202,7 @@ fn the_views_of_lfw() {
     let view = |view| evaluate_lfw(&embedder, folder.path(), view, &|_| ()).unwrap();
 
     let two = view(LfwView::Two);
+    assert_eq!(two.calibration, None);
     let list = PairList::parse(LIST, Path::new("list.txt")).unwrap();
     let middles = folder.path().join("middles");
     write_people(&middles, middle_of_large_picture);
@@ -207,11 +210,17 @@ fn the_views_of_lfw() {
     assert_eq!(PairListEvaluation { seconds: 0.0, ..two }, PairListEvaluation { seconds: 0.0, ..expected });
 
     let one = view(LfwView::One);
-    let threshold = best_threshold(&distances(&train, &embedder, middle_of_large_picture));
+    let train = distances(&train, &embedder, middle_of_large_picture);
+    let threshold = best_threshold(&train);
     let test = distances(&test, &embedder, middle_of_large_picture);
     let accuracy = correct(&test, threshold) as f64 / 6.0;
     assert_eq!((one.pairs, one.thresholds.len(), one.standard_deviation), (6, 1, None));
     assert_abs_diff_eq!(one.thresholds[0], threshold, epsilon = 1e-5);
+    let (train, same): (Vec<f64>, Vec<bool>) = train.into_iter().unzip();
+    let (found, expected) = (one.calibration.unwrap(), Calibration::fit(&train, &same).unwrap());
+    println!("{found:?}");
+    assert_relative_eq!(found.threshold, expected.threshold, max_relative = 1e-3);
+    assert_relative_eq!(found.slope, expected.slope, max_relative = 1e-3);
     assert_abs_diff_eq!(one.accuracy, accuracy, epsilon = 1e-12);
     assert_abs_diff_eq!(one.standard_error, (accuracy * (1.0 - accuracy) / 6.0).sqrt(), epsilon = 1e-12);
 }

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use facenet::{
-    CHECKPOINT_FILE, Checkpoint, DatasetSource, Embed, Embedder, LearningRate, MirrorAverage, Progress, Provenance,
-    RawPixels, Recipe, Run, RunOptions, StoppedBy, SyntheticSize, Trainer, TripletSource, evaluate, read_checkpoint,
-    run, weights_sha256,
+    CHECKPOINT_FILE, Calibration, DatasetSource, Embed, Embedder, LearningRate, MirrorAverage, Progress, Provenance,
+    RawPixels, Recipe, Run, RunOptions, StoppedBy, SyntheticSize, Trainer, TripletSource, calibration, evaluate,
+    read_checkpoint, run, weights_sha256,
 };
 use facenet_cluster::{Cluster, Engine, KMeans};
 use facenet_data::{Augmentation, Crop, FaceSet, LoadOptions, SyntheticFaces, load_faces};
@@ -96,13 +96,19 @@ fn from_faces_to_scores() {
     assert!(of_learned > of_pixels + 0.1);
 
     // The checkpoint is the network that was scored.
-    let Checkpoint { description, parameters, statistics, .. } =
-        read_checkpoint(&options.out.join(CHECKPOINT_FILE)).unwrap();
-    let network = Network::with_parameters(description, parameters, statistics).unwrap();
+    let path = options.out.join(CHECKPOINT_FILE);
+    let checkpoint = read_checkpoint(&path).unwrap();
+    let calibrated = calibration(&checkpoint, &path).unwrap();
+    let network = Network::from_checkpoint(checkpoint).unwrap();
     assert_eq!(weights_sha256(&network), report.weights_sha256);
     let embedder = Embedder::new(&network).unwrap();
     let dataset = options.dataset.load(folder.path(), &Crop::Whole, None, embedder.input_size(), 1, None).unwrap();
     assert_eq!(evaluate(&MirrorAverage(embedder), &dataset, 1).unwrap().evaluation, report.embeddings);
+    // Its calibration is that of validation people by plain embeddings.
+    let embeddings = Embedder::new(&network).unwrap().embed(dataset.validation.faces.view()).unwrap();
+    let same: Vec<bool> = dataset.validation_pairs.iter().map(|pair| pair.same).collect();
+    let distances = squared_distances(embeddings.view(), &dataset.validation_pairs);
+    assert_eq!(calibrated, Some(Calibration::fit(&distances, &same).unwrap()));
     assert_eq!(evaluate(&RawPixels { size: [28, 28] }, &dataset, 1).unwrap().evaluation, report.pixels);
 }
 

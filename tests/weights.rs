@@ -1,11 +1,11 @@
 //! Published weights: files of one network in several formats, and embeddings and scores against golden ones.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use approx::assert_abs_diff_eq;
-use facenet::{Embed, Embedder, ForeignNetwork, read_weights, weights_sha256};
+use approx::{assert_abs_diff_eq, assert_relative_eq};
+use facenet::{Calibration, Embed, Embedder, ForeignNetwork, calibration, read_weights, weights_sha256};
 use facenet_data::{Alignment, Coordinates, Crop, Framing, LandmarkList, Landmarks, LoadOptions, PairList, load_faces};
 use facenet_metrics::{Pair, PairScores, ThresholdSearch, squared_distances};
 use facenet_network::{
@@ -36,6 +36,21 @@ fn golden() -> Option<(Array2<f32>, Vec<String>)> {
         row /= row.dot(&row).sqrt();
     }
     Some((embeddings, list.lines().map(str::to_owned).collect()))
+}
+
+/// Embeddings of LFW's pictures, aligned.
+fn embed(embedder: &Embedder, images: &Path, names: &[&Path], landmarks: &LandmarkList) -> Array2<f32> {
+    let paths: Vec<PathBuf> = names.iter().map(|name| images.join(name)).collect();
+    let landmarks: Vec<Option<Landmarks>> = names.iter().map(|name| landmarks.get(name)).collect();
+    assert!(landmarks.iter().all(Option::is_some));
+    let template = Landmarks(embedder.description().preprocessing.template.unwrap());
+    let framing = Framing {
+        crop: Crop::Whole,
+        alignment: Some(Alignment { template, landmarks: &landmarks }),
+        coordinates: Coordinates::Lfw,
+    };
+    let faces = load_faces(&paths, framing, embedder.input_size(), &LoadOptions::default()).unwrap();
+    embedder.embed(faces.view()).unwrap()
 }
 
 /// The figures are those that an independent implementation of the rule gave for these embeddings.
@@ -71,20 +86,10 @@ fn our_alignment_and_our_network_give_the_golden_embeddings() {
     ) else {
         return;
     };
-    let embedder = Embedder::new(&read_weights(&weights, &ForeignNetwork::default()).unwrap()).unwrap();
+    let network = Network::from_checkpoint(read_weights(&weights, &ForeignNetwork::default()).unwrap()).unwrap();
     let list = LandmarkList::read(&landmarks).unwrap();
-    let names: Vec<&String> = names.iter().step_by(STEP).collect();
-    let paths: Vec<PathBuf> = names.iter().map(|name| images.join(name)).collect();
-    let landmarks: Vec<Option<Landmarks>> = names.iter().map(|name| list.get(name.as_ref())).collect();
-    assert!(landmarks.iter().all(Option::is_some));
-    let template = Landmarks(embedder.description().preprocessing.template.unwrap());
-    let framing = Framing {
-        crop: Crop::Whole,
-        alignment: Some(Alignment { template, landmarks: &landmarks }),
-        coordinates: Coordinates::Lfw,
-    };
-    let faces = load_faces(&paths, framing, embedder.input_size(), &LoadOptions::default()).unwrap();
-    let embeddings = embedder.embed(faces.view()).unwrap();
+    let names: Vec<&Path> = names.iter().step_by(STEP).map(Path::new).collect();
+    let embeddings = embed(&Embedder::new(&network).unwrap(), &images, &names, &list);
     let golden = golden.slice(s![..;STEP, ..]);
     let cosines: Vec<f64> =
         embeddings.rows().into_iter().zip(golden.rows()).map(|(ours, golden)| f64::from(ours.dot(&golden))).collect();
@@ -373,9 +378,43 @@ fn a_published_network_in_both_formats() {
     let file = |extension: &str| data(&format!("weights/mobilefacenet_y1/model-y1-0000.{extension}"));
     let (Some(safetensors), Some(xml), Some(_)) = (file("safetensors"), file("xml"), file("bin")) else { return };
     let [one, other] = [safetensors, xml].map(|path| {
-        let network = read_weights(&path, &ForeignNetwork::default()).unwrap();
-        assert_eq!(*network.description(), built_in("mobilefacenet_y1").unwrap());
-        weights_sha256(&network)
+        let checkpoint = read_weights(&path, &ForeignNetwork::default()).unwrap();
+        assert_eq!(checkpoint.description, built_in("mobilefacenet_y1").unwrap());
+        assert!(checkpoint.training.is_none());
+        checkpoint
     });
     assert_eq!(one, other);
+}
+
+/// What is built in for published weights is what the pairs of LFW's View 1 for training give.
+#[test]
+fn calibrations_of_published_networks() {
+    let (Some(list), Some(images), Some(landmarks)) =
+        (data("lfw/protocol/pairsDevTrain.txt"), data("lfw/images"), data("lfw/lfw_landmark_5pt_mtcnn_raw250.txt"))
+    else {
+        return;
+    };
+    let (list, landmarks) = (PairList::read(&list).unwrap(), LandmarkList::read(&landmarks).unwrap());
+    let paths = list.resolve(&images).unwrap();
+    let names: Vec<&Path> = paths.iter().map(|path| path.strip_prefix(&images).unwrap()).collect();
+    let pairs: Vec<Pair> =
+        list.pairs.iter().map(|pair| Pair { first: pair.left, second: pair.right, same: pair.same }).collect();
+    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
+    for published in &PUBLISHED {
+        let Some(path) = data(&format!("weights/{}.safetensors", published.weights)) else { continue };
+        let checkpoint = read_weights(&path, &ForeignNetwork::default()).unwrap();
+        let built_in = calibration(&checkpoint, &path).unwrap();
+        // It does not hold where the same numbers see other pixels.
+        let mut description = checkpoint.description.clone();
+        description.preprocessing.template = None;
+        let foreign = ForeignNetwork { network: Some(description), map: None };
+        assert_eq!(read_weights(&path, &foreign).unwrap().calibration, None);
+        let network = Network::from_checkpoint(checkpoint).unwrap();
+        let embeddings = embed(&Embedder::new(&network).unwrap(), &images, &names, &landmarks);
+        let fitted = Calibration::fit(&squared_distances(embeddings.view(), &pairs), &same).unwrap();
+        println!("{}: {fitted:?}, weights {}", published.network, weights_sha256(&network));
+        let built_in = built_in.unwrap_or_else(|| panic!("{} has none", published.network));
+        assert_abs_diff_eq!(fitted.threshold, built_in.threshold, epsilon = 1e-3);
+        assert_relative_eq!(fitted.slope, built_in.slope, max_relative = 1e-3);
+    }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
-use facenet::{Embedder, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
+use facenet::{Calibration, Embedder, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
 use facenet_data::{LandmarkList, PairList};
+use facenet_network::Network;
 use serde::Serialize;
 
 use crate::arguments::{data_folder, print, set_threads};
@@ -76,7 +77,7 @@ struct Report {
 pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
     let (Pairs::Lfw { common, .. } | Pairs::Pairs { common, .. }) = pairs;
     set_threads(common.threads)?;
-    let network = common.foreign.read(&common.weights)?;
+    let network = Network::from_checkpoint(common.foreign.read(&common.weights)?)?;
     let embedder = Embedder::new(&network)?;
     let bar = Bar::new();
     let observer = |progress: facenet::Progress<'_>| bar.show(progress);
@@ -114,6 +115,12 @@ fn text(Report { network, evaluation }: &Report) -> Result<String> {
             text,
             "thresholds (squared distance)   {least:.4} to {most:.4}, of {folds} folds, each chosen on the others"
         )?,
+    }
+    if let Some(Calibration { threshold, slope }) = evaluation.calibration {
+        writeln!(
+            text,
+            "calibration (squared distance)  threshold {threshold:.4}, slope {slope:.3}, fitted on View 1's training pairs"
+        )?;
     }
     if evaluation.standard_deviation.is_some() {
         writeln!(text, "\n± is the standard error of the mean over folds")?;

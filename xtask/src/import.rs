@@ -40,9 +40,8 @@ struct Report {
 
 /// Reads the weights and writes a checkpoint that the other commands take.
 pub fn command(arguments: &Arguments) -> Result<()> {
-    let network = arguments.foreign.read(&arguments.weights)?;
-    let weights_sha256 = weights_sha256(&network);
-    let description = network.description().clone();
+    let Checkpoint { description, parameters, statistics, calibration, .. } =
+        arguments.foreign.read(&arguments.weights)?;
     let out = match &arguments.out {
         Some(out) => out.clone(),
         None => {
@@ -56,15 +55,15 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let same = fs::canonicalize(&checkpoint)
         .is_ok_and(|there| fs::canonicalize(&arguments.weights).is_ok_and(|from| from == there));
     ensure!(!same, "{} would be written over itself", shown(&checkpoint));
-    let Network { parameters, statistics, .. } = network;
+    let network = Network::with_parameters(description, parameters, statistics)?;
     let report = Report {
         file: shown(&arguments.weights),
-        network: description.name.clone(),
-        parameters: parameters.values.len(),
-        weights_sha256,
+        network: network.description().name.clone(),
+        parameters: network.parameters.values.len(),
+        weights_sha256: weights_sha256(&network),
         checkpoint: shown(&checkpoint),
     };
-    write_checkpoint(&checkpoint, &Checkpoint { description, parameters, statistics, training: None })?;
+    write_checkpoint(&checkpoint, &Checkpoint { calibration, ..Checkpoint::from(network) })?;
     let text = format!(
         "{}: the weights of {}, {} learned numbers ({})\n{} written",
         report.file,

@@ -46,11 +46,12 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     let dataset = dataset.map_err(|error| training.explain(error))?;
     let framed = FacesReport { framed: dataset.framed(), seconds_loading: start.elapsed().as_secs_f64() };
     let (faces, identities) = (dataset.training.faces.view(), &dataset.training.identities);
+    let validation = dataset.validation();
     let mut trainer = match resumed {
         Some(checkpoint) => Trainer::resume(checkpoint, faces, identities).map_err(|error| training.explain(error))?,
         None => Trainer::new(recipe, faces, identities, seed)?,
     };
-    let summary = train(&mut trainer, &out, training.minutes, &stop, &|progress| bar.show(progress));
+    let summary = train(&mut trainer, validation, &out, training.minutes, &stop, &|progress| bar.show(progress));
     bar.clear();
     let summary = summary?;
 

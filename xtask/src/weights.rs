@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use facenet::{ForeignNetwork, read_weights};
+use facenet::{Checkpoint, ForeignNetwork, read_weights};
 use facenet_data::shown;
-use facenet_network::{NameMap, Network};
+use facenet_network::NameMap;
 
 use crate::arguments::read_toml;
 use crate::network_choice::NetworkChoice;
@@ -24,7 +24,7 @@ pub struct ForeignArguments {
 
 impl ForeignArguments {
     /// Reads a checkpoint, or the weights of another program.
-    pub fn read(&self, weights: &Path) -> Result<Network<f32>> {
+    pub fn read(&self, weights: &Path) -> Result<Checkpoint> {
         let map = self.map.as_ref().map(|path| {
             let text = read_toml(path)?;
             NameMap::from_toml(&text).with_context(|| format!("in {}", shown(path)))

@@ -18,6 +18,21 @@ pub enum Error {
     /// No pair shows two persons.
     #[error("there is no pair of different identities")]
     NoDifferentPairs,
+    /// Distances that are as large for one person as for two say nothing.
+    #[error("pairs of the same identity are not nearer than others: their distances can't be calibrated")]
+    SameNotNearer,
+    /// A number of a calibration is outside its range.
+    #[error("the {field} of the calibration is {value}, which is not between {least} and {most}")]
+    CalibrationRange {
+        /// Which of them.
+        field: &'static str,
+        /// Its value.
+        value: f64,
+        /// The least that is allowed.
+        least: f64,
+        /// The most that is allowed.
+        most: f64,
+    },
     /// Cross-validation needs folds to learn from and one to test on.
     #[error("cross-validation needs at least two folds, not {folds}")]
     TooFewFolds {

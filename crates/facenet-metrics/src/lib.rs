@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bootstrap;
+mod calibration;
 mod clustering;
 mod error;
 mod identification;
@@ -9,6 +10,7 @@ mod pairs;
 mod verification;
 
 pub use bootstrap::{IdentityBootstrap, StandardErrors};
+pub use calibration::Calibration;
 pub use clustering::contingency::{Contingency, PrecisionRecall};
 pub use clustering::{ClusteringReport, clustering_report};
 pub use error::Error;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::{Entry, ParameterTable, Parameters};
 use crate::plan::at_most;
-use crate::{Description, Error, Plan};
+use crate::{Description, Error, Network, Plan};
 
 const FORMAT: &str = "facenet-checkpoint";
 const VERSION: &str = "1";
@@ -26,8 +26,8 @@ mod limit {
 /// A network with its numbers and, where it is still in training, what that needs to go on: a safetensors file.
 ///
 /// ```text
-/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); in training: seed, step, recipe, pictures,
-///           history
+/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); calibration, if there is one; in training:
+///           seed, step, recipe, pictures, history
 /// tensors:  conv1.weight ...                             parameters and statistics, named as in their tables, F32
 ///           optimizer.first_moment/conv1.weight ...      the optimiser's buffers
 /// ```
@@ -41,6 +41,8 @@ pub struct Checkpoint {
     pub parameters: Parameters<f32>,
     /// Its running means and variances.
     pub statistics: Parameters<f32>,
+    /// What distances of its embeddings mean, as text, if that is known.
+    pub calibration: Option<String>,
     /// Where training stands, if it is to go on.
     pub training: Option<TrainingState>,
 }
@@ -69,7 +71,7 @@ impl Checkpoint {
     /// # Errors
     ///
     /// Those of `out`; and, as an [`Error`] inside one of kind [`io::ErrorKind::InvalidData`], if the description can't be
-    /// resolved or is too long, a number is not finite, a variance is negative, or two tensors have one name.
+    /// resolved, a text is too long, a number is not finite, a variance is negative, or two tensors have one name.
     ///
     /// # Panics
     ///
@@ -131,6 +133,8 @@ impl Checkpoint {
             Ok((name, tensors))
         });
         let buffers = buffers.collect::<Result<Vec<_>, Error>>()?;
+        let calibration = file.field("calibration").ok().map(|text| short("bytes of calibration", text)).transpose()?;
+        let calibration = calibration.map(str::to_owned);
         let training = if file.in_training() {
             let number = |field| file.field(field)?.parse().map_err(|_| Error::CheckpointMetadata { field });
             let (seed, step) = (number("seed")?, number("step")?);
@@ -145,7 +149,7 @@ impl Checkpoint {
         };
         let parameters = decode(&parameters, plan.parameters());
         let statistics = decode(&statistics, plan.statistics());
-        let checkpoint = Self { description, parameters, statistics, training };
+        let checkpoint = Self { description, parameters, statistics, calibration, training };
         checkpoint.check_values()?;
         Ok(checkpoint)
     }
@@ -206,6 +210,9 @@ impl Checkpoint {
             ("version", VERSION.to_owned()),
             ("description", description),
         ]);
+        if let Some(calibration) = &self.calibration {
+            metadata.insert("calibration", short("bytes of calibration", calibration)?.to_owned());
+        }
         if let Some(training) = &self.training {
             metadata.insert("seed", training.seed.to_string());
             metadata.insert("step", training.step.to_string());
@@ -232,6 +239,15 @@ impl Checkpoint {
         let mut header = (json.len() as u64).to_le_bytes().to_vec();
         header.append(&mut json);
         Ok(header)
+    }
+}
+
+impl From<Network<f32>> for Checkpoint {
+    /// A network that is not in training, of which it is not known what distances mean.
+    fn from(network: Network<f32>) -> Self {
+        let description = network.description().clone();
+        let Network { parameters, statistics, .. } = network;
+        Self { description, parameters, statistics, calibration: None, training: None }
     }
 }
 

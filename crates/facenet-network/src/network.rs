@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, ArrayView4};
 use crate::parameters::Parameters;
 use crate::plan::{INPUT, Operation, Place, Plan};
 use crate::workspace::{Workspace, rows, rows_mut};
-use crate::{Description, Error, Initializer, pass};
+use crate::{Checkpoint, Description, Error, Initializer, pass};
 
 /// Whether a pass is one of training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,22 @@ pub struct Network<T> {
     pub statistics: Parameters<T>,
 }
 
+impl Network<f32> {
+    /// The network of a checkpoint, without what it says of training.
+    ///
+    /// # Errors
+    ///
+    /// If the description can't become a plan: see [`Plan::new`].
+    ///
+    /// # Panics
+    ///
+    /// If the numbers are those of another network.
+    #[track_caller]
+    pub fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self, Error> {
+        Self::with_parameters(checkpoint.description, checkpoint.parameters, checkpoint.statistics)
+    }
+}
+
 impl<T: Scalar> Network<T> {
     /// A network with initial parameters drawn from a seed.
     ///
@@ -46,7 +62,7 @@ impl<T: Scalar> Network<T> {
         Ok(Self { description, plan, parameters, statistics })
     }
 
-    /// A network with the numbers of a checkpoint.
+    /// A network with numbers from elsewhere.
     ///
     /// # Errors
     ///

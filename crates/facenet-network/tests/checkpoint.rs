@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::io;
 
 use facenet_network::{
-    Adam, Checkpoint, Description, Error, Initializer, OptimizerKind, Parameters, Plan, TrainingState,
+    Adam, Checkpoint, Description, Error, Initializer, Network, OptimizerKind, Parameters, Plan, TrainingState,
 };
 use ndarray_rand::rand::{Rng, SeedableRng};
 use proptest::prelude::*;
@@ -59,7 +59,8 @@ fn checkpoint(training: bool) -> Checkpoint {
             buffers: buffers.collect(),
         }
     });
-    Checkpoint { description, parameters, statistics, training }
+    let calibration = Some("threshold = 1.5 \"\u{1}\"\n".to_owned());
+    Checkpoint { description, parameters, statistics, calibration, training }
 }
 
 fn written(checkpoint: &Checkpoint) -> Vec<u8> {
@@ -150,6 +151,27 @@ fn training_without_buffers_is_training() {
     let mut checkpoint = checkpoint(true);
     checkpoint.training.as_mut().unwrap().buffers.clear();
     assert_eq!(Checkpoint::from_bytes(&written(&checkpoint)).unwrap(), checkpoint);
+}
+
+#[test]
+fn a_calibration_is_there_or_not() {
+    for (training, calibration) in [(false, None), (false, Some("")), (true, None), (true, Some("1"))] {
+        let checkpoint = Checkpoint { calibration: calibration.map(str::to_owned), ..checkpoint(training) };
+        let parts = Parts::of(&checkpoint);
+        assert_eq!(parts.metadata.get("calibration").map(String::as_str), calibration);
+        assert_eq!(parts.read().unwrap(), checkpoint);
+    }
+}
+
+#[test]
+fn a_network_there_and_back() {
+    let description = Description::from_toml(DESCRIPTION).unwrap();
+    let network: Network<f32> = Network::new(description, Initializer::HeNormal, 1).unwrap();
+    let checkpoint = Checkpoint::from(network.clone());
+    assert_eq!((&checkpoint.calibration, &checkpoint.training), (&None, &None));
+    let again = Network::from_checkpoint(checkpoint).unwrap();
+    assert_eq!(again.description(), network.description());
+    assert_eq!((again.parameters, again.statistics), (network.parameters, network.statistics));
 }
 
 #[test]
@@ -374,6 +396,9 @@ fn descriptions_are_not_trusted() {
     let mut parts = Parts::of(&checkpoint(true));
     parts.metadata.insert("recipe".to_owned(), "x".repeat(1 << 20));
     assert!(matches!(parts.read(), Err(Error::TooLarge { what: "bytes of recipe", .. })));
+    let mut parts = Parts::of(&checkpoint(false));
+    parts.metadata.insert("calibration".to_owned(), "x".repeat(1 << 20));
+    assert!(matches!(parts.read(), Err(Error::TooLarge { what: "bytes of calibration", .. })));
 }
 
 #[test]
@@ -492,6 +517,10 @@ fn what_could_not_be_read_is_not_written() {
     let mut wrong = checkpoint(true);
     wrong.training.as_mut().unwrap().history = "x".repeat((1 << 18) + 1);
     assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of history", .. }));
+
+    let mut wrong = checkpoint(false);
+    wrong.calibration = Some("x".repeat((1 << 18) + 1));
+    assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of calibration", .. }));
 
     let mut wrong = checkpoint(false);
     wrong.description.embedding = Some(0);

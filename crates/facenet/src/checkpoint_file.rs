@@ -8,7 +8,7 @@ use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
 
 use crate::atomic_file::write_atomically;
-use crate::{Dataset, Error};
+use crate::{Dataset, Error, calibration};
 
 /// The largest checkpoint that is read, in bytes: more than the largest network takes with an optimiser's buffers.
 const LIMIT: u64 = 16 << 30;
@@ -26,10 +26,13 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<(), Erro
 ///
 /// # Errors
 ///
-/// If the file can't be read, or is no checkpoint: the error names it.
+/// If the file can't be read, or is no checkpoint, or has a calibration that is none: the error names it.
 pub fn read_checkpoint(path: &Path) -> Result<Checkpoint, Error> {
     let bytes = read_whole(path, LIMIT)?;
-    Checkpoint::from_bytes(&bytes).map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
+    let failed = |source| Error::Checkpoint { path: path.to_owned(), source };
+    let checkpoint = Checkpoint::from_bytes(&bytes).map_err(failed)?;
+    calibration(&checkpoint, path)?;
+    Ok(checkpoint)
 }
 
 /// All bytes of a file, if they are not more than `limit`.

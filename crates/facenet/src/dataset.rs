@@ -17,7 +17,7 @@ use facenet_data::{
 use facenet_metrics::{Pair, balanced_pairs};
 use ndarray::Array4;
 
-use crate::Error;
+use crate::{Error, ValidationPairs};
 
 pub use framed::{Framed, FramedFaces};
 pub use synthetic::SyntheticSize;
@@ -200,6 +200,12 @@ impl DatasetSource {
 }
 
 impl Dataset {
+    /// What distances of a network trained on the training people are calibrated on.
+    #[must_use]
+    pub fn validation(&self) -> ValidationPairs<'_> {
+        ValidationPairs { faces: self.validation.faces.view(), pairs: &self.validation_pairs }
+    }
+
     /// How many faces of all groups are aligned, cropped, painted.
     #[must_use]
     pub fn framed(&self) -> FramedFaces {

@@ -33,8 +33,7 @@ impl Embedder {
     ///
     /// If they are not a checkpoint (see [`Checkpoint::from_bytes`]), or as [`Embedder::new`].
     pub fn from_checkpoint(bytes: &[u8]) -> Result<Self, Error> {
-        let Checkpoint { description, parameters, statistics, .. } = Checkpoint::from_bytes(bytes)?;
-        Self::new(&Network::with_parameters(description, parameters, statistics)?)
+        Self::new(&Network::from_checkpoint(Checkpoint::from_bytes(bytes)?)?)
     }
 
     /// What the network is.

@@ -169,6 +169,22 @@ pub enum Error {
         /// What is wrong with it.
         source: facenet_network::Error,
     },
+    /// The calibration in a checkpoint is no text in TOML, or lacks a number.
+    #[error("{}: not a calibration: {reason}", shown(path))]
+    CalibrationSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what, as the TOML reader says it.
+        reason: String,
+    },
+    /// The calibration in a checkpoint is none that distances can have.
+    #[error("{}: {source}", shown(path))]
+    Calibration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: facenet_metrics::Error,
+    },
     /// A file of weights is damaged, or does not fit its network.
     #[error("{}: {source}", shown(path))]
     Weights {

@@ -127,7 +127,7 @@ pub fn evaluate_embeddings(
     Ok(EvaluationDetails { evaluation, pair_scores, dendrogram, clusters })
 }
 
-fn pair_scores(embeddings: ArrayView2<'_, f32>, pairs: &[Pair]) -> Result<PairScores, Error> {
+pub(crate) fn pair_scores(embeddings: ArrayView2<'_, f32>, pairs: &[Pair]) -> Result<PairScores, Error> {
     let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
     Ok(PairScores::new(&squared_distances(embeddings, pairs), &same)?)
 }

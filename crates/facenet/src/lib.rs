@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod atomic_file;
+mod calibration;
 mod checkpoint_file;
 mod dataset;
 mod embed;
@@ -16,6 +17,7 @@ mod pair_list;
 mod portrait;
 mod progress;
 mod provenance;
+mod published_calibration;
 mod raw_pixels;
 mod recipe;
 mod report;
@@ -25,6 +27,7 @@ mod training;
 mod weights_file;
 
 pub use atomic_file::write_atomically;
+pub use calibration::{ValidationPairs, calibrate, calibration, calibration_text};
 pub use checkpoint_file::{network_sha256, read_checkpoint, weights_sha256, write_checkpoint};
 pub use dataset::{Dataset, DatasetSource, Framed, FramedFaces, LabelledFaces, SyntheticSize};
 pub use embed::Embed;
@@ -34,6 +37,7 @@ pub use evaluation::{
     AgglomerativeScores, ClusteringScores, Evaluation, EvaluationDetails, best_bcubed_cut, evaluate,
     evaluate_embeddings,
 };
+pub use facenet_metrics::Calibration;
 pub use facenet_network::Checkpoint;
 pub use gallery::{Candidate, Gallery};
 pub use gradient_check::gradient_checks;

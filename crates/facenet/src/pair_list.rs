@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use facenet_data::{Coordinates, Crop, LandmarkList, Landmarks, PairList};
-use facenet_metrics::{Pair, PairScores, ThresholdSearch, squared_distances};
+use facenet_metrics::{Calibration, Pair, PairScores, ThresholdSearch, squared_distances};
 use ndarray::{Array2, s};
 use serde::Serialize;
 
@@ -36,6 +36,8 @@ pub struct PairListEvaluation {
     pub val_at_far: Vec<ValidationRateAt>,
     /// The threshold of each fold, a squared distance.
     pub thresholds: Vec<f64>,
+    /// Of View 1 what distances mean by the pairs of its training list, if these give a calibration.
+    pub calibration: Option<Calibration>,
     /// The number of pairs.
     pub pairs: usize,
     /// How the faces came out of their pictures.
@@ -114,18 +116,20 @@ fn evaluate(
 ) -> Result<PairListEvaluation, Error> {
     let start = Instant::now();
     let (scores, faces) = score(embedder, list, pictures, crop, progress)?;
-    let (accuracy, standard_error, standard_deviation, thresholds) = match training {
+    let (accuracy, standard_error, standard_deviation, thresholds, calibration) = match training {
         None => {
             let folds: Vec<usize> = list.folds.iter().map(ExactSizeIterator::len).collect();
             let result = scores.cross_validate(&folds, ThresholdSearch::Exact)?;
             let thresholds = result.folds.iter().map(|fold| fold.threshold).collect();
-            (result.accuracy, result.standard_error, Some(result.standard_deviation), thresholds)
+            (result.accuracy, result.standard_error, Some(result.standard_deviation), thresholds, None)
         }
         Some(training) => {
             let (training, _) = score(embedder, training, pictures, crop, progress)?;
             let threshold = training.best_threshold(ThresholdSearch::Exact).threshold;
             let accuracy = scores.accuracy_at(threshold);
-            (accuracy, (accuracy * (1.0 - accuracy) / scores.len() as f64).sqrt(), None, vec![threshold])
+            let standard_error = (accuracy * (1.0 - accuracy) / scores.len() as f64).sqrt();
+            let calibration = Calibration::fit(training.squared_distances(), training.same()).ok();
+            (accuracy, standard_error, None, vec![threshold], calibration)
         }
     };
     let roc = scores.roc();
@@ -141,6 +145,7 @@ fn evaluate(
         eer: roc.equal_error_rate(),
         val_at_far: val_at_far.to_vec(),
         thresholds,
+        calibration,
         pairs: scores.len(),
         faces,
         seconds: start.elapsed().as_secs_f64(),

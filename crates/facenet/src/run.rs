@@ -123,7 +123,7 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
         Some(checkpoint) => Trainer::resume(checkpoint.clone(), people.faces.view(), &people.identities)?,
         None => Trainer::new(recipe.clone(), people.faces.view(), &people.identities, *seed)?,
     };
-    let summary = train(&mut trainer, &options.out, options.minutes, stop, progress)?;
+    let summary = train(&mut trainer, dataset.validation(), &options.out, options.minutes, stop, progress)?;
 
     // Verification, identification and clustering of the others, beside what the pixels alone give.
     progress(Progress::Evaluating);

@@ -89,7 +89,7 @@ impl<'a> Trainer<'a> {
     #[track_caller]
     pub fn resume(checkpoint: Checkpoint, faces: ArrayView4<'a, u8>, identities: &'a [usize]) -> Result<Self, Error> {
         let (recipe, seed) = Self::recipe_and_seed(&checkpoint)?;
-        let Checkpoint { description, parameters, statistics, training } = checkpoint;
+        let Checkpoint { description, parameters, statistics, training, .. } = checkpoint;
         let TrainingState { step, pictures, history, buffers, .. } = training.ok_or(Error::NothingToResume)?;
         let network = Network::with_parameters(description, parameters, statistics)?;
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
@@ -275,7 +275,7 @@ impl<'a> Trainer<'a> {
         Embedder::new(&self.network).expect("a recipe's network makes embeddings")
     }
 
-    /// All that is needed to embed, and to go on.
+    /// All that is needed to embed, and to go on; without a calibration, which would be that of a moment.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         let buffers = self.optimizer.state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone()));
@@ -283,6 +283,7 @@ impl<'a> Trainer<'a> {
             description: self.network.description().clone(),
             parameters: self.network.parameters.clone(),
             statistics: self.network.statistics.clone(),
+            calibration: None,
             training: Some(TrainingState {
                 seed: self.seed,
                 step: self.step,

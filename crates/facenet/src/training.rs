@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use facenet_network::Checkpoint;
 use serde::Serialize;
 
 use crate::checkpoint_file::write_checkpoint;
-use crate::{Error, Observer, Progress, Trainer};
+use crate::{Error, Observer, Progress, Trainer, ValidationPairs, calibrate, calibration_text};
 
 /// Steps between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 100;
@@ -60,14 +61,20 @@ pub const REPORT_FILE: &str = "report.html";
 /// Trains until all steps are done or the minutes are up; at least one step, if any is left.
 ///
 /// Writes [`CHECKPOINT_FILE`] to the folder `out` every 100 steps and at the end, and takes away the [`RESULT_FILE`] and
-/// [`REPORT_FILE`] of an earlier run, which would not belong to it.
+/// [`REPORT_FILE`] of an earlier run, which would not belong to it. The checkpoint at the end, but not one after an
+/// interruption, has the calibration that `validation` gives, if it gives one: see [`calibrate`].
 ///
 /// # Errors
 ///
 /// If the folder can't be written to, before the first step; if training diverges; once `stop` is set:
 /// [`Error::Interrupted`], after the checkpoint is written, or [`Error::InterruptedEarly`] before the first step.
+///
+/// # Panics
+///
+/// If the validation faces are not of the size of those that are learned from, or a pair names none of them.
 pub fn train(
     trainer: &mut Trainer<'_>,
+    validation: ValidationPairs<'_>,
     out: &Path,
     minutes: Option<f64>,
     stop: &AtomicBool,
@@ -101,7 +108,8 @@ pub fn train(
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    write_checkpoint(&checkpoint, &trainer.checkpoint())?;
+    let calibration = calibrate(&trainer.embedder(), validation).as_ref().map(calibration_text);
+    write_checkpoint(&checkpoint, &Checkpoint { calibration, ..trainer.checkpoint() })?;
     let (people, images) = trainer.people_and_images();
     Ok(TrainingSummary { people, images, steps: trainer.steps_done(), seconds, stopped_by })
 }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use facenet_network::{
-    Checkpoint, Description, ForeignTensors, LANDMARK_NETWORK, NETWORKS, NameMap, Network, built_in, import,
-};
+use facenet_network::{Checkpoint, Description, ForeignTensors, LANDMARK_NETWORK, NETWORKS, NameMap, built_in, import};
 
-use crate::Error;
 use crate::checkpoint_file::read_whole;
+use crate::published_calibration::published_calibration;
+use crate::{Error, calibration, calibration_text};
 
 /// The largest file of weights that is read, in bytes.
 const LIMIT: u64 = 4 << 30;
@@ -21,7 +20,8 @@ pub struct ForeignNetwork {
     pub map: Option<NameMap>,
 }
 
-/// Reads a network with its weights.
+/// Reads a network with its weights, as a checkpoint. What distances mean is known of a checkpoint that has a calibration, and
+/// of some published weights.
 ///
 /// ```text
 /// .xml, with a .bin beside it      OpenVINO's intermediate representation
@@ -32,16 +32,17 @@ pub struct ForeignNetwork {
 /// # Errors
 ///
 /// If a file can't be read or is none of these; if it is not known what network a file of another program is for; if its
-/// tensors are not those of the network. The error names the file, and the tensor.
-pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Network<f32>, Error> {
+/// tensors are not those of the network; if the calibration of a checkpoint is none. The error names the file, and the tensor.
+pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Checkpoint, Error> {
     let failed = |source| Error::Weights { path: path.to_owned(), source };
     let bytes = read_whole(path, LIMIT)?;
     if Checkpoint::recognizes(&bytes) {
         if foreign.network.is_some() || foreign.map.is_some() {
             return Err(Error::NotForeign { path: path.to_owned() });
         }
-        let Checkpoint { description, parameters, statistics, .. } = Checkpoint::from_bytes(&bytes).map_err(failed)?;
-        return Network::with_parameters(description, parameters, statistics).map_err(failed);
+        let checkpoint = Checkpoint::from_bytes(&bytes).map_err(failed)?;
+        calibration(&checkpoint, path)?;
+        return Ok(checkpoint);
     }
     let tensors = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml")) {
         ForeignTensors::from_openvino(&bytes, &read_whole(&path.with_extension("bin"), LIMIT)?)
@@ -62,7 +63,9 @@ pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Network<f32
     let description = foreign.network.clone().or_else(|| built_in(&map.network));
     let description = description
         .ok_or_else(|| Error::MapOfUnknownNetwork { path: path.to_owned(), network: map.network.clone() })?;
-    import(description, &tensors, &map).map_err(failed)
+    let network = import(description, &tensors, &map).map_err(failed)?;
+    let calibration = published_calibration(&network).as_ref().map(calibration_text);
+    Ok(Checkpoint { calibration, ..Checkpoint::from(network) })
 }
 
 /// The built-in map of which the file has the largest share of tensors, if that is more than half: what is missing then is

@@ -24,8 +24,7 @@ fn network() -> Network<f32> {
 }
 
 fn checkpoint() -> Checkpoint {
-    let Network { parameters, statistics, .. } = network();
-    Checkpoint { description: Description::from_toml(DESCRIPTION).unwrap(), parameters, statistics, training: None }
+    Checkpoint::from(network())
 }
 
 fn faces(count: usize) -> Array4<u8> {

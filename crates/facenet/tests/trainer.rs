@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use facenet::{
-    Embed, Embedder, Error, Progress, Recipe, StepReport, StoppedBy, Trainer, TripletSource, read_checkpoint, train,
-    weights_sha256, write_checkpoint,
+    Checkpoint, Embed, Embedder, Error, Progress, Recipe, StepReport, StoppedBy, Trainer, TripletSource,
+    ValidationPairs, calibrate, calibration, read_checkpoint, train, weights_sha256, write_checkpoint,
 };
 use facenet_data::{Augmentation, SyntheticFaces};
+use facenet_metrics::{Pair, balanced_pairs};
 use facenet_network::{AdaGrad, Adam, Description, OptimizerKind, Sgd};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 use ndarray::{Array4, Axis, s};
@@ -51,6 +52,11 @@ layers = [
 
 fn tiny() -> Recipe {
     Recipe::from_toml(TINY).unwrap()
+}
+
+/// Nobody to calibrate on.
+fn nobody(faces: &Array4<u8>) -> ValidationPairs<'_> {
+    ValidationPairs { faces: faces.view(), pairs: &[] }
 }
 
 /// Twelve people with four pictures each.
@@ -292,7 +298,7 @@ fn a_diverging_run_says_so_and_leaves_finite_numbers() {
     std::fs::write(&path, "what was there before").unwrap();
     let out = folder.path();
     let mut trainer = Trainer::new(recipe, faces.view(), &identities, 7).unwrap();
-    let error = train(&mut trainer, out, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
+    let error = train(&mut trainer, nobody(&faces), out, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
     let Error::Diverged { step } = error else { panic!("{error}") };
     assert_eq!(step, trainer.steps_done());
     assert!(error.to_string().starts_with(&format!("training diverged at step {step}: ")), "{error}");
@@ -305,6 +311,9 @@ fn a_diverging_run_says_so_and_leaves_finite_numbers() {
 #[test]
 fn whatever_ends_training_leaves_a_checkpoint() {
     let (faces, identities) = faces();
+    let (strangers, of_strangers) = SyntheticFaces::new(4).portraits(0..6, 4, [16, 16]);
+    let pairs = balanced_pairs(&of_strangers, 1).unwrap();
+    let validation = ValidationPairs { faces: strangers.view(), pairs: &pairs };
     for (minutes, interrupt, stopped_by, expected) in [
         (None, None, Some(StoppedBy::Steps), 12),
         (Some(60.0), None, Some(StoppedBy::Steps), 12),
@@ -325,7 +334,7 @@ fn whatever_ends_training_leaves_a_checkpoint() {
             seen.lock().unwrap().push(step.step);
             stop.store(interrupt == Some(step.step), Ordering::Relaxed);
         };
-        match (stopped_by, train(&mut trainer, folder.path(), minutes, &stop, &observer)) {
+        match (stopped_by, train(&mut trainer, validation, folder.path(), minutes, &stop, &observer)) {
             (Some(stopped_by), Ok(summary)) => {
                 assert_eq!((summary.stopped_by, summary.steps), (stopped_by, expected));
                 assert_eq!((summary.people, summary.images, summary.seconds > 0.0), (12, 48, true));
@@ -338,16 +347,37 @@ fn whatever_ends_training_leaves_a_checkpoint() {
         assert!(!result.exists());
         assert_eq!(seen.into_inner().unwrap(), (0..expected).collect::<Vec<_>>());
 
+        // What is done is calibrated, what is not is not.
         let checkpoint = read_checkpoint(&path).unwrap();
-        assert_eq!(checkpoint, trainer.checkpoint());
+        let calibrated = |trainer: &Trainer<'_>| calibrate(&trainer.embedder(), validation).unwrap();
+        let expected = stopped_by.map(|_| calibrated(&trainer));
+        assert_eq!(calibration(&checkpoint, &path).unwrap(), expected);
+        assert_eq!(checkpoint, Checkpoint { calibration: checkpoint.calibration.clone(), ..trainer.checkpoint() });
         let embedder = Embedder::from_checkpoint(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(embedder.embed(faces.view()).unwrap(), trainer.embedder().embed(faces.view()).unwrap());
 
         // Whoever goes on from it arrives where an uninterrupted run does.
         let mut resumed = Trainer::resume(checkpoint, faces.view(), &identities).unwrap();
-        let summary = train(&mut resumed, folder.path(), None, &AtomicBool::new(false), &|_| ()).unwrap();
+        let summary = train(&mut resumed, validation, folder.path(), None, &AtomicBool::new(false), &|_| ()).unwrap();
         assert_eq!((summary.stopped_by, summary.steps), (StoppedBy::Steps, 12));
         assert_eq!(hash(&resumed), trained(&tiny(), 7, 12).1);
+        let checkpoint = read_checkpoint(&path).unwrap();
+        assert_eq!(calibration(&checkpoint, &path).unwrap(), Some(calibrated(&resumed)));
+    }
+}
+
+#[test]
+fn validation_people_who_can_not_be_told_apart_give_no_calibration() {
+    let (faces, identities) = faces();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    // The same pictures are one person's in the one pair and two persons' in the other.
+    let pairs = [true, false].map(|same| Pair { first: 0, second: 9, same });
+    for pairs in [&pairs[..], &pairs[..1], &[]] {
+        let validation = ValidationPairs { faces: faces.view(), pairs };
+        let mut trainer = Trainer::new(Recipe { steps: 1, ..tiny() }, faces.view(), &identities, 7).unwrap();
+        train(&mut trainer, validation, folder.path(), None, &AtomicBool::new(false), &|_| ()).unwrap();
+        assert_eq!(read_checkpoint(&path).unwrap(), trainer.checkpoint());
     }
 }
 
@@ -358,7 +388,7 @@ fn an_interruption_before_the_first_step_touches_nothing() {
     let files = ["checkpoint.safetensors", "result.json"].map(|name| folder.path().join(name));
     files.iter().for_each(|file| std::fs::write(file, "an earlier run's").unwrap());
     let mut trainer = Trainer::new(tiny(), faces.view(), &identities, 7).unwrap();
-    let error = train(&mut trainer, folder.path(), None, &AtomicBool::new(true), &|_| ()).unwrap_err();
+    let error = train(&mut trainer, nobody(&faces), folder.path(), None, &AtomicBool::new(true), &|_| ()).unwrap_err();
     assert!(matches!(error, Error::InterruptedEarly), "{error}");
     assert!(files.iter().all(|file| std::fs::read(file).unwrap() == b"an earlier run's"));
 }
@@ -382,7 +412,7 @@ fn a_folder_that_can_not_be_written_to_is_named_before_the_first_step() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
     let mut trainer = Trainer::new(Recipe { steps: 1, ..tiny() }, faces.view(), &identities, 7).unwrap();
-    let error = train(&mut trainer, &missing, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
+    let error = train(&mut trainer, nobody(&faces), &missing, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
     assert!(matches!(&error, Error::Write { path: named, .. } if *named == missing), "{error}");
     assert_eq!(trainer.steps_done(), 0);
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use facenet::{Error, ForeignNetwork, read_weights, weights_sha256, write_checkpoint};
+use facenet::{
+    Calibration, Error, ForeignNetwork, calibration_text, read_checkpoint, read_weights, weights_sha256,
+    write_checkpoint,
+};
 use facenet_network::{Checkpoint, Description, Error as NetworkError, Initializer, NameMap, Network, built_in};
 
 const DESCRIPTION: &str = r#"
@@ -70,7 +73,7 @@ fn safetensors(tensors: &[(&str, &[usize], f32)]) -> Vec<u8> {
 }
 
 /// All parameters and statistics by name.
-fn entries(network: &Network<f32>) -> BTreeMap<&str, &[f32]> {
+fn entries(network: &Checkpoint) -> BTreeMap<&str, &[f32]> {
     let numbers = [&network.parameters, &network.statistics].into_iter();
     let entries = numbers.flat_map(|numbers| {
         numbers.table().entries().iter().enumerate().map(|(index, entry)| (&*entry.name, numbers.entry(index)))
@@ -89,14 +92,39 @@ fn refused(path: &Path, foreign: &ForeignNetwork, blamed: &Path) -> Error {
 fn a_checkpoint_says_what_its_network_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
-    let network = network();
-    let Network { parameters, statistics, .. } = network.clone();
-    let checkpoint = Checkpoint { description: description(), parameters, statistics, training: None };
-    write_checkpoint(&path, &checkpoint).unwrap();
-    let read = read_weights(&path, &ForeignNetwork::default()).unwrap();
-    assert_eq!(read.description(), network.description());
-    assert_eq!((&read.parameters, &read.statistics), (&network.parameters, &network.statistics));
-    assert_eq!(weights_sha256(&read), weights_sha256(&network));
+    let calibration = Calibration { threshold: 1.3, slope: 0.1 + 0.2 };
+    let calibrated = Checkpoint { calibration: Some(calibration_text(&calibration)), ..Checkpoint::from(network()) };
+    for (checkpoint, expected) in [(Checkpoint::from(network()), None), (calibrated, Some(calibration))] {
+        write_checkpoint(&path, &checkpoint).unwrap();
+        let read = read_weights(&path, &ForeignNetwork::default()).unwrap();
+        assert_eq!(read, checkpoint);
+        assert_eq!(facenet::calibration(&read, &path).unwrap(), expected);
+        assert_eq!(weights_sha256(&Network::from_checkpoint(read).unwrap()), weights_sha256(&network()));
+    }
+}
+
+#[test]
+fn calibrations_are_not_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    for text in [
+        "",
+        "threshold = 1.3",
+        "threshold = 1.3\nslope = 14.0\nodds = 1.0",
+        "threshold = '1.3'\nslope = 14.0",
+        "threshold = nan\nslope = 14.0",
+        "threshold = 1.3\nslope = 0.0",
+        "threshold = 1.3\nslope = inf",
+        "threshold = 40.0\nslope = 14.0",
+    ] {
+        let checkpoint = Checkpoint { calibration: Some(text.to_owned()), ..Checkpoint::from(network()) };
+        write_checkpoint(&path, &checkpoint).unwrap();
+        let errors = [refused(&path, &ForeignNetwork::default(), &path), read_checkpoint(&path).unwrap_err()];
+        for error in errors {
+            let expected = matches!(error, Error::CalibrationSyntax { .. } | Error::Calibration { .. });
+            assert!(expected && error.to_string().contains("calibration"), "{text}: {error}");
+        }
+    }
 }
 
 #[test]
@@ -105,7 +133,8 @@ fn safetensors_of_another_program() {
     let path = folder.path().join("foreign.safetensors");
     fs::write(&path, safetensors(&TENSORS)).unwrap();
     let network = read_weights(&path, &mine()).unwrap();
-    assert_eq!(*network.description(), description());
+    assert_eq!(network.description, description());
+    assert_eq!((&network.calibration, &network.training), (&None, &None));
     let entries = entries(&network);
     assert_eq!(entries.len(), TENSORS.len());
     // Ours [kh, kw, in, out], theirs [out, in, kh, kw].
@@ -196,9 +225,8 @@ fn files_that_are_none() {
 fn files_cut_short() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.safetensors");
-    let Network { parameters, statistics, .. } = network();
     let mut checkpoint = Vec::new();
-    Checkpoint { description: description(), parameters, statistics, training: None }.write(&mut checkpoint).unwrap();
+    Checkpoint::from(network()).write(&mut checkpoint).unwrap();
     for (whole, step, foreign) in [(safetensors(&TENSORS), 1, mine()), (checkpoint, 7, ForeignNetwork::default())] {
         for length in (0..whole.len()).step_by(step).chain([whole.len() - 1]) {
             fs::write(&path, &whole[..length]).unwrap();
@@ -253,9 +281,7 @@ fn tensors_that_do_not_fit() {
 fn a_checkpoint_says_itself_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
-    let Network { parameters, statistics, .. } = network();
-    let checkpoint = Checkpoint { description: description(), parameters, statistics, training: None };
-    facenet::write_checkpoint(&path, &checkpoint).unwrap();
+    write_checkpoint(&path, &Checkpoint::from(network())).unwrap();
     read_weights(&path, &ForeignNetwork::default()).unwrap();
     assert!(matches!(refused(&path, &mine(), &path), Error::NotForeign { .. }));
 }
