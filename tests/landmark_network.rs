@@ -2,6 +2,7 @@
 
 use facenet::{ForeignNetwork, LandmarkNetwork, SeenFaces, read_weights};
 use facenet_data::{FaceSet, LandmarkList, Landmarks, PeopleList, pictures_below, read_picture};
+use facenet_network::Network;
 use facenet_tests::data;
 use ndarray::{Array3, s};
 use rayon::prelude::*;
@@ -11,7 +12,12 @@ const STEP: usize = 24;
 
 fn network() -> Option<LandmarkNetwork> {
     let weights = data("weights/landmarks-regression-retail-0009/landmarks-regression-retail-0009.xml")?;
-    Some(LandmarkNetwork::new(&read_weights(&weights, &ForeignNetwork::default()).unwrap()).unwrap())
+    Some(
+        LandmarkNetwork::new(
+            &Network::from_checkpoint(read_weights(&weights, &ForeignNetwork::default()).unwrap()).unwrap(),
+        )
+        .unwrap(),
+    )
 }
 
 /// The mean distance of five points to others, in distances of the others' eyes.

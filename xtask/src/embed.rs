@@ -48,7 +48,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let folder = &arguments.folder;
     let pictures = pictures_below(folder)?;
     ensure!(!pictures.is_empty(), "{} holds no pictures", shown(folder));
-    let mut embedder = arguments.portraits.embedder()?;
+    let mut embedder = arguments.portraits.read()?.embedder;
     let embedded = embed(&mut embedder, &pictures)?;
     let out = match &arguments.out {
         Some(out) => out.clone(),

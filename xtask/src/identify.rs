@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use facenet::{Candidate, Gallery};
 use facenet_data::{pictures_below, shown};
 use indicatif::HumanCount;
@@ -195,7 +195,9 @@ fn text(report: &Report) -> String {
         let Nearest { person: name, picture: near, squared_distance } = nearest;
         text += &match person {
             Some(person) => format!("{picture}: {person}{sure} (squared distance {squared_distance:.3} to {near})\n"),
-            None => format!("{picture}: unknown{sure} (the nearest is {name}, squared distance {squared_distance:.3})\n"),
+            None => {
+                format!("{picture}: unknown{sure} (the nearest is {name}, squared distance {squared_distance:.3})\n")
+            }
         };
     }
     text += &notes_text(&report.doubts, &report.unread);

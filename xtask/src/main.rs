@@ -10,6 +10,7 @@ mod embed;
 mod evaluate;
 mod gradcheck;
 mod hint;
+mod identify;
 mod import;
 mod interrupt;
 mod network_choice;
@@ -20,6 +21,7 @@ mod progress_bar;
 mod run;
 mod table;
 mod train;
+mod verify;
 mod weights;
 
 use std::io::{self, Write};
@@ -54,6 +56,10 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Embed a folder of pictures of one face each
     Embed(embed::Arguments),
+    /// Tell whether two pictures show one person
+    Verify(verify::Arguments),
+    /// Name the people on pictures, of those in folders, or nobody
+    Identify(identify::Arguments),
     /// Turn the weights of another program into a checkpoint
     Import(import::Arguments),
     /// Compare every hand-written gradient with central differences
@@ -68,6 +74,8 @@ fn main() -> ExitCode {
         Command::Networks(arguments) => networks::command(&arguments),
         Command::Evaluate(arguments) => evaluate::command(&arguments),
         Command::Embed(arguments) => embed::command(&arguments),
+        Command::Verify(arguments) => verify::command(&arguments),
+        Command::Identify(arguments) => identify::command(&arguments),
         Command::Import(arguments) => import::command(&arguments),
         Command::Gradcheck(arguments) => gradcheck::command(&arguments),
     };

@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use facenet::{EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitFraming, PortraitLandmarks, read_weights};
+use facenet::{
+    Calibration, EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitFraming, PortraitLandmarks, calibration,
+    read_weights,
+};
 use facenet_data::{Crop, shown};
+use facenet_network::Network;
 use serde::Serialize;
 
 use crate::arguments::{data_folder, set_threads, workspace};
@@ -47,24 +51,40 @@ pub struct PortraitArguments {
 const EMBEDDER: &str = "face-reidentification-retail-0095";
 const LANDMARKS: &str = "landmarks-regression-retail-0009";
 
+/// A network that embeds portraits, and what is known of its distances.
+pub struct Portraits {
+    /// From pictures to embeddings.
+    pub embedder: PortraitEmbedder,
+    /// What their distances mean.
+    pub calibration: Option<Calibration>,
+}
+
 impl PortraitArguments {
     /// Reads the networks and what the cache holds.
-    pub fn embedder(&self) -> Result<PortraitEmbedder> {
+    pub fn read(&self) -> Result<Portraits> {
         set_threads(self.threads)?;
-        let network = match &self.weights {
-            Some(weights) => self.foreign.read(weights)?,
-            None => self.foreign.read(&self.published(EMBEDDER)).with_context(|| {
+        let weights = self.weights.clone().unwrap_or_else(|| self.published(EMBEDDER));
+        let checkpoint = self.foreign.read(&weights);
+        let checkpoint = match self.weights {
+            Some(_) => checkpoint?,
+            None => checkpoint.with_context(|| {
                 format!("no --weights; `cargo xtask download weights/{EMBEDDER}` fetches those that are taken then")
             })?,
         };
+        let calibration = calibration(&checkpoint, &weights)?;
+        let network = Network::from_checkpoint(checkpoint)?;
         let landmark_network = match &self.landmark_network {
             Some(path) => Some(path.clone()),
             None => Some(self.published(LANDMARKS)).filter(|path| path.is_file()),
         };
-        let landmark_network = landmark_network.map(|path| read_weights(&path, &ForeignNetwork::default()));
+        let landmark_network = landmark_network.map(|path| -> Result<_> {
+            Ok(Network::from_checkpoint(read_weights(&path, &ForeignNetwork::default())?)?)
+        });
         let list = self.landmarks.as_ref().map(|path| PortraitLandmarks::read(path)).transpose()?;
         let cache = self.cache.clone().unwrap_or_else(|| workspace().join("runs").join("cache"));
-        Ok(PortraitEmbedder::new(&network, landmark_network.transpose()?.as_ref(), list, Crop::Whole, Some(&cache))?)
+        let landmark_network = landmark_network.transpose()?;
+        let embedder = PortraitEmbedder::new(&network, landmark_network.as_ref(), list, Crop::Whole, Some(&cache))?;
+        Ok(Portraits { embedder, calibration })
     }
 
     /// Where a published network lies once it is downloaded.
@@ -79,6 +99,14 @@ pub fn embed(embedder: &mut PortraitEmbedder, pictures: &[PathBuf]) -> Result<Em
     let embedded = embedder.embed(pictures, &|progress| bar.show(progress));
     bar.clear();
     Ok(embedded?)
+}
+
+/// Reads a squared distance of embeddings.
+pub fn squared_distance(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(distance) if (0.0..=4.0).contains(&distance) => Ok(distance),
+        _ => Err("expected a squared distance of 0 to 4".to_owned()),
+    }
 }
 
 /// Something to say about a picture.

@@ -91,7 +91,10 @@ fn text(report: &Report) -> String {
         (true, None) => "the same person\n".to_owned(),
         (false, None) => "two people\n".to_owned(),
     };
-    text += &format!("squared distance {:.3}, threshold {:.3}, by {}\n", report.squared_distance, report.threshold, report.network);
+    text += &format!(
+        "squared distance {:.3}, threshold {:.3}, by {}\n",
+        report.squared_distance, report.threshold, report.network
+    );
     for Picture { picture, framing, doubt } in &report.pictures {
         let how = match framing {
             PortraitFraming::LandmarkList => "aligned by the list of landmarks",
