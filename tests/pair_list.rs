@@ -223,6 +223,12 @@ fn the_views_of_lfw() {
     assert_relative_eq!(found.slope, expected.slope, max_relative = 1e-3);
     assert_abs_diff_eq!(one.accuracy, accuracy, epsilon = 1e-12);
     assert_abs_diff_eq!(one.standard_error, (accuracy * (1.0 - accuracy) / 6.0).sqrt(), epsilon = 1e-12);
+
+    // Somebody on both lists.
+    let list = fs::read_to_string(protocol.join("pairsDevTest.txt")).unwrap().replace("p6\t2\t3", "p3\t2\t3");
+    fs::write(protocol.join("pairsDevTest.txt"), list).unwrap();
+    let error = evaluate_lfw(&embedder, folder.path(), LfwView::One, &|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::SeenAndUnseen { person, .. } if person == "p3"), "{error}");
 }
 
 #[test]

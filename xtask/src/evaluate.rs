@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
-use facenet::{Calibration, Embedder, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
-use facenet_data::{LandmarkList, PairList};
+use facenet::{Calibration, Embedder, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list, weights_sha256};
+use facenet_data::{LandmarkList, PairList, shown};
 use facenet_network::Network;
 use serde::Serialize;
 
@@ -69,6 +69,9 @@ struct Common {
 #[derive(Serialize)]
 struct Report {
     network: String,
+    weights_sha256: String,
+    /// Which pairs: `lfw view 2`, or the list.
+    pairs_of: String,
     #[serde(flatten)]
     evaluation: PairListEvaluation,
 }
@@ -81,23 +84,29 @@ pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
     let embedder = Embedder::new(&network)?;
     let bar = Bar::new();
     let observer = |progress: facenet::Progress<'_>| bar.show(progress);
-    let evaluation = match pairs {
+    let (pairs_of, evaluation) = match pairs {
         Pairs::Lfw { view, data, .. } => {
-            let view = if *view == 1 { LfwView::One } else { LfwView::Two };
-            evaluate_lfw(&embedder, &data_folder(data.as_deref()).join("lfw"), view, &observer)
+            let lfw = data_folder(data.as_deref()).join("lfw");
+            let which = if *view == 1 { LfwView::One } else { LfwView::Two };
+            (format!("lfw view {view}"), evaluate_lfw(&embedder, &lfw, which, &observer))
         }
         Pairs::Pairs { list, images, landmarks, .. } => {
-            let list = PairList::read(list)?;
+            let pairs = PairList::read(list)?;
             let landmarks = landmarks.as_ref().map(|path| LandmarkList::read(path)).transpose()?;
-            evaluate_pair_list(&embedder, &list, images, landmarks, &observer)
+            (shown(list), evaluate_pair_list(&embedder, &pairs, images, landmarks, &observer))
         }
     };
     bar.clear();
-    let report = Report { network: network.description().name.clone(), evaluation: evaluation? };
+    let report = Report {
+        network: network.description().name.clone(),
+        weights_sha256: weights_sha256(&network),
+        pairs_of,
+        evaluation: evaluation?,
+    };
     print(common.json, &report, &text(&report)?)
 }
 
-fn text(Report { network, evaluation }: &Report) -> Result<String> {
+fn text(Report { network, evaluation, .. }: &Report) -> Result<String> {
     let PairListEvaluation { accuracy, standard_error, thresholds, pairs, faces, seconds, .. } = evaluation;
     let mut text = format!("{network}: {pairs} pairs, {faces}, {seconds:.0} s\n\n");
     writeln!(text, "accuracy                        {accuracy:.4} ± {standard_error:.4}")?;

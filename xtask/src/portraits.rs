@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use facenet::{
-    Calibration, EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitFraming, PortraitLandmarks, calibration,
-    read_weights,
+    Calibration, EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitFraming, PortraitLandmarks, Trainer,
+    calibration, read_weights,
 };
 use facenet_data::{Crop, shown};
 use facenet_network::Network;
@@ -72,6 +72,11 @@ impl PortraitArguments {
             })?,
         };
         let calibration = calibration(&checkpoint, &weights)?;
+        // Where nothing tells where a face is, that part is taken which the network was trained on.
+        let crop = match checkpoint.training {
+            Some(_) => Trainer::recipe_and_seed(&checkpoint).with_context(|| format!("in {}", shown(&weights)))?.0.crop,
+            None => Crop::Center { fraction: 1.0 },
+        };
         let network = Network::from_checkpoint(checkpoint)?;
         let landmark_network = match &self.landmark_network {
             Some(path) => Some(path.clone()),
@@ -83,7 +88,12 @@ impl PortraitArguments {
         let list = self.landmarks.as_ref().map(|path| PortraitLandmarks::read(path)).transpose()?;
         let cache = self.cache.clone().unwrap_or_else(|| workspace().join("runs").join("cache"));
         let landmark_network = landmark_network.transpose()?;
-        let embedder = PortraitEmbedder::new(&network, landmark_network.as_ref(), list, Crop::Whole, Some(&cache))?;
+        if landmark_network.is_none() && network.description().preprocessing.template.is_some() {
+            eprintln!(
+                "help: `cargo xtask download weights/{LANDMARKS}` fetches a network that finds faces; without it the whole picture is taken for one"
+            );
+        }
+        let embedder = PortraitEmbedder::new(&network, landmark_network.as_ref(), list, crop, Some(&cache))?;
         Ok(Portraits { embedder, calibration })
     }
 

@@ -1,5 +1,6 @@
 //! Verification on published lists of pairs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -70,7 +71,7 @@ pub enum LfwView {
 ///
 /// # Errors
 ///
-/// If lists or pictures can't be read, or an embedding is not finite.
+/// If lists or pictures can't be read, if somebody is in both lists of View 1, or an embedding is not finite.
 pub fn evaluate_lfw(
     embedder: &Embedder,
     folder: &Path,
@@ -83,9 +84,23 @@ pub fn evaluate_lfw(
     match view {
         LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &pictures, &LFW_CROP, progress),
         LfwView::One => {
-            let training = list("pairsDevTrain.txt")?;
-            evaluate(embedder, &list("pairsDevTest.txt")?, Some(&training), &pictures, &LFW_CROP, progress)
+            let (training, test) = (list("pairsDevTrain.txt")?, list("pairsDevTest.txt")?);
+            check_no_common_person(&training, &test)?;
+            evaluate(embedder, &test, Some(&training), &pictures, &LFW_CROP, progress)
         }
+    }
+}
+
+/// A threshold is chosen on other people than those it is tried on.
+fn check_no_common_person(training: &PairList, test: &PairList) -> Result<(), Error> {
+    let learned: BTreeSet<&str> = training.pictures.iter().map(|picture| &*picture.person).collect();
+    match test.pictures.iter().find(|picture| learned.contains(&*picture.person)) {
+        None => Ok(()),
+        Some(picture) => Err(Error::SeenAndUnseen {
+            person: picture.person.clone(),
+            training: training.path.clone(),
+            unseen: test.path.clone(),
+        }),
     }
 }
 

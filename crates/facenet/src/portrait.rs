@@ -53,11 +53,10 @@ impl Portrait {
     /// What makes its embedding doubtful, if anything does.
     #[must_use]
     pub fn doubt(&self) -> Option<Doubt> {
-        match (self.faces, self.framing) {
-            (Some(0), _) => Some(Doubt::NoFace),
-            (Some(faces), _) if faces > 1 => Some(Doubt::SeveralFaces(faces)),
-            (_, PortraitFraming::CenterCrop) => Some(Doubt::NotAligned),
-            _ => None,
+        match self.faces? {
+            0 => Some(Doubt::NoFace),
+            1 => None,
+            faces => Some(Doubt::SeveralFaces(faces)),
         }
     }
 }
@@ -71,7 +70,4 @@ pub enum Doubt {
     /// Several faces were found in the picture.
     #[error("it seems to show {0} faces: one of them is taken")]
     SeveralFaces(usize),
-    /// It was not looked for a face.
-    #[error("nothing tells where its face is: its middle is taken for one")]
-    NotAligned,
 }
