@@ -2,6 +2,7 @@
 
 mod atomic_file;
 mod checkpoint_file;
+mod contact_sheet;
 mod dataset;
 mod embed;
 mod embedder;
@@ -11,6 +12,7 @@ mod gradient_check;
 mod history;
 mod landmark_network;
 mod mirror_average;
+mod page;
 mod pair_list;
 mod portrait;
 mod progress;
@@ -25,6 +27,7 @@ mod weights_file;
 
 pub use atomic_file::write_atomically;
 pub use checkpoint_file::{network_sha256, read_checkpoint, weights_sha256, write_checkpoint};
+pub use contact_sheet::{ContactSheet, SheetPicture, SheetRun};
 pub use dataset::{Dataset, DatasetSource, Framed, FramedFaces, LabelledFaces, SyntheticSize};
 pub use embed::Embed;
 pub use embedder::Embedder;
