@@ -5,6 +5,8 @@
 //! that is plain. Exit codes: 0 done, 1 failed, 2 wrong use.
 
 mod arguments;
+mod cluster;
+mod command_line;
 mod download;
 mod evaluate;
 mod gradcheck;
@@ -51,6 +53,8 @@ enum Command {
     Networks(networks::Arguments),
     /// Score a network on published lists of pairs
     Evaluate(evaluate::Arguments),
+    /// Sort pictures of one face each by who they show
+    Cluster(cluster::Arguments),
     /// Turn the weights of another program into a checkpoint
     Import(import::Arguments),
     /// Compare every hand-written gradient with central differences
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Command::Download(arguments) => download::command(&arguments),
         Command::Networks(arguments) => networks::command(&arguments),
         Command::Evaluate(arguments) => evaluate::command(&arguments),
+        Command::Cluster(arguments) => cluster::command(&arguments),
         Command::Import(arguments) => import::command(&arguments),
         Command::Gradcheck(arguments) => gradcheck::command(&arguments),
     };

@@ -1,17 +1,13 @@
 //! Arguments of commands that embed pictures of one face each.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use facenet::{Doubt, EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitLandmarks, read_weights};
-use facenet_data::{Crop, shown};
-use facenet_network::LANDMARK_NETWORK;
+use facenet::{ForeignNetwork, PortraitEmbedder, PortraitLandmarks, read_weights};
+use facenet_data::Crop;
 
 use crate::arguments::{data_folder, set_threads, workspace};
-use crate::plain_text::plain_text;
-use crate::progress_bar::Bar;
 use crate::weights::ForeignArguments;
 
 /// Which network, and how it is shown faces.
@@ -55,7 +51,9 @@ impl PortraitArguments {
         let weights = self.weights.clone().unwrap_or_else(|| self.published(EMBEDDER));
         let network = self.foreign.read(&weights).with_context(|| match self.weights {
             Some(_) => "the network can't be read".to_owned(),
-            None => format!("`cargo xtask download weights/{EMBEDDER}` fetches a network, --weights FILE takes another"),
+            None => {
+                format!("`cargo xtask download weights/{EMBEDDER}` fetches a network, --weights FILE takes another")
+            }
         })?;
         let landmark_network = match &self.landmark_network {
             Some(path) => Some(path.clone()),

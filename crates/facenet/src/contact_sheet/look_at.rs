@@ -60,7 +60,8 @@ pub(super) fn section(sheet: &ContactSheet<'_>, doubtful: &[usize], faces: &mut 
                 h3 { "Not read, and so in no group: " (pictures(unread.len())) }
                 ul {
                     @for (name, reason) in &unread[..unread.len().min(NAMED)] {
-                        li { strong { (shortened(name, NAME)) } ": " (shortened(reason, REASON)) }
+                        // Most reasons name the picture.
+                        li { @if !reason.contains(name.as_str()) { (shortened(name, NAME)) ": " } (shortened(reason, REASON)) }
                     }
                 }
                 (rest(unread.len().saturating_sub(NAMED)))

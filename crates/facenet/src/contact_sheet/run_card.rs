@@ -23,7 +23,11 @@ pub(super) fn section(sheet: &ContactSheet<'_>) -> Markup {
         ("program", run.provenance.program.clone(), false),
         ("machine", run.provenance.machine.clone(), false),
         ("folder", run.folder.clone(), true),
-        ("pictures", format!("{}, {} more could not be read", pictures(sheet.pictures.len()), sheet.unread.len()), false),
+        (
+            "pictures",
+            format!("{}, {} more could not be read", pictures(sheet.pictures.len()), sheet.unread.len()),
+            false,
+        ),
         ("faces", faces, false),
         ("network", run.network.clone(), false),
         ("weights SHA-256", run.weights_sha256.clone(), true),

@@ -1,0 +1,1 @@
+//! Commands on pictures of one face each.
