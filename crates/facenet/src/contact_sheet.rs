@@ -128,10 +128,10 @@ impl ContactSheet<'_> {
                 }
                 @if let Some(agreement) = &self.run.agreement {
                     p {
-                        "The pictures were sorted already, into " (count(agreement.identities, "folder", "folders"))
-                        ". If each is one person, B-cubed F is " strong { (format!("{:.3}", agreement.bcubed_f)) } ": of the pictures beside a picture "
-                        (format!("{:.3}", agreement.bcubed_precision)) " are of the same folder (precision), and of those of its folder "
-                        (format!("{:.3}", agreement.bcubed_recall)) " are beside it (recall)."
+                        "The pictures lay in " (count(agreement.identities, "folder", "folders"))
+                        ". If each folder is a person, B-cubed F is " strong { (format!("{:.3}", agreement.bcubed_f)) }
+                        ": precision " (format!("{:.3}", agreement.bcubed_precision)) " (what lies together here is of one folder), recall "
+                        (format!("{:.3}", agreement.bcubed_recall)) " (what is of one folder lies together here)."
                     }
                 }
             }

@@ -40,7 +40,7 @@ pub(super) fn section(sheet: &ContactSheet<'_>, doubtful: &[usize], faces: &mut 
                         figure.doubt {
                             @if let Some(face) = faces.face(index) { (face) }
                             figcaption {
-                                strong { (shortened(&picture.name, NAME)) }
+                                strong { (breakable(&shortened(&picture.name, NAME))) }
                                 @if let Some(doubt) = picture.portrait.doubt() { span { (doubt) } }
                             }
                         }
@@ -89,6 +89,11 @@ fn names(sheet: &ContactSheet<'_>, indices: &[usize]) -> Markup {
             }
         }
     }
+}
+
+/// A name that may be broken where its parts end.
+fn breakable(name: &str) -> Markup {
+    html! { @for part in name.split_inclusive(['/', '_', '-', ' ']) { (part) wbr; } }
 }
 
 fn rest(number: usize) -> Markup {
