@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(long, value_name = "D", value_parser = cut)]
     cut: Option<f32>,
     /// Decides the random draws of --people
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "people")]
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "people", conflicts_with = "cut")]
     seed: u64,
     /// Put copies of the pictures into the people's folders, not symbolic links
     #[arg(long)]

@@ -16,6 +16,10 @@ pub(super) fn section(sheet: &ContactSheet<'_>) -> Markup {
         framed(PortraitFraming::LandmarkNetwork),
         framed(PortraitFraming::CenterCrop)
     );
+    let unread = match sheet.unread.len() {
+        0 => String::new(),
+        unread => format!(", {} more could not be read", grouped(unread)),
+    };
     let card = [
         ("command", run.provenance.command.clone(), true),
         ("started", run.provenance.started.clone(), false),
@@ -23,11 +27,7 @@ pub(super) fn section(sheet: &ContactSheet<'_>) -> Markup {
         ("program", run.provenance.program.clone(), false),
         ("machine", run.provenance.machine.clone(), false),
         ("folder", run.folder.clone(), true),
-        (
-            "pictures",
-            format!("{}, {} more could not be read", pictures(sheet.pictures.len()), sheet.unread.len()),
-            false,
-        ),
+        ("pictures", pictures(sheet.pictures.len()) + &unread, false),
         ("faces", faces, false),
         ("network", run.network.clone(), false),
         ("weights SHA-256", run.weights_sha256.clone(), true),
