@@ -1,7 +1,7 @@
 //! The page of groups of pictures.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use facenet::{ContactSheet, Portrait, PortraitFraming, PortraitReader, Provenance, SheetPicture, SheetRun};
 use facenet_data::{Crop, encode_jpeg};
@@ -20,10 +20,10 @@ fn noise() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn picture(path: &PathBuf, name: String, faces: Option<usize>) -> SheetPicture {
+fn picture(path: &Path, name: String, faces: Option<usize>) -> SheetPicture {
     let link = format!("people/001/{}", name.replace('/', " - "));
     let portrait = Portrait { framing: PortraitFraming::CenterCrop, landmarks: None, faces };
-    SheetPicture { path: path.clone(), name, link, portrait }
+    SheetPicture { path: path.to_owned(), name, link, portrait }
 }
 
 /// The page, if nothing in it leads out but to `people`.
