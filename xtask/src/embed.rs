@@ -61,7 +61,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         network: embedder.description().name.clone(),
         pictures: embedded.pictures.len(),
         dimension: embedded.embeddings.ncols(),
-        framings: Framings::of(&embedded),
+        framings: Framings::of(&embedded.portraits),
         cached: embedded.cached,
         doubts,
         unread,

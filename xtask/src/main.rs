@@ -5,6 +5,8 @@
 //! that is plain. Exit codes: 0 done, 1 failed, 2 wrong use.
 
 mod arguments;
+mod cluster;
+mod command_line;
 mod download;
 mod embed;
 mod evaluate;
@@ -54,6 +56,8 @@ enum Command {
     Networks(networks::Arguments),
     /// Score a network on published lists of pairs
     Evaluate(evaluate::Arguments),
+    /// Sort pictures of one face each by who they show
+    Cluster(cluster::Arguments),
     /// Embed a folder of pictures of one face each
     Embed(embed::Arguments),
     /// Tell whether two pictures show one person
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Command::Download(arguments) => download::command(&arguments),
         Command::Networks(arguments) => networks::command(&arguments),
         Command::Evaluate(arguments) => evaluate::command(&arguments),
+        Command::Cluster(arguments) => cluster::command(&arguments),
         Command::Embed(arguments) => embed::command(&arguments),
         Command::Verify(arguments) => verify::command(&arguments),
         Command::Identify(arguments) => identify::command(&arguments),

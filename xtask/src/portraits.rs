@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use facenet::{
-    Calibration, EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitFraming, PortraitLandmarks, Trainer,
-    calibration, read_weights,
+    Calibration, EmbeddedPortraits, ForeignNetwork, Portrait, PortraitEmbedder, PortraitFraming, PortraitLandmarks,
+    Trainer, calibration, read_weights,
 };
 use facenet_data::{Crop, shown};
 use facenet_network::Network;
@@ -173,9 +173,9 @@ pub struct Framings {
 
 impl Framings {
     /// Counts them.
-    pub fn of(embedded: &EmbeddedPortraits) -> Self {
+    pub fn of<'a>(portraits: impl IntoIterator<Item = &'a Portrait>) -> Self {
         let mut counts = Self::default();
-        for portrait in &embedded.portraits {
+        for portrait in portraits {
             match portrait.framing {
                 PortraitFraming::LandmarkList => counts.landmark_list += 1,
                 PortraitFraming::LandmarkNetwork => counts.landmark_network += 1,

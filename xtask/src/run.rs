@@ -1,6 +1,5 @@
 //! `cargo xtask run`: the whole chain, from pictures to scores.
 
-use std::env;
 use std::fmt::Write;
 
 use anyhow::Result;
@@ -11,6 +10,7 @@ use facenet::{
 use facenet_data::shown;
 
 use crate::arguments::{TrainingArguments, print};
+use crate::command_line::command_line;
 use crate::interrupt;
 use crate::progress_bar::Bar;
 
@@ -51,21 +51,6 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     writeln!(text, "\n{} and {} written", shown(&checkpoint), shown(&result))?;
     writeln!(text, "{} shows it in a browser", shown(&page_file))?;
     print(training.json, &report, &text)
-}
-
-/// The command as it could be typed again.
-fn command_line() -> String {
-    let arguments = env::args_os().skip(1).map(|argument| quoted(&shown(&argument)));
-    ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
-}
-
-/// An argument, in quotes where a shell would take it apart.
-fn quoted(argument: &str) -> String {
-    let plain = |character: char| character.is_alphanumeric() || "-_./=:,+".contains(character);
-    match !argument.is_empty() && argument.chars().all(plain) {
-        true => argument.to_owned(),
-        false => format!("'{}'", argument.replace('\'', r"'\''")),
-    }
 }
 
 /// The result to read.

@@ -12,8 +12,9 @@ mod thumbnails;
 mod training_curves;
 
 use facenet_metrics::Pair;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
+use crate::page::page;
 use crate::{EvaluationDetails, History, LabelledFaces, Recipe, RunReport};
 use thumbnails::Thumbnails;
 
@@ -42,52 +43,37 @@ impl Report<'_> {
     pub fn html(&self) -> String {
         let mut thumbnails = Thumbnails::new(self.unseen);
         let Self { run, .. } = *self;
-        let page = html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { "FaceNet: " (run.dataset) }
-                    style { (PreEscaped(include_str!("report/style.css"))) }
-                }
-                body {
-                    (hatching())
-                    main {
-                        (scores::section(run))
-                        section {
-                            h2 { "One person or two?" }
-                            p {
-                                "Each pair of pictures is judged by the squared distance of the two embeddings: at most "
-                                (format!("{:.3}", run.embeddings.verification.threshold))
-                                " is called one person. That threshold is the one that was best for " (run.validation.people)
-                                " other people."
-                            }
-                            .charts {
-                                (distances::chart(&self.embeddings.pair_scores, run.embeddings.verification.threshold))
-                                (roc::chart(
-                                    &self.embeddings.pair_scores,
-                                    &self.pixels.pair_scores,
-                                    run.embeddings.verification.threshold,
-                                ))
-                            }
-                        }
-                        (mistakes::section(self, &mut thumbnails))
-                        (clusters::section(self, &mut thumbnails))
-                        (dendrogram::section(self))
-                        (training_curves::section(self.history))
-                        (run_card::section(run, self.recipe))
+        let body = html! {
+            (hatching())
+            main {
+                (scores::section(run))
+                section {
+                    h2 { "One person or two?" }
+                    p {
+                        "Each pair of pictures is judged by the squared distance of the two embeddings: at most "
+                        (format!("{:.3}", run.embeddings.verification.threshold))
+                        " is called one person. That threshold is the one that was best for " (run.validation.people)
+                        " other people."
+                    }
+                    .charts {
+                        (distances::chart(&self.embeddings.pair_scores, run.embeddings.verification.threshold))
+                        (roc::chart(
+                            &self.embeddings.pair_scores,
+                            &self.pixels.pair_scores,
+                            run.embeddings.verification.threshold,
+                        ))
                     }
                 }
+                (mistakes::section(self, &mut thumbnails))
+                (clusters::section(self, &mut thumbnails))
+                (dendrogram::section(self))
+                (training_curves::section(self.history))
+                (run_card::section(run, self.recipe))
             }
         };
-        page.into_string()
+        page(&run.dataset, &body)
     }
 }
-
-/// The longest name that is shown, in characters.
-const NAME: usize = 120;
 
 /// The pattern that marks mistakes in every chart: it can be told without colour.
 fn hatching() -> Markup {
@@ -114,32 +100,6 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// The end of a long name, since its start is the same for many; at most `most` characters.
-fn shortened(name: &str, most: usize) -> String {
-    match name.chars().count() {
-        length if length > most => format!("…{}", name.chars().skip(length - most + 1).collect::<String>()),
-        _ => name.to_owned(),
-    }
-}
-
-/// "1 pair", "2 pairs", "12,345 pairs".
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
-/// A number with its digits in threes.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,16 +117,5 @@ mod tests {
             "100\u{a0}%",
         ];
         assert_eq!(texts, expected);
-    }
-
-    #[test]
-    fn long_names_lose_their_start() {
-        assert_eq!(shortened("s31/4.pgm", 22), "s31/4.pgm");
-        assert_eq!(shortened("somebody/0001.jpg", 9), "…0001.jpg");
-    }
-
-    #[test]
-    fn digits_are_in_threes() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

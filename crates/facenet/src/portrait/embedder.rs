@@ -17,6 +17,7 @@ const PART: usize = 256;
 #[derive(Debug)]
 pub struct PortraitEmbedder {
     embedder: Embedder,
+    weights_sha256: String,
     reader: PortraitReader,
     cache: Option<EmbeddingCache>,
 }
@@ -69,8 +70,10 @@ impl PortraitEmbedder {
         let template = network.description().preprocessing.template.map(Landmarks);
         let landmark_network = landmark_network.filter(|_| template.is_some());
         // All that an embedding depends on beside the picture and its listed landmarks; the number is that of the method.
-        let identity = |network: &Network<f32>| network_sha256(network.description()) + &weights_sha256(network);
-        let fingerprint = format!("1\n{}\n{:?}\n{crop:?}", identity(network), landmark_network.map(identity));
+        let identity = |network: &Network<f32>, weights: &str| network_sha256(network.description()) + weights;
+        let weights = weights_sha256(network);
+        let landmarks = landmark_network.map(|network| identity(network, &weights_sha256(network)));
+        let fingerprint = format!("1\n{}\n{landmarks:?}\n{crop:?}", identity(network, &weights));
         let reader = PortraitReader {
             template,
             size: embedder.input_size(),
@@ -79,13 +82,19 @@ impl PortraitEmbedder {
             landmark_list,
         };
         let cache = cache.map(|folder| EmbeddingCache::open(folder, &fingerprint, embedder.dimension()));
-        Ok(Self { embedder, reader, cache: cache.transpose()? })
+        Ok(Self { embedder, weights_sha256: weights, reader, cache: cache.transpose()? })
     }
 
     /// What the network is.
     #[must_use]
     pub fn description(&self) -> &Description {
         self.embedder.description()
+    }
+
+    /// The hash of the network's numbers.
+    #[must_use]
+    pub fn weights_sha256(&self) -> &str {
+        &self.weights_sha256
     }
 
     /// What cuts faces out of pictures.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
+use super::Report;
 use super::thumbnails::Thumbnails;
-use super::{NAME, Report, count, shortened};
+use crate::page::{NAME, count, shortened};
 
 /// The most pictures in a sheet of the cluster's person, and the most of others.
 const SHOWN_OF_A_KIND: usize = 60;

@@ -6,9 +6,10 @@ use std::fmt::Write;
 use facenet_cluster::Dendrogram;
 use maud::{Markup, html};
 
+use super::Report;
 use super::chart::{number, round_up, ticks};
 use super::clusters::strangers;
-use super::{Report, shortened};
+use crate::page::shortened;
 
 const WIDTH: f64 = 920.0;
 /// Room right of the leaves, for names.

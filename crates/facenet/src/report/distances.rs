@@ -4,7 +4,8 @@ use facenet_metrics::PairScores;
 use maud::{Markup, html};
 
 use super::chart::{Axis, Chart, number, round_up};
-use super::{count, grouped, percent};
+use super::percent;
+use crate::page::{count, grouped};
 
 /// About so many bars each.
 const BARS: f64 = 36.0;

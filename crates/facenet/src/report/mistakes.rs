@@ -3,8 +3,9 @@
 use facenet_metrics::Pair;
 use maud::{Markup, html};
 
+use super::Report;
 use super::thumbnails::Thumbnails;
-use super::{NAME, Report, count, shortened};
+use crate::page::{NAME, count, shortened};
 
 /// The most pairs of each kind that are shown.
 const SHOWN: usize = 12;

@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::{count, grouped};
+use crate::page::{count, facts, grouped, who_may_see_it};
 use crate::{Recipe, RunReport, StoppedBy};
 
 /// The facts of the run, and its recipe.
 pub(super) fn section(run: &RunReport, recipe: &Recipe) -> Markup {
     let group =
         |people, images| format!("{}, {}", count(people, "person", "people"), count(images, "picture", "pictures"));
-    let facts = [
+    let card = [
         ("command", run.provenance.command.clone(), true),
         ("started", run.provenance.started.clone(), false),
         ("time", format!("{:.0} s in all, {:.0} s of training", run.seconds_total, run.train.seconds), false),
@@ -33,14 +33,9 @@ pub(super) fn section(run: &RunReport, recipe: &Recipe) -> Markup {
             @if run.stopped_by == StoppedBy::Steps {
                 p { "The same data, recipe and seed give the same weights, bit by bit, on any number of threads of one kind of machine." }
             }
-            dl {
-                @for (name, fact, code) in &facts {
-                    dt { (name) }
-                    dd { @if *code { code { (fact) } } @else { (fact) } }
-                }
-            }
+            (facts(&card))
             details { summary { "Recipe" } pre { code { (recipe.to_toml()) } } }
-            p.order { "This page holds pictures of people: pass it on to those alone who may see them." }
+            (who_may_see_it())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{count, grouped};
+use crate::page::{count, grouped};
 use crate::{Evaluation, RunReport};
 
 /// The scores in large, then all of them beside those of raw pixels.

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::{Axis, Chart, number, round_up};
-use super::grouped;
+use crate::page::grouped;
 use crate::{History, HistoryPoint};
 
 /// The curves of the loss, of the active triplets and of the distances.
