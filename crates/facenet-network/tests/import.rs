@@ -366,8 +366,8 @@ fn name_maps_are_not_trusted() {
 #[test]
 fn built_in_maps_are_complete() {
     let mut found = 0;
-    for name in NETWORKS.into_iter().chain([LANDMARK_NETWORK]) {
-        let Some(map) = NameMap::built_in(name) else { continue };
+    let networks = NETWORKS.into_iter().chain([LANDMARK_NETWORK]);
+    for (name, map) in networks.flat_map(|name| NameMap::built_in(name).into_iter().map(move |map| (name, map))) {
         found += 1;
         assert_eq!(map.network, name);
         let plan = Plan::new(&built_in(name).unwrap()).unwrap();
@@ -384,7 +384,36 @@ fn built_in_maps_are_complete() {
         used.dedup();
         assert_eq!(used.len(), count, "{name} uses no tensor twice");
     }
-    assert_eq!(found, 5);
+    assert_eq!(found, 6);
+}
+
+/// OpenFace's module has other names than Keras-OpenFace, but the same tensors in the same order of channels.
+#[test]
+fn both_maps_of_openface_say_the_same() {
+    let [keras, pytorch] = &NameMap::built_in("openface_nn4_small2_v1")[..] else { panic!("two maps") };
+    let tensors = pytorch.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]).flatten();
+    let names: std::collections::BTreeSet<&String> = tensors.collect();
+    // Three before the rows; of the rows three with all branches, two without 1x1 and projection, two without 5x5.
+    let convolutions = 3 + 3 * 6 + 2 * 4 + 2 * 4;
+    assert_eq!(names.len(), 6 * convolutions + 2, "weight and bias; scale, shift, mean, variance");
+    for name in ["conv1.weight", "bn3.running_var", "incept3a.branches.0.0.weight", "incept3a.branches.0.3.bias"] {
+        assert!(names.contains(&name.to_owned()), "{name}");
+    }
+    // A pooling branch without a projection has nothing; without a 5x5 branch it is the second.
+    for (name, there) in [
+        ("incept3c.branches.2.1.weight", false),
+        ("incept3b.branches.2.1.weight", true),
+        ("incept3b.branches.3.0.weight", true),
+        ("incept5a.branches.1.1.weight", true),
+        ("incept5a.branches.2.0.weight", true),
+        ("ln.bias", true),
+    ] {
+        assert_eq!(names.contains(&name.to_owned()), there, "{name}");
+    }
+    for (name, source) in &keras.tensors {
+        let other = &pytorch.tensors[name];
+        assert_eq!((&source.inputs, source.minus.is_some()), (&other.inputs, other.minus.is_some()), "{name}");
+    }
 }
 
 /// A small safetensors file with a tensor of each kind.

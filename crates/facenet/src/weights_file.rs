@@ -56,9 +56,15 @@ pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Checkpoint,
     let tensors = tensors.map_err(failed)?;
     let map = match (&foreign.map, &foreign.network) {
         (Some(map), _) => map.clone(),
-        (None, Some(network)) => NameMap::built_in(&network.name)
+        (None, Some(network)) => likeliest(NameMap::built_in(&network.name), &tensors)
+            .map(|(_, map)| map)
             .ok_or_else(|| Error::NoNameMap { path: path.to_owned(), network: network.name.clone() })?,
-        (None, None) => likeliest_map(&tensors).ok_or_else(|| Error::UnknownWeights { path: path.to_owned() })?,
+        (None, None) => {
+            let networks = NETWORKS.into_iter().chain([LANDMARK_NETWORK]);
+            // What is missing then is named by the import.
+            let map = likeliest(networks.flat_map(NameMap::built_in), &tensors).filter(|(share, _)| *share > 0.5);
+            map.map(|(_, map)| map).ok_or_else(|| Error::UnknownWeights { path: path.to_owned() })?
+        }
     };
     let description = foreign.network.clone().or_else(|| built_in(&map.network));
     let description = description
@@ -68,11 +74,8 @@ pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Checkpoint,
     Ok(Checkpoint { calibration, ..Checkpoint::from(network) })
 }
 
-/// The built-in map of which the file has the largest share of tensors, if that is more than half: what is missing then is
-/// named by the import.
-fn likeliest_map(tensors: &ForeignTensors) -> Option<NameMap> {
-    let networks = NETWORKS.into_iter().chain([LANDMARK_NETWORK]);
-    let maps = networks.filter_map(NameMap::built_in).map(|map| (map.share_in(tensors), map));
-    let (share, map) = maps.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-    (share > 0.5).then_some(map)
+/// The map of which the file has the largest share of tensors, and that share.
+fn likeliest(maps: impl IntoIterator<Item = NameMap>, tensors: &ForeignTensors) -> Option<(f64, NameMap)> {
+    let maps = maps.into_iter().map(|map| (map.share_in(tensors), map));
+    maps.max_by(|(one, _), (other, _)| one.total_cmp(other))
 }

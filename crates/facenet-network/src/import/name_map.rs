@@ -73,20 +73,23 @@ impl From<NameOrTable> for Source {
 }
 
 impl NameMap {
-    /// The map from the published weights of a built-in network.
+    /// The maps from the published weights of a built-in network, one for each way in which their tensors are called.
     ///
-    /// `None` for names that are no network's, as for networks whose weights nobody has published.
+    /// None for names that are no network's, as for networks whose weights nobody has published.
     #[must_use]
-    pub fn built_in(network: &str) -> Option<Self> {
-        let text = match network {
-            "openface_nn4_small2_v1" => include_str!("maps/openface_nn4_small2_v1.toml"),
-            "inception_resnet_v1" => include_str!("maps/inception_resnet_v1.toml"),
-            "mobilefacenet_y1" => include_str!("maps/mobilefacenet_y1.toml"),
-            "face_reidentification_retail_0095" => include_str!("maps/face_reidentification_retail_0095.toml"),
-            "landmarks_regression_retail_0009" => include_str!("maps/landmarks_regression_retail_0009.toml"),
-            _ => return None,
+    pub fn built_in(network: &str) -> Vec<Self> {
+        let texts: &[&str] = match network {
+            "openface_nn4_small2_v1" => &[
+                include_str!("maps/openface_nn4_small2_v1.toml"),
+                include_str!("maps/openface_nn4_small2_v1_pytorch.toml"),
+            ],
+            "inception_resnet_v1" => &[include_str!("maps/inception_resnet_v1.toml")],
+            "mobilefacenet_y1" => &[include_str!("maps/mobilefacenet_y1.toml")],
+            "face_reidentification_retail_0095" => &[include_str!("maps/face_reidentification_retail_0095.toml")],
+            "landmarks_regression_retail_0009" => &[include_str!("maps/landmarks_regression_retail_0009.toml")],
+            _ => &[],
         };
-        Some(Self::from_toml(text).expect("the built-in maps are valid"))
+        texts.iter().map(|text| Self::from_toml(text).expect("the built-in maps are valid")).collect()
     }
 
     /// The share of the tensors that the map names which a file has: 1 if it has all of them.
