@@ -238,6 +238,13 @@ fn a_picture_that_can_not_be_read_does_not_stop_the_others() {
     assert_eq!(embeddings(&folder.path().join("out")).into_keys().collect::<Vec<_>>(), names_of_people());
     let text = tiny_xtask(folder.path(), &["embed", "people", "--out", "out"]);
     assert!(text.code == Some(1) && text.stdout.contains("people/p2/broken.jpg"), "{text:?}");
+
+    fs::create_dir(folder.path().join("broken")).unwrap();
+    fs::rename(folder.path().join("people/p2/broken.jpg"), folder.path().join("broken/1.jpg")).unwrap();
+    let text = tiny_xtask(folder.path(), &["embed", "broken", "--out", "none"]);
+    assert_eq!(text.code, Some(1));
+    assert!(text.stdout.starts_with("0 embeddings of 8 numbers by tiny; no faces;"), "{text:?}");
+    assert!(embeddings(&folder.path().join("none")).is_empty());
 }
 
 #[test]
@@ -577,6 +584,10 @@ fn a_threshold_decides_who_is_unknown() {
     }
     let agreement = &result["agreement_with_folders"];
     assert_eq!(agreement["named_rightly"], agreement["rank1"], "{agreement}");
+
+    // Those who are enrolled are at no distance from themselves.
+    let result = identify("people", &["--threshold", "0", "--json"]).json(0);
+    assert_eq!(result["agreement_with_folders"]["named_rightly"], 1.0, "{result}");
 
     let text = identify("probes/p1", &["--threshold", "0"]).stdout;
     assert!(text.contains("probes/p1/3.png: unknown (the nearest is p"), "{text}");
