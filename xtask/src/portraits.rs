@@ -78,12 +78,12 @@ impl PortraitArguments {
             None => Crop::Center { fraction: 1.0 },
         };
         let network = Network::from_checkpoint(checkpoint)?;
-        let landmark_network = match &self.landmark_network {
+        let landmark_file = match &self.landmark_network {
             Some(path) => Some(path.clone()),
             None => Some(self.published(LANDMARKS)).filter(|path| path.is_file()),
         };
-        let landmark_network = landmark_network.map(|path| -> Result<_> {
-            Ok(Network::from_checkpoint(read_weights(&path, &ForeignNetwork::default())?)?)
+        let landmark_network = landmark_file.as_ref().map(|path| -> Result<_> {
+            Ok(Network::from_checkpoint(read_weights(path, &ForeignNetwork::default())?)?)
         });
         let list = self.landmarks.as_ref().map(|path| PortraitLandmarks::read(path)).transpose()?;
         let cache = self.cache.clone().unwrap_or_else(|| workspace().join("runs").join("cache"));
@@ -93,7 +93,18 @@ impl PortraitArguments {
                 "help: `cargo xtask download weights/{LANDMARKS}` fetches a network that finds faces; without it the whole picture is taken for one"
             );
         }
-        let embedder = PortraitEmbedder::new(&network, landmark_network.as_ref(), list, crop, Some(&cache))?;
+        let embedder = PortraitEmbedder::new(&network, landmark_network.as_ref(), list, crop, Some(&cache));
+        let embedder = embedder.map_err(|error| {
+            let file = match &error {
+                facenet::Error::NoEmbeddings { .. } => Some(&weights),
+                facenet::Error::NoLandmarks { .. } => landmark_file.as_ref(),
+                _ => None,
+            };
+            match file {
+                Some(file) => anyhow::Error::new(error).context(format!("in {}", shown(file))),
+                None => error.into(),
+            }
+        })?;
         Ok(Portraits { embedder, calibration })
     }
 
@@ -196,6 +207,9 @@ impl fmt::Display for Framings {
         ];
         let parts: Vec<String> =
             counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}")).collect();
-        write!(formatter, "faces {}", parts.join(", "))
+        match parts.is_empty() {
+            true => formatter.write_str("no faces"),
+            false => write!(formatter, "faces {}", parts.join(", ")),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 /// Probes compared in one piece of parallel work.
@@ -47,7 +47,7 @@ impl Gallery {
     /// a person is that of the nearest picture (the paper's nearest-neighbour classification).
     ///
     /// ```text
-    /// d(p, g) = max(0, 2 - 2 <p, g>)
+    /// d(p, g) = |p - g|²      of the picture of which 2 - 2 <p, g> is least
     /// ```
     ///
     /// # Shapes
@@ -64,13 +64,14 @@ impl Gallery {
         let blocks: Vec<_> = probes.axis_chunks_iter(Axis(0), PROBE_ROWS).collect();
         let candidates = blocks.into_par_iter().flat_map_iter(|block| {
             let products = block.dot(&self.embeddings.t());
-            products.outer_iter().map(|products| self.ranked(products.iter())).collect::<Vec<_>>()
+            let probes = block.outer_iter().zip(products.outer_iter());
+            probes.map(|(probe, products)| self.ranked(probe, products)).collect::<Vec<_>>()
         });
         candidates.collect()
     }
 
     /// The nearest picture of each person, by the products of one probe with all pictures.
-    fn ranked<'a>(&self, products: impl Iterator<Item = &'a f32>) -> Vec<Candidate> {
+    fn ranked(&self, probe: ArrayView1<'_, f32>, products: ArrayView1<'_, f32>) -> Vec<Candidate> {
         let mut nearest: BTreeMap<usize, Candidate> = BTreeMap::new();
         for (picture, (&person, &product)) in self.identities.iter().zip(products).enumerate() {
             let candidate = Candidate { person, picture, squared_distance: (2.0 - 2.0 * product).max(0.0) };
@@ -80,6 +81,11 @@ impl Gallery {
             }
         }
         let mut ranked: Vec<Candidate> = nearest.into_values().collect();
+        // The product of an embedding with itself is not 1 to the last bit, but its difference is 0.
+        for candidate in &mut ranked {
+            let difference = &self.embeddings.row(candidate.picture) - &probe;
+            candidate.squared_distance = difference.dot(&difference);
+        }
         ranked.sort_by(|one, other| one.squared_distance.total_cmp(&other.squared_distance));
         ranked
     }
@@ -103,6 +109,17 @@ mod tests {
         assert_eq!(found, [[(7, 2), (2, 1), (9, 4), (3, 3)], [(3, 3), (2, 1), (9, 4), (7, 2)]]);
         assert!((candidates[0][0].squared_distance - 0.08).abs() < 1e-6);
         assert_eq!(candidates[1][0].squared_distance, 0.0);
+    }
+
+    #[test]
+    fn what_is_enrolled_is_at_no_distance() {
+        let angles = (0..100).map(|angle| angle as f32 / 16.0);
+        let pictures = Array2::from_shape_vec((100, 2), angles.flat_map(|angle| [angle.cos(), angle.sin()]).collect());
+        let pictures = pictures.unwrap();
+        let candidates = Gallery::new(pictures.clone(), (0..100).collect()).candidates(pictures.view());
+        for (row, candidates) in candidates.iter().enumerate() {
+            assert_eq!(candidates[0], Candidate { person: row, picture: row, squared_distance: 0.0 });
+        }
     }
 
     #[test]

@@ -72,13 +72,13 @@ fn a_picture_is_embedded_once_and_known_by_what_it_holds() {
     assert_eq!(again.embeddings.row(1), first.embeddings.row(3));
     assert_eq!(again.embeddings.row(2), first.embeddings.row(0));
     // What was new then is there now; the same without a cache.
-    let third = embed(&network(1), None, &cache, &[new.clone()]);
+    let third = embed(&network(1), None, &cache, std::slice::from_ref(&new));
     assert_eq!((third.cached, third.embeddings.row(0)), (1, again.embeddings.row(0)));
     let mut alone = PortraitEmbedder::new(&network(1), None, None, Crop::Whole, None).unwrap();
-    assert_eq!(alone.embed(&[new.clone()], &|_| ()).unwrap().embeddings, third.embeddings);
+    assert_eq!(alone.embed(std::slice::from_ref(&new), &|_| ()).unwrap().embeddings, third.embeddings);
 
     // Another network, and another part of the picture, are others.
-    let other = embed(&network(2), None, &cache, &[new.clone()]);
+    let other = embed(&network(2), None, &cache, std::slice::from_ref(&new));
     assert_eq!(other.cached, 0);
     assert_ne!(other.embeddings, third.embeddings);
     let mut middle =

@@ -68,19 +68,15 @@ impl PortraitEmbedder {
     ) -> Result<Self, Error> {
         let embedder = Embedder::new(network)?;
         let template = network.description().preprocessing.template.map(Landmarks);
+        let finder = landmark_network.map(LandmarkNetwork::new).transpose()?.filter(|_| template.is_some());
         let landmark_network = landmark_network.filter(|_| template.is_some());
         // All that an embedding depends on beside the picture and its listed landmarks; the number is that of the method.
         let identity = |network: &Network<f32>, weights: &str| network_sha256(network.description()) + weights;
         let weights = weights_sha256(network);
         let landmarks = landmark_network.map(|network| identity(network, &weights_sha256(network)));
         let fingerprint = format!("1\n{}\n{landmarks:?}\n{crop:?}", identity(network, &weights));
-        let reader = PortraitReader {
-            template,
-            size: embedder.input_size(),
-            crop,
-            landmark_network: landmark_network.map(LandmarkNetwork::new).transpose()?,
-            landmark_list,
-        };
+        let reader =
+            PortraitReader { template, size: embedder.input_size(), crop, landmark_network: finder, landmark_list };
         let cache = cache.map(|folder| EmbeddingCache::open(folder, &fingerprint, embedder.dimension()));
         Ok(Self { embedder, weights_sha256: weights, reader, cache: cache.transpose()? })
     }
