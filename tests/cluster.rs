@@ -97,7 +97,12 @@ fn the_result_can_be_read() {
     ] {
         assert!(stdout.contains(text), "{text}: {stdout}");
     }
-    assert_eq!(names(&folder.path().join("new/out/people")), ["alone".to_owned()].into());
+    // Nobody has a folder, which may serve as a gallery.
+    assert_eq!(
+        names(&folder.path().join("new/out")),
+        ["alone", "clusters.csv", "index.html"].map(str::to_owned).into()
+    );
+    assert_eq!(names(&folder.path().join("new/out/alone")).len(), 18);
 }
 
 #[test]
@@ -114,7 +119,8 @@ fn a_picture_that_can_not_be_read_does_not_stop_the_others() {
     assert_eq!(result["unread"].as_array().unwrap().len(), 1);
     assert_eq!(result["unread"][0]["picture"], "p2/broken.jpg");
     let out = folder.path().join("out");
-    let placed = placed(&out.join("people"));
+    let mut placed = placed(&out.join("people"));
+    placed.append(&mut names(&out.join("alone")));
     assert_eq!((placed.len(), placed.contains("p1 - odd, _name_.png")), (19, true), "{placed:?}");
     let table = fs::read_to_string(out.join("clusters.csv")).unwrap();
     assert!(table.contains("\n\"p1/odd, \"\"name\"\".png\",") && table.contains("\np2/broken.jpg,,,,"), "{table}");
