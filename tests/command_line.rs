@@ -540,7 +540,7 @@ fn weights_of_another_program_are_imported_and_evaluated() {
     let result = json(folder.path(), &[&pairs[..], &["out/here/checkpoint.safetensors"]].concat());
     let mut keys: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let expected = "accuracy auc calibration eer faces network pairs seconds standard_deviation standard_error thresholds val_at_far";
+    let expected = "accuracy auc calibration eer faces network pairs pairs_of seconds standard_deviation standard_error thresholds val_at_far weights_sha256";
     assert_eq!(keys.join(" "), expected);
     assert_eq!(
         (&result["network"], &result["pairs"], &result["faces"]["cropped"]),
