@@ -1,7 +1,7 @@
 //! What the tests that cross crates share; each file beside `src` is one subject.
 //!
 //! `pipeline`, `golden`, `networks`, `weights`, `landmark_network` and `pair_list` belong to this package; `determinism`,
-//! `faults`, `command_line`, `download`, `report` and `portraits` run the program `xtask` and belong to its package.
+//! `faults`, `command_line`, `download`, `report`, `cluster`, `portraits` and `people` run the program `xtask` and belong to its package.
 
 mod browser;
 mod people;

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// A program to be tested, in an environment of its own: no data sets, no workspace, no terminal.
 pub struct Program {
     path: PathBuf,
@@ -54,6 +56,18 @@ impl Program {
 }
 
 impl Finished {
+    /// The result: one line of JSON.
+    ///
+    /// # Panics
+    ///
+    /// If the program ended otherwise than with `code`, or printed something else.
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self, code: i32) -> Value {
+        assert_eq!((self.code, self.stdout.lines().count()), (Some(code), 1), "{self:?}");
+        serde_json::from_str(&self.stdout).expect("a line of JSON")
+    }
+
     /// Waits for a program that runs already.
     ///
     /// # Panics

@@ -1,8 +1,6 @@
 //! `cargo xtask cluster`: which pictures show the same person?
 
-mod file_names;
 mod groups;
-mod out;
 
 use std::fmt::Write;
 use std::fs;
@@ -16,12 +14,12 @@ use facenet_data::{pictures_below, shown};
 use facenet_metrics::{ClusteringReport, clustering_report};
 use serde::Serialize;
 
-use crate::arguments::{print, workspace};
+use crate::arguments::print;
 use crate::command_line::command_line;
-use crate::portraits::{Framings, Note, PortraitArguments, Portraits, embed, squared_distance};
-use file_names::{file_names, safe};
+use crate::file_names::file_names;
+use crate::out::Out;
+use crate::portraits::{Framings, Note, PortraitArguments, Portraits, count, embed, notes_text, squared_distance};
 use groups::Grouping;
-use out::Out;
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -53,7 +51,7 @@ pub struct Arguments {
 const PAGE: &str = "index.html";
 const TABLE: &str = "clusters.csv";
 const PEOPLE: &str = "people";
-/// The folder of those who are alone in their group.
+/// The folder of those who are alone in their group: none of the people's, who may be taken for a gallery.
 const ALONE: &str = "alone";
 
 /// The most names and sizes of a list that the text shows.
@@ -137,16 +135,11 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let provenance = Provenance::now(command_line(), env!("FACENET_PROGRAM"));
     let folder = &arguments.folder;
     let root = fs::canonicalize(folder).map_err(|source| Error::Read { path: folder.clone(), source })?;
-    let out = match &arguments.out {
-        Some(out) => Out::given(out, &root)?,
-        None => {
-            let name = root.file_name().map_or_else(|| "pictures".to_owned(), |name| safe(Path::new(name)));
-            Out::numbered(&workspace().join("runs").join("cluster").join(name), &root)?
-        }
-    };
+    let out = Out::new_folder(arguments.out.as_deref(), "cluster", &root)?;
     let pictures = pictures_below(folder)?;
     ensure!(!pictures.is_empty(), "there are no pictures below {}", shown(folder));
-    let Portraits { mut embedder, calibration } = arguments.portraits.read()?;
+    let Portraits { mut embedder, calibration } = arguments.portraits.read(&[folder])?;
+    let made = out.begin()?;
     let grouping = match (arguments.people, arguments.cut) {
         (Some(people), _) => Grouping::People { people: people as usize, seed: arguments.seed },
         (None, Some(cut)) => Grouping::Cut(cut as f32),
@@ -168,7 +161,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         .map(|index| SheetPicture {
             path: embedded.pictures[index].clone(),
             name: name(&paths[index]),
-            link: format!("{PEOPLE}/{}/{}", folders[index], names[index]),
+            link: format!("{}/{}", folders[index], names[index]),
             portrait: embedded.portraits[index],
         })
         .collect();
@@ -190,7 +183,6 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         reader: embedder.reader(),
         run: &run,
     };
-    let made = out.begin()?;
     let placing = Placing::new(arguments.copies);
     for (picture, path) in sheet_pictures.iter().zip(&paths) {
         let target = made.path().join(&picture.link);
@@ -217,14 +209,14 @@ fn name(path: &Path) -> String {
     path.to_str().map_or_else(|| shown(path), str::to_owned)
 }
 
-/// The folder of each picture among the people's: a number for those who are in several pictures.
+/// The folder of each picture: a number among the people's for those who are in several pictures.
 fn people_folders(groups: &[Vec<usize>], pictures: usize) -> Vec<String> {
     let digits = groups.len().to_string().len().max(3);
     let mut folders = vec![String::new(); pictures];
     for (index, group) in groups.iter().enumerate() {
         let folder = match group.len() {
             1 => ALONE.to_owned(),
-            _ => format!("{:0digits$}", index + 1),
+            _ => format!("{PEOPLE}/{:0digits$}", index + 1),
         };
         group.iter().for_each(|&picture| folders[picture].clone_from(&folder));
     }
@@ -308,7 +300,6 @@ fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Ins
 }
 
 fn text(report: &Report, placing: Placing) -> Result<String> {
-    let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
     let pictures = |number| count(number, "picture", "pictures");
     let people = count(report.cluster_count, "person", "people");
     let mut text = format!("{} of {people}, as far as {} can tell", pictures(report.pictures), report.network);
@@ -330,22 +321,7 @@ fn text(report: &Report, placing: Placing) -> Result<String> {
             "if the {folders} folders are people: B-cubed F {bcubed_f:.3}, precision {bcubed_precision:.3}, recall {bcubed_recall:.3}"
         )?;
     }
-    for (remarks, what) in [(&report.doubts, "to look at"), (&report.unread, "not read")] {
-        if remarks.is_empty() {
-            continue;
-        }
-        writeln!(text, "\n{} {what}:", pictures(remarks.len()))?;
-        for Note { picture, reason } in remarks.iter().take(LISTED) {
-            // A reason for not reading a picture names it.
-            match reason.contains(picture.as_str()) {
-                true => writeln!(text, "  {reason}")?,
-                false => writeln!(text, "  {picture}: {reason}")?,
-            }
-        }
-        if remarks.len() > LISTED {
-            writeln!(text, "  and {} more: {TABLE} names all", remarks.len() - LISTED)?;
-        }
-    }
+    text += &notes_text(&report.doubts, &report.unread);
     let things = match placing {
         #[cfg(unix)]
         Placing::Link => "links to",

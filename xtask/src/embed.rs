@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 use facenet::write_embeddings;
@@ -10,8 +10,9 @@ use facenet_data::{pictures_below, shown};
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use crate::arguments::{print, workspace};
-use crate::portraits::{Framings, Note, PortraitArguments, embed, notes, notes_text};
+use crate::arguments::print;
+use crate::out::Out;
+use crate::portraits::{Framings, Note, PortraitArguments, count, embed, notes, notes_text};
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -22,7 +23,7 @@ pub struct Arguments {
     /// Write the embeddings as a table, too
     #[arg(long)]
     csv: bool,
-    /// Where the outputs go [default: runs/embed/ and the name of the folder]
+    /// Where the outputs go, a new folder [default: runs/embed/ and the name of DIR, with a number behind it if that is there]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -46,16 +47,16 @@ struct Report {
 pub fn command(arguments: &Arguments) -> Result<()> {
     let start = std::time::Instant::now();
     let folder = &arguments.folder;
+    let root = fs::canonicalize(folder).map_err(|source| facenet::Error::Read { path: folder.clone(), source })?;
+    let out = Out::new_folder(arguments.out.as_deref(), "embed", &root)?;
     let pictures = pictures_below(folder)?;
     ensure!(!pictures.is_empty(), "{} holds no pictures", shown(folder));
-    let mut embedder = arguments.portraits.read()?.embedder;
+    let mut embedder = arguments.portraits.read(&[folder])?.embedder;
+    let made = out.begin()?;
     let embedded = embed(&mut embedder, &pictures)?;
-    let out = match &arguments.out {
-        Some(out) => out.clone(),
-        None => workspace().join("runs").join("embed").join(name_of(folder)),
-    };
-    fs::create_dir_all(&out).map_err(|source| facenet::Error::Write { path: out.clone(), source })?;
-    let files = write_embeddings(&out, &embedded, folder, embedder.description(), arguments.csv)?;
+    let files = write_embeddings(made.path(), &embedded, folder, &embedder, arguments.csv)?;
+    let out = out.finish(made)?;
+    let files = files.iter().filter_map(|file| Some(shown(&out.join(file.file_name()?))));
     let (doubts, unread) = notes(&embedded, folder);
     let report = Report {
         network: embedder.description().name.clone(),
@@ -65,7 +66,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         cached: embedded.cached,
         doubts,
         unread,
-        files: files.iter().map(shown).collect(),
+        files: files.collect(),
         seconds: start.elapsed().as_secs_f64(),
     };
     print(arguments.portraits.json, &report, &text(&report)?)?;
@@ -77,8 +78,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 
 fn text(report: &Report) -> Result<String> {
     let mut text = format!(
-        "{} embeddings of {} numbers by {}; {}; {} were there already; {:.1} s\n",
-        HumanCount(report.pictures as u64),
+        "{} of {} numbers by {}; {}; {} of them from the cache; {:.1} s\n",
+        count(report.pictures, "embedding", "embeddings"),
         report.dimension,
         report.network,
         report.framings,
@@ -86,14 +87,9 @@ fn text(report: &Report) -> Result<String> {
         report.seconds
     );
     text += &notes_text(&report.doubts, &report.unread);
+    text += "\n";
     for file in &report.files {
         writeln!(text, "{file} written")?;
     }
     Ok(text)
-}
-
-/// What a folder is called, also if it is `.` or ends in `..`.
-fn name_of(folder: &Path) -> PathBuf {
-    let absolute = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    absolute.file_name().map_or_else(|| PathBuf::from("pictures"), PathBuf::from)
 }

@@ -1,16 +1,17 @@
 //! `cargo xtask identify`: who of some known people is on a picture, or nobody of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
-use facenet::{Candidate, Gallery};
-use facenet_data::{pictures_below, shown};
-use indicatif::HumanCount;
+use anyhow::{Context, Result, bail, ensure};
+use facenet::{Gallery, Identification, Likely, PortraitFraming};
+use facenet_data::{FaceSet, pictures_below, shown};
 use serde::Serialize;
 
 use crate::arguments::print;
-use crate::portraits::{Note, PortraitArguments, Portraits, embed, notes, notes_text, squared_distance};
+use crate::portraits::{
+    Note, PortraitArguments, count, embed, how, is_calibrated, notes, notes_text, squared_distance,
+};
 use crate::verify::percent;
 
 /// The arguments of the command.
@@ -22,8 +23,8 @@ pub struct Arguments {
     /// Pictures of one face each, or folders with such
     #[arg(value_name = "PROBE", required = true)]
     probes: Vec<PathBuf>,
-    /// The squared distance to a person's nearest picture up to which it is that person, 0 to 4 [default: as far as it is
-    /// more likely than not, by the network's calibration and the number of people]
+    /// The squared distance to a person's nearest picture up to which it is that person, 0 to 4 [default: the most likely
+    /// person if that is likelier than nobody of them, by the network's calibration]
     #[arg(long, value_name = "D", value_parser = squared_distance)]
     threshold: Option<f64>,
     #[command(flatten)]
@@ -48,8 +49,10 @@ struct Answer {
     picture: String,
     /// Who it is; none of them if null.
     person: Option<String>,
-    /// How likely the answer is right; none if the threshold is one's own.
+    /// How likely the answer is right; none if the threshold is one's own, or the face is not aligned though the network asks
+    /// for it.
     confidence: Option<f64>,
+    framing: PortraitFraming,
     nearest: Nearest,
 }
 
@@ -74,44 +77,55 @@ struct Agreement {
 /// Enrolls the people and names the probes.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let start = std::time::Instant::now();
-    let enrolled = enrolled(&arguments.gallery)?;
+    let enrolled = FaceSet::from_gallery(&arguments.gallery)?;
     let probes = probes(&arguments.probes)?;
-    let mut portraits = arguments.portraits.read()?;
-    ensure!(
-        arguments.threshold.is_some() || portraits.calibration.is_some(),
-        "nothing tells what distances of this network mean: say by --threshold up to which it is one person"
-    );
-    let pictures: Vec<PathBuf> = enrolled.keys().cloned().collect();
-    let known = embed(&mut portraits.embedder, &pictures)?;
-    let (known_doubts, known_unread) = notes(&known, &arguments.gallery);
-    let names: Vec<&String> = known.pictures.iter().map(|picture| &enrolled[picture]).collect();
-    let mut people = names.clone();
-    people.dedup();
-    ensure!(!people.is_empty(), "no picture of {} could be read", shown(&arguments.gallery));
-    let number: BTreeMap<&String, usize> = people.iter().enumerate().map(|(number, name)| (*name, number)).collect();
-    let gallery = Gallery::new(known.embeddings, names.iter().map(|name| number[name]).collect());
+    let folders = arguments.probes.iter().chain([&arguments.gallery]).map(PathBuf::as_path);
+    let mut portraits = arguments.portraits.read(&folders.collect::<Vec<_>>())?;
+    let calibration = match arguments.threshold {
+        Some(_) => None,
+        None => Some(portraits.calibration.context(
+            "nothing tells what distances of this network mean: say by --threshold up to which it is one person",
+        )?),
+    };
+    let known = embed(&mut portraits.embedder, &enrolled.pictures)?;
+    let identity: BTreeMap<&PathBuf, usize> =
+        enrolled.pictures.iter().zip(enrolled.identities.iter().copied()).collect();
+    let identities: Vec<usize> = known.pictures.iter().map(|picture| identity[picture]).collect();
+    ensure!(!identities.is_empty(), "no picture of {} could be read", shown(&arguments.gallery));
+    let people: BTreeSet<usize> = identities.iter().copied().collect();
+    let (known_doubts, known_unread) = notes(&known, Path::new(""));
+    let gallery = Gallery::new(known.embeddings, &identities);
     let unknown = embed(&mut portraits.embedder, &probes)?;
     let (mut doubts, mut unread) = notes(&unknown, Path::new(""));
     doubts.splice(..0, known_doubts);
     unread.splice(..0, known_unread);
-    let candidates = gallery.candidates(unknown.embeddings.view());
-    let answer = |(picture, candidates): (&PathBuf, &Vec<Candidate>)| {
-        let nearest = candidates[0];
-        let name = people[nearest.person].clone();
-        let (is_known, confidence) = judge(candidates, arguments.threshold, &portraits);
-        let nearest = Nearest {
-            person: name.clone(),
-            picture: shown(&known.pictures[nearest.picture]),
-            squared_distance: nearest.squared_distance.into(),
-        };
-        Answer { picture: shown(picture), person: is_known.then_some(name), confidence, nearest }
-    };
-    let answers: Vec<Answer> = unknown.pictures.iter().zip(&candidates).map(answer).collect();
+    let found = gallery.identify(unknown.embeddings.view(), calibration.as_ref());
+    let answers: Vec<Answer> = unknown
+        .pictures
+        .iter()
+        .zip(&unknown.portraits)
+        .zip(found)
+        .map(|((picture, portrait), found)| {
+            let (person, confidence) = judge(&found, arguments.threshold);
+            Answer {
+                picture: shown(picture),
+                person: person.map(|person| enrolled.people[person].clone()),
+                confidence: confidence.filter(|_| is_calibrated(&portraits.embedder, portrait)),
+                framing: portrait.framing,
+                nearest: Nearest {
+                    person: enrolled.people[found.nearest].clone(),
+                    picture: shown(&known.pictures[found.picture]),
+                    squared_distance: found.squared_distance.into(),
+                },
+            }
+        })
+        .collect();
+    let names: BTreeSet<&str> = people.iter().map(|&person| &*enrolled.people[person]).collect();
     let report = Report {
         network: portraits.embedder.description().name.clone(),
         people: people.len(),
         gallery_pictures: known.pictures.len(),
-        agreement_with_folders: agreement(&answers, &unknown.pictures, &people),
+        agreement_with_folders: agreement(&answers, &unknown.pictures, &names),
         probes: answers,
         doubts,
         unread,
@@ -120,39 +134,22 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     print(arguments.portraits.json, &report, &text(&report))?;
     match report.unread.len() {
         0 => Ok(()),
-        unread => bail!("{unread} of {} pictures could not be read", pictures.len() + probes.len()),
+        unread => bail!("{unread} of {} pictures could not be read", enrolled.pictures.len() + probes.len()),
     }
 }
 
-/// Whether a probe is the nearest person, and how sure that is.
-fn judge(candidates: &[Candidate], threshold: Option<f64>, portraits: &Portraits) -> (bool, Option<f64>) {
-    let distances: Vec<f64> = candidates.iter().map(|candidate| candidate.squared_distance.into()).collect();
-    match (threshold, portraits.calibration) {
-        (None, Some(calibration)) => {
-            let posteriors = calibration.posteriors(&distances);
-            let nobody = 1.0 - posteriors.iter().sum::<f64>();
-            let is_known = posteriors[0] >= nobody;
-            (is_known, Some(if is_known { posteriors[0] } else { nobody }))
+/// Who it is, or nobody, and how likely that is.
+fn judge(found: &Identification, threshold: Option<f64>) -> (Option<usize>, Option<f64>) {
+    match (threshold, found.likely) {
+        (None, Some(Likely { person, probability, nobody })) if probability >= nobody => {
+            (Some(person), Some(probability))
         }
-        (threshold, _) => (threshold.is_some_and(|threshold| distances[0] <= threshold), None),
-    }
-}
-
-/// The pictures of each person's folder, and what they are called.
-fn enrolled(gallery: &Path) -> Result<BTreeMap<PathBuf, String>> {
-    let mut enrolled = BTreeMap::new();
-    for picture in pictures_below(gallery)? {
-        let person = picture.strip_prefix(gallery).ok().and_then(|within| {
-            let mut parts = within.components();
-            let person = parts.next()?;
-            parts.next().map(|_| shown(person.as_os_str()))
-        });
-        if let Some(person) = person {
-            enrolled.insert(picture, person);
+        (None, Some(Likely { nobody, .. })) => (None, Some(nobody)),
+        (threshold, _) => {
+            let is_near = threshold.is_some_and(|threshold| f64::from(found.squared_distance) <= threshold);
+            (is_near.then_some(found.nearest), None)
         }
     }
-    ensure!(!enrolled.is_empty(), "{} holds no folders with pictures, one for each person", shown(gallery));
-    Ok(enrolled)
 }
 
 /// The pictures that are asked about.
@@ -170,11 +167,11 @@ fn probes(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(probes)
 }
 
-fn agreement(answers: &[Answer], pictures: &[PathBuf], people: &[&String]) -> Option<Agreement> {
+fn agreement(answers: &[Answer], pictures: &[PathBuf], people: &BTreeSet<&str>) -> Option<Agreement> {
     let folder = |picture: &PathBuf| picture.parent().and_then(Path::file_name).map(shown);
     let known = answers.iter().zip(pictures).filter_map(|(answer, picture)| {
         let person = folder(picture)?;
-        people.contains(&&person).then_some((answer, person))
+        people.contains(&*person).then_some((answer, person))
     });
     let known: Vec<(&Answer, String)> = known.collect();
     let share = |matches: &dyn Fn(&Answer, &String) -> bool| {
@@ -190,8 +187,9 @@ fn agreement(answers: &[Answer], pictures: &[PathBuf], people: &[&String]) -> Op
 
 fn text(report: &Report) -> String {
     let mut text = String::new();
-    for Answer { picture, person, confidence, nearest } in &report.probes {
+    for Answer { picture, person, confidence, framing, nearest } in &report.probes {
         let sure = confidence.map_or_else(String::new, |confidence| format!(", {}", percent(confidence)));
+        let sure = if *framing == PortraitFraming::CenterCrop { format!("{sure}, {}", how(*framing)) } else { sure };
         let Nearest { person: name, picture: near, squared_distance } = nearest;
         text += &match person {
             Some(person) => format!("{picture}: {person}{sure} (squared distance {squared_distance:.3} to {near})\n"),
@@ -202,15 +200,16 @@ fn text(report: &Report) -> String {
     }
     text += &notes_text(&report.doubts, &report.unread);
     text += &format!(
-        "among {} people, {} pictures, by {}; {:.1} s\n",
-        HumanCount(report.people as u64),
-        HumanCount(report.gallery_pictures as u64),
+        "\namong {} with {}, by {}; {:.1} s\n",
+        count(report.people, "person", "people"),
+        count(report.gallery_pictures, "picture", "pictures"),
         report.network,
         report.seconds
     );
     if let Some(Agreement { probes, rank1, named_rightly, named_wrongly }) = report.agreement_with_folders {
         text += &format!(
-            "{probes} probes lie in folders called as enrolled people: {:.1} % are nearest to that person, {:.1} % are named so, {:.1} % are named as another\n",
+            "of {} in folders called as enrolled people {:.1} % are nearest to that person, {:.1} % are named so, {:.1} % are named as another\n",
+            count(probes, "probe", "probes"),
             100.0 * rank1,
             100.0 * named_rightly,
             100.0 * named_wrongly

@@ -193,8 +193,8 @@ pub fn command(Arguments { network, changes, json, markdown }: &Arguments) -> Re
 fn rows(network: &Described) -> Result<String> {
     let Described { description, plan, .. } = network;
     let [height, width] = plan.input();
-    let mut text =
-        format!("{}: faces of {height}x{width}, {} numbers per embedding\n\n", description.name, plan.dimension());
+    let what = if description.embedding.is_some() { "numbers per embedding" } else { "numbers for each, no embedding" };
+    let mut text = format!("{}: faces of {height}x{width}, {} {what}\n\n", description.name, plan.dimension());
     text += &network.table().text();
     let (parameters, activations) = (count(plan.parameters().len()), count(plan.activations()));
     writeln!(text, "\n{parameters} learned numbers in all, {activations} numbers between the layers per face")?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use facenet::{
     Calibration, EmbeddedPortraits, ForeignNetwork, Portrait, PortraitEmbedder, PortraitFraming, PortraitLandmarks,
@@ -11,6 +11,7 @@ use facenet::{
 };
 use facenet_data::{Crop, shown};
 use facenet_network::Network;
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::arguments::{data_folder, set_threads, workspace};
@@ -26,7 +27,8 @@ pub struct PortraitArguments {
     weights: Option<PathBuf>,
     #[command(flatten)]
     foreign: ForeignArguments,
-    /// Five points of each face, as far as they are known, in the pictures' pixels; paths begin in the list's own folder
+    /// Five points of each face, as far as they are known, in the pictures' pixels; paths begin in the folder of the pictures
+    /// or the list's own
     #[arg(long, value_name = "FILE")]
     landmarks: Option<PathBuf>,
     /// The network that finds them in the other pictures [default: landmarks-regression-retail-0009 as
@@ -60,8 +62,19 @@ pub struct Portraits {
 }
 
 impl PortraitArguments {
-    /// Reads the networks and what the cache holds.
-    pub fn read(&self) -> Result<Portraits> {
+    /// Reads the networks and what the cache holds. `folders` are those with the pictures: paths of a list of landmarks may
+    /// begin in them.
+    pub fn read(&self, folders: &[&Path]) -> Result<Portraits> {
+        let cache = self.cache.clone().unwrap_or_else(|| workspace().join("runs").join("cache"));
+        self.read_with(folders, Some(&cache))
+    }
+
+    /// The same for so few pictures that nothing is kept.
+    pub fn read_without_cache(&self) -> Result<Portraits> {
+        self.read_with(&[], None)
+    }
+
+    fn read_with(&self, folders: &[&Path], cache: Option<&Path>) -> Result<Portraits> {
         set_threads(self.threads)?;
         let weights = self.weights.clone().unwrap_or_else(|| self.published(EMBEDDER));
         let checkpoint = self.foreign.read(&weights);
@@ -78,22 +91,40 @@ impl PortraitArguments {
             None => Crop::Center { fraction: 1.0 },
         };
         let network = Network::from_checkpoint(checkpoint)?;
-        let landmark_network = match &self.landmark_network {
+        let landmark_file = match &self.landmark_network {
             Some(path) => Some(path.clone()),
             None => Some(self.published(LANDMARKS)).filter(|path| path.is_file()),
         };
-        let landmark_network = landmark_network.map(|path| -> Result<_> {
-            Ok(Network::from_checkpoint(read_weights(&path, &ForeignNetwork::default())?)?)
+        let landmark_network = landmark_file.as_ref().map(|path| -> Result<_> {
+            Ok(Network::from_checkpoint(read_weights(path, &ForeignNetwork::default())?)?)
         });
-        let list = self.landmarks.as_ref().map(|path| PortraitLandmarks::read(path)).transpose()?;
-        let cache = self.cache.clone().unwrap_or_else(|| workspace().join("runs").join("cache"));
+        let list = self.landmarks.as_ref().map(|path| {
+            ensure!(
+                network.description().preprocessing.template.is_some(),
+                "{} does not ask for aligned faces: leave out --landmarks",
+                network.description().name
+            );
+            Ok(PortraitLandmarks::read(path, folders)?)
+        });
+        let list = list.transpose()?;
         let landmark_network = landmark_network.transpose()?;
         if landmark_network.is_none() && network.description().preprocessing.template.is_some() {
             eprintln!(
-                "help: `cargo xtask download weights/{LANDMARKS}` fetches a network that finds faces; without it the whole picture is taken for one"
+                "help: `cargo xtask download weights/{LANDMARKS}` fetches a network that finds faces; without it the middle of each picture is taken for one"
             );
         }
-        let embedder = PortraitEmbedder::new(&network, landmark_network.as_ref(), list, crop, Some(&cache))?;
+        let embedder = PortraitEmbedder::new(&network, landmark_network.as_ref(), list, crop, cache);
+        let embedder = embedder.map_err(|error| {
+            let file = match &error {
+                facenet::Error::NoEmbeddings { .. } => Some(&weights),
+                facenet::Error::NoLandmarks { .. } => landmark_file.as_ref(),
+                _ => None,
+            };
+            match file {
+                Some(file) => anyhow::Error::new(error).context(format!("in {}", shown(file))),
+                None => error.into(),
+            }
+        })?;
         Ok(Portraits { embedder, calibration })
     }
 
@@ -104,7 +135,17 @@ impl PortraitArguments {
 }
 
 /// Embeds pictures behind a progress bar.
+///
+/// # Errors
+/// Also if a list of landmarks was given, and has a line for none of them.
 pub fn embed(embedder: &mut PortraitEmbedder, pictures: &[PathBuf]) -> Result<EmbeddedPortraits> {
+    if let Some(list) = &embedder.reader().landmark_list {
+        ensure!(
+            pictures.iter().any(|picture| list.get(picture).is_some()),
+            "{} names none of the pictures: its paths begin in the folder of the pictures, or in its own",
+            shown(list.path())
+        );
+    }
     let bar = Bar::new();
     let embedded = embedder.embed(pictures, &|progress| bar.show(progress));
     bar.clear();
@@ -117,6 +158,11 @@ pub fn squared_distance(text: &str) -> Result<f64, String> {
         Ok(distance) if (0.0..=4.0).contains(&distance) => Ok(distance),
         _ => Err("expected a squared distance of 0 to 4".to_owned()),
     }
+}
+
+/// Whether a network's calibration holds for a face: it is that of aligned faces, if the network asks for them.
+pub fn is_calibrated(embedder: &PortraitEmbedder, portrait: &Portrait) -> bool {
+    embedder.reader().template.is_none() || portrait.framing != PortraitFraming::CenterCrop
 }
 
 /// Something to say about a picture.
@@ -144,23 +190,39 @@ pub fn notes(embedded: &EmbeddedPortraits, folder: &Path) -> (Vec<Note>, Vec<Not
 /// The most notes of a kind that are printed.
 const SHOWN: usize = 10;
 
-/// The first few of both, line by line.
+/// The first few of both, line by line below a heading.
 pub fn notes_text(doubts: &[Note], unread: &[Note]) -> String {
-    let mut text = String::new();
-    for Note { picture, reason } in doubts.iter().take(SHOWN) {
-        text += &format!("{picture}: {reason}\n");
-    }
-    if doubts.len() > SHOWN {
-        text += &format!("and {} more pictures are doubtful\n", doubts.len() - SHOWN);
-    }
+    let doubts = doubts.iter().map(|Note { picture, reason }| format!("{picture}: {reason}")).collect::<Vec<_>>();
     // Their errors name the picture.
-    for Note { reason, .. } in unread.iter().take(SHOWN) {
-        text += &format!("{reason}\n");
-    }
-    if unread.len() > SHOWN {
-        text += &format!("and {} more could not be read\n", unread.len() - SHOWN);
+    let unread = unread.iter().map(|Note { reason, .. }| reason.clone()).collect::<Vec<_>>();
+    let mut text = String::new();
+    for (lines, what) in [(doubts, "to look at"), (unread, "not read")] {
+        if lines.is_empty() {
+            continue;
+        }
+        text += &format!("\n{} {what}:\n", count(lines.len(), "picture", "pictures"));
+        for line in lines.iter().take(SHOWN) {
+            text += &format!("  {line}\n");
+        }
+        if lines.len() > SHOWN {
+            text += &format!("  and {} more, which --json names\n", lines.len() - SHOWN);
+        }
     }
     text
+}
+
+/// `1 picture`, `2 pictures`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", HumanCount(number as u64), if number == 1 { one } else { many })
+}
+
+/// By what a face was cut out, in words.
+pub fn how(framing: PortraitFraming) -> &'static str {
+    match framing {
+        PortraitFraming::LandmarkList => "aligned by the list of landmarks",
+        PortraitFraming::LandmarkNetwork => "aligned by the landmark network",
+        PortraitFraming::CenterCrop => "cropped",
+    }
 }
 
 /// By what the faces of pictures were cut out.
@@ -190,12 +252,15 @@ impl fmt::Display for Framings {
     /// `faces aligned by the landmark network: 9, cropped: 1`: what there is none of is not named.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
-            ("aligned by the list of landmarks", self.landmark_list),
-            ("aligned by the landmark network", self.landmark_network),
-            ("cropped", self.center_crop),
+            (PortraitFraming::LandmarkList, self.landmark_list),
+            (PortraitFraming::LandmarkNetwork, self.landmark_network),
+            (PortraitFraming::CenterCrop, self.center_crop),
         ];
         let parts: Vec<String> =
-            counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}")).collect();
-        write!(formatter, "faces {}", parts.join(", "))
+            counts.iter().filter(|(_, count)| *count > 0).map(|(by, count)| format!("{}: {count}", how(*by))).collect();
+        match parts.is_empty() {
+            true => formatter.write_str("no faces"),
+            false => write!(formatter, "faces {}", parts.join(", ")),
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use facenet::{Portrait, PortraitFraming};
 use facenet_data::shown;
 use serde::Serialize;
 
 use crate::arguments::print;
-use crate::portraits::{PortraitArguments, embed, squared_distance};
+use crate::portraits::{PortraitArguments, embed, how, is_calibrated, squared_distance};
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -33,7 +33,8 @@ struct Report {
     squared_distance: f64,
     threshold: f64,
     same: bool,
-    /// How likely the verdict is right if both were as likely before; none if the threshold is one's own.
+    /// How likely the verdict is right if both were as likely before; none if the threshold is one's own, or a face is not
+    /// aligned though the network asks for it.
     confidence: Option<f64>,
 }
 
@@ -46,7 +47,7 @@ struct Picture {
 
 /// Embeds both pictures and compares.
 pub fn command(arguments: &Arguments) -> Result<()> {
-    let mut portraits = arguments.portraits.read()?;
+    let mut portraits = arguments.portraits.read_without_cache()?;
     let (threshold, calibration) = match arguments.threshold {
         Some(threshold) => (threshold, None),
         None => {
@@ -60,11 +61,12 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     if let Some(unread) = embedded.unread.into_iter().next() {
         return Err(unread.error.into());
     }
-    let [Some(first), Some(second)] = [0, 1].map(|row| embedded.portraits.get(row)) else { bail!("two pictures") };
+    let [first, second] = [0, 1].map(|row| &embedded.portraits[row]);
     let difference = &embedded.embeddings.row(0) - &embedded.embeddings.row(1);
     let squared_distance: f64 = difference.iter().map(|&number| f64::from(number).powi(2)).sum();
     let same = squared_distance <= threshold;
-    let confidence = calibration.map(|calibration| {
+    let aligned = embedded.portraits.iter().all(|portrait| is_calibrated(&portraits.embedder, portrait));
+    let confidence = calibration.filter(|_| aligned).map(|calibration| {
         let probability = calibration.probability(squared_distance);
         if same { probability } else { 1.0 - probability }
     });
@@ -96,12 +98,7 @@ fn text(report: &Report) -> String {
         report.squared_distance, report.threshold, report.network
     );
     for Picture { picture, framing, doubt } in &report.pictures {
-        let how = match framing {
-            PortraitFraming::LandmarkList => "aligned by the list of landmarks",
-            PortraitFraming::LandmarkNetwork => "aligned by the landmark network",
-            PortraitFraming::CenterCrop => "cropped",
-        };
-        text += &format!("{picture}: {}\n", doubt.as_deref().unwrap_or(how));
+        text += &format!("{picture}: {}\n", doubt.as_deref().unwrap_or(how(*framing)));
     }
     text
 }

@@ -30,6 +30,14 @@ impl FaceSet {
     /// If the folder does not exist, can't be listed, holds no people or one only, if a person has no picture, or if a
     /// link beside the people leads nowhere: it may have been a person.
     pub fn from_folders(directory: &Path) -> Result<Self, Error> {
+        Self::from_gallery(directory)?.of_several_people(directory)
+    }
+
+    /// The same of one person or more.
+    ///
+    /// # Errors
+    /// As [`FaceSet::from_folders`], but for one person only.
+    pub fn from_gallery(directory: &Path) -> Result<Self, Error> {
         let mut set = Self { people: Vec::new(), pictures: Vec::new(), identities: Vec::new() };
         for (person, folder) in entries(directory, is_folder)? {
             let pictures = entries(&folder, is_picture)?;
@@ -40,7 +48,7 @@ impl FaceSet {
             set.pictures.extend(pictures.into_iter().map(|(_, picture)| picture));
             set.people.push(shown(&person));
         }
-        set.of_several_people(directory)
+        if set.people.is_empty() { Err(Error::NoPeople { path: directory.to_owned() }) } else { Ok(set) }
     }
 
     /// The people of an LFW list, with pictures 1 to the listed number of each.

@@ -1,5 +1,7 @@
 //! Pictures decoded by several threads within a bound on memory.
 
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +11,9 @@ use crate::Error;
 use crate::decode::decode_reserved;
 
 /// Decodes pictures for several threads, which wait for each other rather than hold more than a limit of bytes together.
+///
+/// A thread that looks at a picture may be made to decode another one meanwhile, by a pool of threads that has it help out.
+/// Then it does not wait, since it may be the one that all others wait for: the limit is passed by that picture.
 #[derive(Debug)]
 pub struct PictureReader {
     budget: Budget,
@@ -51,6 +56,13 @@ struct Budget {
 struct Reservation<'a> {
     budget: &'a Budget,
     bytes: u64,
+    /// It ends on the thread that made it.
+    of_this_thread: PhantomData<*const ()>,
+}
+
+thread_local! {
+    /// How many reservations this thread has.
+    static RESERVATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Budget {
@@ -58,17 +70,18 @@ impl Budget {
         Self { limit, held: Mutex::new(0), released: Condvar::new() }
     }
 
-    /// Waits until `bytes` are free; `None` if they never can be.
+    /// Waits until `bytes` are free, unless this thread holds some already; `None` if they never can be.
     fn reserve(&self, bytes: u64) -> Option<Reservation<'_>> {
         if bytes > self.limit {
             return None;
         }
         let mut held = self.held();
-        while *held > self.limit - bytes {
+        while *held > self.limit - bytes && RESERVATIONS.get() == 0 {
             held = self.released.wait(held).unwrap_or_else(PoisonError::into_inner);
         }
         *held += bytes;
-        Some(Reservation { budget: self, bytes })
+        RESERVATIONS.set(RESERVATIONS.get() + 1);
+        Some(Reservation { budget: self, bytes, of_this_thread: PhantomData })
     }
 
     fn held(&self) -> MutexGuard<'_, u64> {
@@ -78,6 +91,7 @@ impl Budget {
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
+        RESERVATIONS.set(RESERVATIONS.get() - 1);
         *self.budget.held() -= self.bytes;
         self.budget.released.notify_all();
     }
@@ -86,6 +100,18 @@ impl Drop for Reservation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As a thread of a pool does that steals a task while it waits within another.
+    #[test]
+    fn who_holds_something_is_not_made_to_wait() {
+        let budget = Budget::new(100);
+        let outer = budget.reserve(80);
+        let inner = budget.reserve(50).expect("below the limit");
+        assert_eq!(*budget.held(), 130);
+        drop(inner);
+        drop(outer);
+        assert_eq!((*budget.held(), RESERVATIONS.get()), (0, 0));
+    }
 
     #[test]
     fn decoders_never_hold_more_than_the_budget() {

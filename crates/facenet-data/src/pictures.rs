@@ -32,12 +32,16 @@ pub fn pictures_below(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     // The next folder is the last one here.
     let mut folders = vec![(directory.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
-        pictures.extend(entries(&folder, is_picture)?.into_iter().map(|(_, path)| path));
-        let within = entries(&folder, |entry| Ok(entry.file_type()?.is_dir()))?;
+        let found = entries(&folder, |entry| Ok(is_picture(entry)? || entry.file_type()?.is_dir()))?;
+        let (within, files): (Vec<_>, Vec<_>) = found.into_iter().map(|(_, path)| path).partition(|path| {
+            // A link to a folder was not kept.
+            path.is_dir()
+        });
         if depth == MAX_DEPTH && !within.is_empty() {
             return Err(Error::TooDeep { path: folder, limit: MAX_DEPTH });
         }
-        folders.extend(within.into_iter().rev().map(|(_, path)| (path, depth + 1)));
+        pictures.extend(files);
+        folders.extend(within.into_iter().rev().map(|path| (path, depth + 1)));
     }
     Ok(pictures)
 }

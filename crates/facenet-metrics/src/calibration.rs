@@ -83,21 +83,39 @@ impl Calibration {
         self.threshold - odds.ln() / self.slope
     }
 
-    /// How likely it is that a probe shows each of N enrolled people, given its squared distance to the nearest picture of
-    /// each. It was as likely as not before that it shows any of them, and then each with the same probability; what is
-    /// missing to a sum of 1 is the probability that it shows nobody of them.
+    /// How likely it is that a probe shows each of N enrolled people, given its squared distances to the pictures of each. It
+    /// was as likely as not before that it shows any of them, and then each with the same probability; what is missing to a
+    /// sum of 1 is the probability that it shows nobody of them.
     ///
     /// ```text
-    /// P(i) = e_i / (N + Σ e_j),   e_i = exp(slope (threshold - d_i))
+    /// P(i) = e_i / (N + Σ e_j),   e_i = the mean of exp(slope (threshold - d)) over the distances d to person i
     /// ```
+    ///
+    /// The evidence is as if the probe had been taken on the occasion of one of a person's pictures, any of them, and of
+    /// nothing else that the pictures have in common. So many pictures of a person do not make strangers more likely to be
+    /// that person, as the nearest of them alone would.
+    ///
+    /// # Panics
+    /// If a person has no distance.
     #[must_use]
-    pub fn posteriors(&self, squared_distances: &[f64]) -> Vec<f64> {
-        let evidence: Vec<f64> = squared_distances.iter().map(|&distance| self.log_odds(distance)).collect();
+    #[track_caller]
+    pub fn posteriors(&self, people: &[Vec<f64>]) -> Vec<f64> {
+        let evidence: Vec<f64> = people.iter().map(|distances| self.mean_evidence(distances)).collect();
         let nobody = (evidence.len() as f64).ln();
         // Divided by the largest term, none overflows, and the sum is 1 at least.
         let largest = evidence.iter().copied().fold(nobody, f64::max);
         let sum = (nobody - largest).exp() + evidence.iter().map(|term| (term - largest).exp()).sum::<f64>();
         evidence.iter().map(|term| (term - largest).exp() / sum).collect()
+    }
+
+    /// The logarithm of the mean of `exp(log odds)`.
+    #[track_caller]
+    fn mean_evidence(&self, squared_distances: &[f64]) -> f64 {
+        let nearest = squared_distances.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(!squared_distances.is_empty(), "a person has a picture");
+        let largest = self.log_odds(nearest);
+        let sum: f64 = squared_distances.iter().map(|&distance| (self.log_odds(distance) - largest).exp()).sum();
+        largest + (sum / squared_distances.len() as f64).ln()
     }
 
     fn log_odds(&self, squared_distance: f64) -> f64 {

@@ -118,13 +118,13 @@ proptest! {
         // Weighed by the priors: 1/2 for nobody, 1/2N for each.
         let nobody = 0.5;
         let all = nobody + distances.iter().map(|&distance| odds(distance) / (2.0 * people)).sum::<f64>();
-        let posteriors = calibration.posteriors(&distances);
+        let posteriors = calibration.posteriors(&distances.iter().map(|&distance| vec![distance]).collect::<Vec<_>>());
         prop_assert_eq!(posteriors.len(), distances.len());
         for (&distance, &posterior) in distances.iter().zip(&posteriors) {
             prop_assert!((posterior - odds(distance) / (2.0 * people) / all).abs() < 1e-12);
         }
         prop_assert!((posteriors.iter().sum::<f64>() + nobody / all - 1.0).abs() < 1e-12);
-        let one = calibration.posteriors(&[1.3]);
+        let one = calibration.posteriors(&[vec![1.3]]);
         prop_assert!((one[0] - calibration.probability(1.3)).abs() < 1e-12);
     }
 
@@ -190,10 +190,15 @@ fn what_can_not_be_calibrated() {
 fn extreme_numbers() {
     let steep = Calibration { threshold: 1.0, slope: 1e6 };
     assert_eq!([0.0, 1.0, 4.0].map(|distance| steep.probability(distance)), [1.0, 0.5, 0.0]);
-    assert_eq!(steep.posteriors(&[0.0, 0.0, 4.0]), [0.5, 0.5, 0.0]);
-    assert_eq!(steep.posteriors(&[4.0, 4.0]), [0.0, 0.0]);
-    assert_eq!(steep.posteriors(&[1.0, 1.0, 1.0]), [1.0 / 6.0; 3]);
+    assert_eq!(steep.posteriors(&[vec![0.0], vec![0.0], vec![4.0]]), [0.5, 0.5, 0.0]);
+    assert_eq!(steep.posteriors(&[vec![4.0], vec![4.0]]), [0.0, 0.0]);
+    assert_eq!(steep.posteriors(&[vec![1.0], vec![1.0], vec![1.0]]), [1.0 / 6.0; 3]);
     assert!(steep.posteriors(&[]).is_empty());
+    // One picture of two is half of the evidence.
+    let two = Calibration { threshold: 1.0, slope: 2.0 };
+    let evidence = |distance: f64| (2.0 * (1.0 - distance)).exp();
+    let mean = (evidence(0.2) + evidence(1.9)) / 2.0;
+    assert!((two.posteriors(&[vec![0.2, 1.9]])[0] - mean / (1.0 + mean)).abs() < 1e-12);
 }
 
 #[test]

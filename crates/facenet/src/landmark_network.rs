@@ -84,14 +84,16 @@ struct Face {
 }
 
 impl LandmarkNetwork {
-    /// Of a network without embeddings that puts out ten numbers, x and y of each point as shares of width and height.
+    /// Of a network for square pictures, without embeddings, that puts out ten numbers: x and y of each point as shares of
+    /// the side.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLandmarks`] if it puts out something else.
+    /// [`Error::NoLandmarks`] if it is another one.
     pub fn new(network: &Network<f32>) -> Result<Self, Error> {
         let description = network.description();
-        if description.embedding.is_some() || network.plan().dimension() != 10 {
+        let [height, width] = description.input;
+        if description.embedding.is_some() || network.plan().dimension() != 10 || height != width {
             return Err(Error::NoLandmarks { network: description.name.clone() });
         }
         Ok(Self { network: FrozenNetwork::new(network) })
@@ -139,7 +141,10 @@ impl LandmarkNetwork {
             let found = self.points(picture, &parts).into_iter().zip(candidates);
             let moved = found.filter_map(|(points, (_, before))| {
                 let restless = before.is_some_and(|before| movement(&before, &points) > RESTLESS);
-                let part = Part::around(&points).filter(|part| !restless && part.lies_in(picture))?;
+                let part = Part::around(&points).filter(|part| part.fits(picture))?;
+                if restless || !lie_in(&points, picture) {
+                    return None;
+                }
                 Some((part, Some(points)))
             });
             candidates = moved.collect();
@@ -170,13 +175,13 @@ impl LandmarkNetwork {
     /// The points that the network puts on parts of a picture.
     fn points(&self, picture: ArrayView3<'_, u8>, parts: &[Part]) -> Vec<Points> {
         let description = self.network.description();
-        let [height, width] = description.input;
+        let [side, _] = description.input;
         let mut workspace = self.network.workspace();
         let mut points = Vec::with_capacity(parts.len());
         for parts in parts.chunks(32) {
-            let mut faces = Array4::zeros((parts.len(), height, width, 3));
+            let mut faces = Array4::zeros((parts.len(), side, side, 3));
             for (part, mut face) in parts.iter().zip(faces.outer_iter_mut()) {
-                face.assign(&warp(picture, &part.pixels([height, width]), [height, width]));
+                face.assign(&warp(picture, &part.pixels(side), [side; 2]));
             }
             let mut x = Array4::zeros(faces.dim());
             description.preprocessing.apply(faces.view(), x.view_mut());
@@ -210,12 +215,10 @@ impl Part {
         self.0.apply([0.5; 2])
     }
 
-    /// Its middle is in the picture, and its side neither too small nor much larger.
-    fn lies_in(&self, picture: ArrayView3<'_, u8>) -> bool {
-        let [height, width] = [picture.dim().0 as f64, picture.dim().1 as f64];
-        let [x, y] = self.middle();
-        let side = self.side();
-        (0.0..width).contains(&x) && (0.0..height).contains(&y) && side >= LEAST_SIDE && side <= 1.5 * height.min(width)
+    /// Its side is neither too small nor much larger than the picture.
+    fn fits(&self, picture: ArrayView3<'_, u8>) -> bool {
+        let shorter = picture.dim().0.min(picture.dim().1) as f64;
+        (LEAST_SIDE..=1.5 * shorter).contains(&self.side())
     }
 
     /// Shifted by shares of its side, and widened.
@@ -225,10 +228,10 @@ impl Part {
         Self(map.expect("a part has a side"))
     }
 
-    /// From the pixels of the network's input to those of the picture.
-    fn pixels(&self, [height, width]: [usize; 2]) -> Similarity {
-        let (right, lower) = (width as f64 - 0.5, height as f64 - 0.5);
-        let map = Similarity::nearest(&[[-0.5; 2], [right, lower]], &[self.0.apply([0.0; 2]), self.0.apply([1.0; 2])]);
+    /// From the pixels of the network's input, of so many a side, to those of the picture.
+    fn pixels(&self, side: usize) -> Similarity {
+        let corners = [[-0.5; 2], [side as f64 - 0.5; 2]];
+        let map = Similarity::nearest(&corners, &[self.0.apply([0.0; 2]), self.0.apply([1.0; 2])]);
         map.expect("a part has a side")
     }
 }
@@ -245,13 +248,23 @@ impl Face {
     }
 }
 
+fn mean(points: &Points) -> [f64; 2] {
+    [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / 5.0)
+}
+
+/// Whether the middle of points is in a picture.
+fn lie_in(points: &Points, picture: ArrayView3<'_, u8>) -> bool {
+    let [x, y] = mean(points);
+    (0.0..picture.dim().1 as f64 - 1.0).contains(&x) && (0.0..picture.dim().0 as f64 - 1.0).contains(&y)
+}
+
 /// How far points are from others on average, in units of their own spread:
 ///
 /// ```text
 /// sqrt(Σ |p_i - q_i|² / Σ |p_i - mean p|²)
 /// ```
 fn movement(points: &Points, others: &Points) -> f64 {
-    let mean = [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / 5.0);
+    let mean = mean(points);
     let square = |one: &[f64; 2], other: &[f64; 2]| (one[0] - other[0]).powi(2) + (one[1] - other[1]).powi(2);
     let spread: f64 = points.iter().map(|point| square(point, &mean)).sum();
     let moved: f64 = points.iter().zip(others).map(|(point, other)| square(point, other)).sum();

@@ -42,15 +42,15 @@ pub use evaluation::{
 };
 pub use facenet_metrics::Calibration;
 pub use facenet_network::Checkpoint;
-pub use gallery::{Candidate, Gallery};
+pub use gallery::{Gallery, Identification, Likely};
 pub use gradient_check::gradient_checks;
 pub use history::{History, HistoryPoint};
 pub use landmark_network::{LandmarkNetwork, SeenFaces};
 pub use mirror_average::MirrorAverage;
 pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw, evaluate_pair_list};
 pub use portrait::{
-    Doubt, EmbeddedPortraits, EmbeddingCache, Portrait, PortraitEmbedder, PortraitFraming, PortraitLandmarks,
-    PortraitReader, UnreadPicture, write_embeddings,
+    Doubt, EmbeddedPortraits, Portrait, PortraitEmbedder, PortraitFraming, PortraitLandmarks, PortraitReader,
+    UnreadPicture, write_embeddings,
 };
 pub use progress::{Observer, Progress};
 pub use provenance::Provenance;

@@ -10,7 +10,6 @@ use std::fmt;
 use facenet_data::Landmarks;
 use serde::Serialize;
 
-pub use cache::EmbeddingCache;
 pub use embedder::{EmbeddedPortraits, PortraitEmbedder, UnreadPicture};
 pub use files::write_embeddings;
 pub use reader::{PortraitLandmarks, PortraitReader};

@@ -64,8 +64,8 @@ fn everybody_is_on_it() {
     let names = ["ann/1.jpg", "ann/\"><img src=x>.jpg", "50% é?.jpg", "b/2.jpg", "b/3.jpg"];
     let pictures: Vec<SheetPicture> = names
         .iter()
-        .zip([1, 1, 2, 1, 0])
-        .map(|(name, faces)| picture(&path, (*name).to_owned(), Some(faces)))
+        .zip([None, None, Some(2), None, Some(0)])
+        .map(|(name, faces)| picture(&path, (*name).to_owned(), faces))
         .collect();
     let unread = [("broken <i>.png".to_owned(), "no picture".to_owned())];
     let html = html(&pictures, &[vec![0, 1, 2], vec![3], vec![4]], &unread);

@@ -72,13 +72,13 @@ fn a_picture_is_embedded_once_and_known_by_what_it_holds() {
     assert_eq!(again.embeddings.row(1), first.embeddings.row(3));
     assert_eq!(again.embeddings.row(2), first.embeddings.row(0));
     // What was new then is there now; the same without a cache.
-    let third = embed(&network(1), None, &cache, &[new.clone()]);
+    let third = embed(&network(1), None, &cache, std::slice::from_ref(&new));
     assert_eq!((third.cached, third.embeddings.row(0)), (1, again.embeddings.row(0)));
     let mut alone = PortraitEmbedder::new(&network(1), None, None, Crop::Whole, None).unwrap();
-    assert_eq!(alone.embed(&[new.clone()], &|_| ()).unwrap().embeddings, third.embeddings);
+    assert_eq!(alone.embed(std::slice::from_ref(&new), &|_| ()).unwrap().embeddings, third.embeddings);
 
     // Another network, and another part of the picture, are others.
-    let other = embed(&network(2), None, &cache, &[new.clone()]);
+    let other = embed(&network(2), None, &cache, std::slice::from_ref(&new));
     assert_eq!(other.cached, 0);
     assert_ne!(other.embeddings, third.embeddings);
     let mut middle =
@@ -92,7 +92,7 @@ fn listed_landmarks_align_and_belong_to_what_is_kept() {
     let cache = folder.path().join("cache");
     let paths = pictures(folder.path());
     let list = folder.path().join("landmarks.txt");
-    let read = || Some(PortraitLandmarks::read(&list).unwrap());
+    let read = || Some(PortraitLandmarks::read(&list, &[]).unwrap());
     fs::write(&list, "a.ppm 15 20 35 20 25 30 17 42 33 42\ne.ppm 900 900 950 900 920 950 905 990 945 990\n").unwrap();
     let listed = embed(&network(1), read(), &cache, &paths[..2]);
     assert_eq!(
@@ -109,6 +109,13 @@ fn listed_landmarks_align_and_belong_to_what_is_kept() {
     assert_eq!((kept.cached, &kept.portraits), (2, &listed.portraits));
     fs::write(&list, "a.ppm 16 20 35 20 25 30 17 42 33 42\n").unwrap();
     assert_eq!(embed(&network(1), read(), &cache, &paths[..1]).cached, 0);
+    // Paths may begin in the folder of the pictures instead of the list's.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let far = elsewhere.path().join("list.txt");
+    fs::copy(&list, &far).unwrap();
+    let listed = |folders: &[&Path]| PortraitLandmarks::read(&far, folders).unwrap().get(&paths[0]);
+    assert_eq!(listed(&[]), None);
+    assert_eq!(listed(&[folder.path()]).unwrap().0[0], [16.0, 20.0]);
     // Landmarks outside of the picture.
     fs::write(&list, "e.ppm 900 900 950 900 920 950 905 990 945 990\n").unwrap();
     let outside = embed(&network(1), read(), &cache, &paths[3..4]);
@@ -147,14 +154,17 @@ fn a_damaged_cache_is_named() {
 }
 
 #[test]
-fn a_network_that_cannot_embed_names_the_picture() {
+fn a_picture_without_a_finite_embedding_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let paths = pictures(folder.path());
     let mut broken = network(1);
     broken.parameters.values.fill(f32::NAN);
     let mut embedder = PortraitEmbedder::new(&broken, None, None, Crop::Whole, None).unwrap();
-    let error = embedder.embed(&paths[1..], &|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::NotFinitePicture { path } if *path == paths[1]), "{error}");
+    let portraits = embedder.embed(&paths, &|_| ()).unwrap();
+    assert!(portraits.pictures.is_empty());
+    let unread: Vec<_> = portraits.unread.iter().map(|unread| &unread.path).collect();
+    assert!(unread.into_iter().eq(&paths), "in their order");
+    assert!(matches!(&portraits.unread[1].error, Error::NotFinitePicture { path } if *path == paths[1]));
 }
 
 #[test]
@@ -163,8 +173,7 @@ fn files_for_other_programs_hold_names_of_any_kind() {
     let paths = pictures(folder.path());
     let mut embedder = PortraitEmbedder::new(&network(1), None, None, Crop::Whole, None).unwrap();
     let portraits = embedder.embed(&paths, &|_| ()).unwrap();
-    let description = embedder.description();
-    let files = write_embeddings(folder.path(), &portraits, folder.path(), description, true).unwrap();
+    let files = write_embeddings(folder.path(), &portraits, folder.path(), &embedder, true).unwrap();
     assert_eq!(files.len(), 3);
     let index = fs::read_to_string(&files[1]).unwrap();
     let lines: Vec<&str> = index.lines().collect();
@@ -186,7 +195,7 @@ fn a_face_is_cut_out_again_as_it_was() {
     let paths = pictures(folder.path());
     let list = folder.path().join("landmarks.txt");
     fs::write(&list, "a.ppm 15 20 35 20 25 30 17 42 33 42\n").unwrap();
-    let list = Some(PortraitLandmarks::read(&list).unwrap());
+    let list = Some(PortraitLandmarks::read(&list, &[]).unwrap());
     let embedder = PortraitEmbedder::new(&network(1), None, list, Crop::Whole, None).unwrap();
     for path in &paths[..2] {
         let picture: Array3<u8> = facenet_data::read_picture(path).unwrap();

@@ -12,7 +12,7 @@ use super::{Portrait, PortraitFraming};
 use crate::checkpoint_file::{hexadecimal, read_whole};
 use crate::{Error, write_atomically};
 
-/// Embeddings that were made before, on disk: by what their pictures hold, so that a picture may be moved or renamed.
+/// Embeddings that were made before, on the disk: by what their pictures hold, so that a picture may be moved or renamed.
 ///
 /// There is a folder for each way of making embeddings: network, weights, alignment. In it each file holds those of some
 /// pictures, in safetensors: a tensor for each, called by the SHA-256 of the picture's file and its listed landmarks.
@@ -24,7 +24,7 @@ use crate::{Error, write_atomically};
 /// Files are only ever added, each whole or not at all, so that several programs may use one cache and nothing is lost when
 /// one of them is stopped.
 #[derive(Debug)]
-pub struct EmbeddingCache {
+pub(super) struct EmbeddingCache {
     folder: PathBuf,
     dimension: usize,
     entries: BTreeMap<String, CachedPortrait>,
@@ -48,7 +48,7 @@ impl EmbeddingCache {
     /// # Errors
     ///
     /// If the folder or a file in it can't be read, or a file is damaged.
-    pub fn open(folder: &Path, fingerprint: &str, dimension: usize) -> Result<Self, Error> {
+    pub(super) fn open(folder: &Path, fingerprint: &str, dimension: usize) -> Result<Self, Error> {
         let folder = folder.join(hexadecimal(Sha256::new_with_prefix(fingerprint)).split_at(16).0);
         let failed = |source| Error::Read { path: folder.clone(), source };
         let mut entries = BTreeMap::new();
@@ -57,11 +57,12 @@ impl EmbeddingCache {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
-        for file in files.into_iter().flatten() {
-            let path = file.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "safetensors") {
-                entries.append(&mut read(&path, dimension)?);
-            }
+        let paths = files.into_iter().flatten().map(|file| Ok(file.map_err(failed)?.path()));
+        let mut paths: Vec<PathBuf> = paths.collect::<Result<_, Error>>()?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+        paths.sort();
+        for path in paths {
+            entries.append(&mut read(&path, dimension)?);
         }
         Ok(Self { folder, dimension, entries })
     }
@@ -89,7 +90,7 @@ impl EmbeddingCache {
 
 /// The name of a picture's embedding: of the bytes of its file and the landmarks that are listed for it.
 pub(super) fn key(bytes: &[u8], listed: Option<Landmarks>) -> String {
-    let mut hash = Sha256::new_with_prefix(bytes);
+    let mut hash = Sha256::new_with_prefix(Sha256::digest(bytes));
     for coordinate in listed.iter().flat_map(|landmarks| landmarks.0.as_flattened()) {
         hash.update(coordinate.to_le_bytes());
     }

@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 
 use facenet_data::{Crop, DEFAULT_MEMORY_LIMIT, Landmarks, PictureReader, read_picture_file};
 use facenet_network::{Description, Network};
-use ndarray::{Array2, Array3, Axis, stack};
+use ndarray::{Array2, Array3, ArrayView4, Axis, stack};
 use rayon::prelude::*;
 
-use super::cache::{CachedPortrait, key};
-use super::{EmbeddingCache, Portrait, PortraitLandmarks, PortraitReader};
+use super::cache::{CachedPortrait, EmbeddingCache, key};
+use super::{Portrait, PortraitLandmarks, PortraitReader};
 use crate::{Embed, Embedder, Error, LandmarkNetwork, Observer, Progress, network_sha256, weights_sha256};
 
 /// Pictures that are read and embedded together: the work of some seconds.
@@ -53,8 +53,9 @@ enum Step {
 }
 
 impl PortraitEmbedder {
-    /// Of a network. Faces are aligned by `landmark_list` and by `landmark_network` if the network has a template; the others
-    /// are the part `crop` of their pictures. Embeddings are kept in the folder `cache`.
+    /// Of a network. Faces are aligned by `landmark_list` and by `landmark_network` if the network has a template; otherwise
+    /// they are the part `crop` of their pictures, and `landmark_network` only counts them. Embeddings are kept in the folder
+    /// `cache`.
     ///
     /// # Errors
     ///
@@ -68,7 +69,6 @@ impl PortraitEmbedder {
     ) -> Result<Self, Error> {
         let embedder = Embedder::new(network)?;
         let template = network.description().preprocessing.template.map(Landmarks);
-        let landmark_network = landmark_network.filter(|_| template.is_some());
         // All that an embedding depends on beside the picture and its listed landmarks; the number is that of the method.
         let identity = |network: &Network<f32>, weights: &str| network_sha256(network.description()) + weights;
         let weights = weights_sha256(network);
@@ -110,7 +110,7 @@ impl PortraitEmbedder {
     ///
     /// # Errors
     ///
-    /// If an embedding is not finite, or the cache can't be written.
+    /// If the cache can't be written.
     pub fn embed(&mut self, pictures: &[PathBuf], progress: Observer<'_>) -> Result<EmbeddedPortraits, Error> {
         let dimension = self.embedder.dimension();
         let files = PictureReader::new(DEFAULT_MEMORY_LIMIT);
@@ -133,13 +133,13 @@ impl PortraitEmbedder {
                 })
                 .collect();
             let embedded = match faces.is_empty() {
-                true => Array2::zeros((0, dimension)),
+                true => Vec::new(),
                 false => {
                     let faces = stack(Axis(0), &faces).expect("faces of one size");
-                    self.embedder.embed(faces.view()).map_err(|error| named(error, paths, &steps))?
+                    self.embed_each(faces.view())?
                 }
             };
-            let mut embedded = embedded.outer_iter();
+            let mut embedded = embedded.into_iter();
             let mut new = BTreeMap::new();
             for (path, step) in paths.iter().zip(steps) {
                 let cached = match step {
@@ -152,7 +152,11 @@ impl PortraitEmbedder {
                         cached
                     }
                     Ok(Step::Face { key, portrait, .. }) => {
-                        let embedding = embedded.next().expect("an embedding of each face").to_vec();
+                        let Some(embedding) = embedded.next().expect("an embedding of each face, or none") else {
+                            let error = Error::NotFinitePicture { path: path.clone() };
+                            result.unread.push(UnreadPicture { path: path.clone(), error });
+                            continue;
+                        };
                         let cached = CachedPortrait { portrait, embedding };
                         new.insert(key, cached.clone());
                         cached
@@ -171,6 +175,20 @@ impl PortraitEmbedder {
         Ok(result)
     }
 
+    /// The embedding of each face, if it is finite.
+    fn embed_each(&self, faces: ArrayView4<'_, u8>) -> Result<Vec<Option<Vec<f32>>>, Error> {
+        match self.embedder.embed(faces) {
+            Ok(embeddings) => Ok(embeddings.outer_iter().map(|row| Some(row.to_vec())).collect()),
+            Err(Error::NotFiniteEmbedding { .. }) if faces.len_of(Axis(0)) == 1 => Ok(vec![None]),
+            // One of them: each alone gives the same numbers.
+            Err(Error::NotFiniteEmbedding { .. }) => {
+                let each = faces.axis_chunks_iter(Axis(0), 1).map(|face| self.embed_each(face));
+                Ok(each.collect::<Result<Vec<_>, Error>>()?.concat())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Looks a picture up, or cuts its face out.
     fn step(&self, files: &PictureReader, path: &Path) -> Result<Step, Error> {
         let bytes = read_picture_file(path)?;
@@ -180,15 +198,5 @@ impl PortraitEmbedder {
         }
         let (face, portrait) = files.decode(&bytes, path, |picture| self.reader.read(picture, path))??;
         Ok(Step::Face { key, portrait, face })
-    }
-}
-
-/// The error with the picture instead of a row among those that had to be embedded.
-fn named(error: Error, paths: &[PathBuf], steps: &[Result<Step, Error>]) -> Error {
-    let Error::NotFiniteEmbedding { row } = error else { return error };
-    let mut embedded = paths.iter().zip(steps).filter(|(_, step)| matches!(step, Ok(Step::Face { .. })));
-    match embedded.nth(row) {
-        Some((path, _)) => Error::NotFinitePicture { path: path.clone() },
-        None => error,
     }
 }

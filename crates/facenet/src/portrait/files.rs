@@ -2,17 +2,21 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use facenet_data::shown;
-use facenet_network::Description;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::EmbeddedPortraits;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{EmbeddedPortraits, PortraitEmbedder};
+use crate::checkpoint_file::hexadecimal;
 use crate::{Error, write_atomically};
 
 /// Writes embeddings to a folder for other programs, and says which files that are.
 ///
 /// ```text
-/// embeddings.safetensors   the tensor `embeddings` [n, dimension] in F32, the name of the network as metadata
+/// embeddings.safetensors   the tensor `embeddings` [n, dimension] in F32; as its metadata `origin`, in TOML, the network, the hash
+///                          of its weights and that of the index that belongs to it
 /// index.csv                row, picture, framing, faces, doubt, and x and y of the five points in pixels
 /// embeddings.csv           picture, and the numbers of its embedding; if asked for
 /// ```
@@ -26,17 +30,26 @@ pub fn write_embeddings(
     out: &Path,
     portraits: &EmbeddedPortraits,
     folder: &Path,
-    network: &Description,
+    embedder: &PortraitEmbedder,
     csv: bool,
 ) -> Result<Vec<PathBuf>, Error> {
     let embeddings = portraits.embeddings.as_standard_layout();
     let bytes: Vec<u8> = embeddings.iter().flat_map(|value| value.to_le_bytes()).collect();
     let tensor = TensorView::new(Dtype::F32, embeddings.shape().to_vec(), &bytes).expect("four bytes for each number");
-    let metadata = [("network".to_owned(), network.name.clone())].into_iter().collect();
+    let mut rows = Vec::new();
+    index(&mut rows, portraits, folder).map_err(|source| Error::Write { path: out.join("index.csv"), source })?;
+    let origin = Origin {
+        network: &embedder.description().name,
+        weights_sha256: embedder.weights_sha256(),
+        index_sha256: hexadecimal(Sha256::new_with_prefix(&rows)),
+    };
+    // One entry, since those of a map come in any order.
+    let origin = toml::to_string(&origin).expect("three texts, which TOML can express");
+    let metadata = [("origin".to_owned(), origin)].into_iter().collect();
     let safetensors = safetensors::serialize([("embeddings", tensor)], Some(metadata)).expect("one tensor");
     let mut files = vec![out.join("embeddings.safetensors"), out.join("index.csv")];
     write_atomically(&files[0], |file| file.write_all(&safetensors))?;
-    write_atomically(&files[1], |file| index(file, portraits, folder))?;
+    write_atomically(&files[1], |file| file.write_all(&rows))?;
     if csv {
         let path = out.join("embeddings.csv");
         write_atomically(&path, |file| table(file, portraits, folder))?;
@@ -45,9 +58,18 @@ pub fn write_embeddings(
     Ok(files)
 }
 
-/// The name of a picture within its folder, as text.
+/// What embeddings belong to.
+#[derive(Serialize)]
+struct Origin<'a> {
+    network: &'a str,
+    weights_sha256: &'a str,
+    index_sha256: String,
+}
+
+/// The name of a picture within its folder; what is no text in it is escaped.
 fn name_within(picture: &Path, folder: &Path) -> String {
-    shown(picture.strip_prefix(folder).unwrap_or(picture))
+    let name = picture.strip_prefix(folder).unwrap_or(picture);
+    name.to_str().map_or_else(|| shown(name), str::to_owned)
 }
 
 fn index(file: &mut dyn Write, portraits: &EmbeddedPortraits, folder: &Path) -> io::Result<()> {

@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use facenet_data::{Crop, LandmarkList, Landmarks, align};
@@ -21,31 +22,39 @@ pub struct PortraitReader {
     pub landmark_list: Option<PortraitLandmarks>,
 }
 
-/// A list of landmarks whose paths begin in the folder that it lies in.
+/// A list of landmarks whose paths begin in the folder that it lies in, or in folders of pictures.
 #[derive(Clone, Debug)]
 pub struct PortraitLandmarks {
     list: LandmarkList,
-    folder: PathBuf,
+    folders: Vec<PathBuf>,
 }
 
 impl PortraitLandmarks {
-    /// Reads a list.
+    /// Reads a list; `folders` are those with the pictures.
     ///
     /// # Errors
     ///
     /// If it can't be read, or is none.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: &Path, folders: &[&Path]) -> Result<Self, Error> {
         let list = LandmarkList::read(path)?;
-        let absolute = std::path::absolute(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { list, folder })
+        let own = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folders = folders.iter().copied().chain([own]).filter_map(|folder| fs::canonicalize(folder).ok());
+        Ok(Self { list, folders: folders.collect() })
+    }
+
+    /// The list's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.list.path
     }
 
     /// The landmarks of a picture, if it has a line.
     #[must_use]
     pub fn get(&self, picture: &Path) -> Option<Landmarks> {
-        let absolute = std::path::absolute(picture).ok()?;
-        self.list.get(absolute.strip_prefix(&self.folder).ok()?)
+        // The picture itself may be a link; the folders on the way to it are what they point at.
+        let parent = picture.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let path = fs::canonicalize(parent).ok()?.join(picture.file_name()?);
+        self.folders.iter().find_map(|folder| self.list.get(path.strip_prefix(folder).ok()?))
     }
 }
 
@@ -69,15 +78,16 @@ impl PortraitReader {
             (Some(landmarks), ..) => {
                 Portrait { framing: PortraitFraming::LandmarkList, landmarks: Some(landmarks), faces: None }
             }
-            (None, Some(_), Some(network)) => {
+            (None, template, Some(network)) => {
                 let seen = network.find(picture);
-                let framing = match seen.landmarks {
+                let landmarks = seen.landmarks.filter(|_| template.is_some());
+                let framing = match landmarks {
                     Some(_) => PortraitFraming::LandmarkNetwork,
                     None => PortraitFraming::CenterCrop,
                 };
-                Portrait { framing, landmarks: seen.landmarks, faces: Some(seen.count) }
+                Portrait { framing, landmarks, faces: Some(seen.count) }
             }
-            _ => Portrait { framing: PortraitFraming::CenterCrop, landmarks: None, faces: None },
+            (None, _, None) => Portrait { framing: PortraitFraming::CenterCrop, landmarks: None, faces: None },
         };
         Ok((self.cut(picture, &found, path)?, found))
     }

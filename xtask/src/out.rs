@@ -1,3 +1,5 @@
+//! New folders for results: whole or not there, and nothing that exists is written over.
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -7,6 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use facenet::Error;
 use facenet_data::shown;
 use tempfile::{Builder, TempDir};
+
+use crate::arguments::workspace;
+use crate::file_names::safe;
 
 /// Where a new folder goes. It is made hidden beside that place and gets its name when it is whole.
 #[derive(Debug)]
@@ -43,6 +48,17 @@ impl Out {
             Err(source) => bail!(Error::Write { path: path.to_owned(), source }),
         }
         Ok(out)
+    }
+
+    /// The folder that was asked for, else a numbered one in `runs/<command>` that is called as the folder of pictures.
+    pub fn new_folder(given: Option<&Path>, command: &str, pictures: &Path) -> Result<Self> {
+        match given {
+            Some(out) => Self::given(out, pictures),
+            None => {
+                let name = pictures.file_name().map_or_else(|| "pictures".to_owned(), |name| safe(Path::new(name)));
+                Self::numbered(&workspace().join("runs").join(command).join(name), pictures)
+            }
+        }
     }
 
     /// The first folder that is free of `path`, `path-2` and so on.

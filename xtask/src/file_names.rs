@@ -1,3 +1,5 @@
+//! Names of files that are made of paths.
+
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use facenet_data::shown;
 const LONGEST: usize = 200;
 
 /// A name for each of some paths below a folder, so that all can lie in one folder: their parts with ` - ` between them, no
-/// two alike, not even but for case, and valid on every common system.
+/// two alike, not even but for case, and without letters that a common system forbids.
 pub fn file_names<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<String> {
     let mut taken = HashSet::new();
     // How many names began like this one: of thousands of equal ones each is found at once.
