@@ -13,6 +13,8 @@ use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
 use super::image::Image;
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{LANES, Lanes, Portable};
@@ -242,6 +244,9 @@ fn run(level: Level, job: &Job<'_>) {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { chunk_avx2(job, pixels, panels, rows) },
+            // SAFETY: every processor of this architecture has it; and as below.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { chunk::<Neon, 6, 1>(job, pixels, panels, rows) },
             // SAFETY: `chunk` asks for nothing that a `Job` doesn't hold.
             _ => unsafe { chunk::<Portable, 4, 1>(job, pixels, panels, rows) },
         });

@@ -11,6 +11,8 @@ use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
 use super::image::Image;
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{LANES, Lanes, Portable};
@@ -118,6 +120,9 @@ pub(super) fn backward_weight(
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { group_avx2(&job, group, pixels, target, rows) },
+            // SAFETY: every processor of this architecture has it; and as below.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { sum_group::<Neon, 6, 1>(&job, group, pixels, target, rows) },
             // SAFETY: `target` is this task's.
             _ => unsafe { sum_group::<Portable, 4, 1>(&job, group, pixels, target, rows) },
         });
