@@ -21,9 +21,28 @@ use serde::Serialize;
 use crate::arguments::{print, set_threads};
 use crate::network_choice::NetworkChoice;
 
+mod layers;
+
 /// The arguments of the command.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    whole: Whole,
+}
+
+/// What else is timed than the network as a whole.
+#[derive(clap::Subcommand)]
+enum What {
+    /// Each layer of the passes that embed
+    Layers(layers::Arguments),
+}
+
+/// A network, and how it is timed as a whole.
+#[derive(clap::Args)]
+struct Whole {
     /// The network, with batch normalisation if it says nothing else
     #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), default_value = "nn4_small2")]
     network: NetworkChoice,
@@ -72,14 +91,19 @@ struct Report {
 
 /// Times the network on faces that are in memory already.
 pub fn command(arguments: &Arguments) -> Result<()> {
+    match &arguments.what {
+        None => whole(&arguments.whole),
+        Some(What::Layers(arguments)) => layers::command(arguments),
+    }
+}
+
+fn whole(arguments: &Whole) -> Result<()> {
     ensure!((0.0..=3600.0).contains(&arguments.seconds), "--seconds is a time of at most an hour");
     set_threads(arguments.threads)?;
     let description = with_batch_normalization(arguments.network.description()?)?;
     let batch = arguments.batch as usize;
     let network: Network<f32> = Network::new(description, Initializer::HeNormal, 0)?;
-    let [height, width] = network.plan().input();
-    let mut generator = ChaCha8Rng::seed_from_u64(0);
-    let x = Array4::random_using((batch, height, width, 3), StandardNormal, &mut generator);
+    let x = faces(&network, batch);
     let (name, multiply_adds) = (network.description().name.clone(), network.plan().multiply_adds());
     let seconds = arguments.seconds;
     let times = match arguments.mode {
@@ -112,6 +136,13 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         runs: times.runs,
     };
     print(arguments.json, &report, &text(&report)?)
+}
+
+/// Numbers as preprocessing might make them.
+fn faces(network: &Network<f32>, batch: usize) -> Array4<f32> {
+    let [height, width] = network.plan().input();
+    let mut generator = ChaCha8Rng::seed_from_u64(0);
+    Array4::random_using((batch, height, width, 3), StandardNormal, &mut generator)
 }
 
 /// The published networks are compared with batch normalisation after every product.
