@@ -133,6 +133,44 @@ fn wrong_use_ends_with_two() {
 }
 
 #[test]
+fn a_network_is_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("tiny.toml"),
+        r#"
+name = "tiny"
+input = [20, 20]
+embedding = 8
+normalization = "bias"
+layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, { layer = "global_average_pool" }]
+"#,
+    )
+    .unwrap();
+    for mode in ["infer", "train"] {
+        let bench = ["bench", "--network", "tiny.toml", "--mode", mode, "--batch", "9", "--threads", "2", "--seconds", "0"];
+        let result = json(folder.path(), &bench);
+        let numbers = [("program", json!("facenet")), ("network", json!("tiny")), ("mode", json!(mode))];
+        for (name, expected) in numbers.into_iter().chain([("batch", json!(9)), ("threads", json!(2)), ("runs", json!(5))]) {
+            assert_eq!(result[name], expected, "{name}: {result}");
+        }
+        for name in ["images_per_second", "cpu_seconds_per_image", "gflops_per_cpu_second"] {
+            assert!(result[name].as_f64().is_some_and(|number| number >= 0.0), "{name}: {result}");
+        }
+        assert!(result["best_images_per_second"].as_f64() >= result["images_per_second"].as_f64(), "{result}");
+        let text = done(folder.path(), &bench);
+        assert!(text.contains("images per second") && text.contains("9 at a time on 2 threads"), "{text}");
+    }
+    let layers = ["bench", "layers", "--network", "tiny.toml", "--batch", "2", "--passes", "3"];
+    let result = json(folder.path(), &layers);
+    let names: Vec<&str> = result["layers"].as_array().unwrap().iter().map(|row| row["layer"].as_str().unwrap()).collect();
+    assert_eq!(names.iter().map(|name| name.split(' ').next().unwrap()).collect::<Vec<_>>(), ["first", "global_average_pool", "embedding"]);
+    let shares: f64 = result["layers"].as_array().unwrap().iter().map(|row| row["share_of_time"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{result}");
+    assert!(result["peak_gflops"].as_f64().unwrap() > 0.1, "{result}");
+    assert!(done(folder.path(), &layers).contains("of the peak"));
+}
+
+#[test]
 fn gradients_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let result = json(folder.path(), &["gradcheck"]);

@@ -5,6 +5,7 @@
 //! that is plain. Exit codes: 0 done, 1 failed, 2 wrong use.
 
 mod arguments;
+mod bench;
 mod cluster;
 mod command_line;
 mod download;
@@ -68,6 +69,8 @@ enum Command {
     Identify(identify::Arguments),
     /// Turn the weights of another program into a checkpoint
     Import(import::Arguments),
+    /// Time a network: passes that embed, or steps of training
+    Bench(bench::Arguments),
     /// Compare every hand-written gradient with central differences
     Gradcheck(gradcheck::Arguments),
 }
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::command(&arguments),
         Command::Identify(arguments) => identify::command(&arguments),
         Command::Import(arguments) => import::command(&arguments),
+        Command::Bench(arguments) => bench::command(&arguments),
         Command::Gradcheck(arguments) => gradcheck::command(&arguments),
     };
     match result {

@@ -25,6 +25,8 @@ use crate::{Description, Network};
 pub struct FrozenNetwork<T> {
     description: Description,
     operations: Vec<FrozenOperation<T>>,
+    /// The row of each operation in the plan's table.
+    operation_rows: Vec<usize>,
     /// Height, width and channels of each slot.
     slots: Vec<[usize; 3]>,
     /// The buffer of each slot.
@@ -70,15 +72,16 @@ impl<T: Scalar> FrozenNetwork<T> {
     #[must_use]
     pub fn new(network: &Network<T>) -> Self {
         let plan = network.plan();
-        let mut operations = Vec::new();
+        let (mut operations, mut operation_rows) = (Vec::new(), Vec::new());
         let mut rest = plan.operations.iter().peekable();
         while let Some(operation) = rest.next() {
+            operation_rows.push(plan.operation_rows[plan.operations.len() - rest.len() - 1]);
             operations.push(freeze(network, operation, &mut rest));
         }
         let output = plan.output.clone();
         let mut slots = plan.slots.clone();
         let buffers = share_buffers(&operations, &mut slots, output.slot);
-        Self { description: network.description().clone(), operations, slots, buffers, output }
+        Self { description: network.description().clone(), operations, operation_rows, slots, buffers, output }
     }
 
     /// What the network is.
@@ -115,6 +118,22 @@ impl<T: Scalar> FrozenNetwork<T> {
     /// If the faces have another size, or the workspace is that of another network.
     #[track_caller]
     pub fn forward<'w>(&self, x: ArrayView4<'_, T>, workspace: &'w mut FrozenWorkspace<T>) -> ArrayView2<'w, T> {
+        self.forward_observed(x, workspace, &mut |_| ())
+    }
+
+    /// The same; `done` is told after each operation the number of its row in [`Plan::rows`](crate::Plan::rows), to find out
+    /// where time goes.
+    ///
+    /// # Panics
+    ///
+    /// As [`FrozenNetwork::forward`].
+    #[track_caller]
+    pub fn forward_observed<'w>(
+        &self,
+        x: ArrayView4<'_, T>,
+        workspace: &'w mut FrozenWorkspace<T>,
+        done: &mut dyn FnMut(usize),
+    ) -> ArrayView2<'w, T> {
         let activations = &mut workspace.activations;
         let [height, width] = self.description.input;
         let (batch, rows_in, columns_in, colours) = x.dim();
@@ -122,7 +141,7 @@ impl<T: Scalar> FrozenNetwork<T> {
         assert!(activations.fit(&self.slots, &self.buffers), "the workspace is that of another network");
         activations.resize(batch);
         activations.view_mut(&Place { slot: INPUT, channels: 0..3 }).assign(&x);
-        for operation in &self.operations {
+        for (operation, &row) in self.operations.iter().zip(&self.operation_rows) {
             match operation {
                 FrozenOperation::Convolution { x, y, product } => {
                     let (x, y) = activations.read_write(x, y);
@@ -144,6 +163,7 @@ impl<T: Scalar> FrozenNetwork<T> {
                 }
                 FrozenOperation::WithoutParameters(operation) => forward_without_parameters(operation, activations),
             }
+            done(row);
         }
         rows(activations.view(&self.output))
     }

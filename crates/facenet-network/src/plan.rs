@@ -116,6 +116,8 @@ impl Row {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub(crate) operations: Vec<Operation>,
+    /// The row of each operation, by which its time is counted.
+    pub(crate) operation_rows: Vec<usize>,
     /// Height, width and channels of each slot.
     pub(crate) slots: Vec<[usize; 3]>,
     /// Where the result is.
@@ -170,6 +172,7 @@ impl Plan {
         let (builder, output) = Builder::build(description)?;
         Ok(Self {
             operations: builder.operations,
+            operation_rows: builder.operation_rows,
             slots: builder.slots,
             output,
             epsilon: description.batch_norm.epsilon,

@@ -4,12 +4,14 @@ mod image;
 mod indirect;
 mod lanes;
 mod naive;
+mod peak;
 mod tile;
 mod weight_gradient;
 
 use indirect::Write;
 pub(crate) use lanes::LANES;
 use ndarray::{ArrayView4, ArrayViewMut4};
+pub use peak::peak_multiply_adds_per_second;
 use rayon::prelude::*;
 
 use crate::packed::Epilogue;

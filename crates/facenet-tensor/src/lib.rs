@@ -35,7 +35,9 @@ pub use batch_norm::{batch_norm_backward, batch_norm_eval_backward, batch_norm_e
 pub use bias::{bias_backward, bias_forward};
 pub use channel_scale::{channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward};
 pub use concatenate::{channels, channels_mut};
-pub use convolution::{convolution_backward_input, convolution_backward_weight, convolution_forward};
+pub use convolution::{
+    convolution_backward_input, convolution_backward_weight, convolution_forward, peak_multiply_adds_per_second,
+};
 pub use depthwise::{depthwise_backward_input, depthwise_backward_weight, depthwise_forward};
 pub use dropout::{DropoutKey, dropout_backward, dropout_forward};
 pub use global_pool::{global_average_pool_backward, global_average_pool_forward};

@@ -26,6 +26,7 @@ impl Provenance {
         let now = Timestamp::now();
         let vectors = match level() {
             Level::Portable => "portable vectors",
+            Level::Neon => "NEON",
             Level::Avx2 => "AVX2",
             Level::Avx512 => "AVX-512",
         };

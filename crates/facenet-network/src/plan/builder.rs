@@ -24,6 +24,8 @@ struct Product {
 #[derive(Default)]
 pub(super) struct Builder {
     pub(super) operations: Vec<Operation>,
+    /// The row of each operation.
+    pub(super) operation_rows: Vec<usize>,
     pub(super) slots: Vec<[usize; 3]>,
     activations: usize,
     pub(super) parameters: ParameterTable,
@@ -66,6 +68,7 @@ impl Builder {
         let x = builder.fully_connected(&embedding, x, dimension)?;
         let y = builder.slot([1, 1, dimension])?;
         builder.operations.push(Operation::L2Normalize { x, y: y.clone() });
+        builder.operation_rows.push(builder.rows.len() - 1);
         Ok((builder, y))
     }
 
@@ -209,6 +212,8 @@ impl Builder {
             }
         }
         let bias_additions = if biases > 0 { output.iter().product() } else { 0 };
+        // Those since the last row.
+        self.operation_rows.resize(self.operations.len(), self.rows.len());
         self.rows.push(Row { layer, output, weights, biases, parameters, multiply_adds, bias_additions });
     }
 

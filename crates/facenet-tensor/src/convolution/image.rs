@@ -25,6 +25,46 @@ impl Image<*const f32> {
         let (n, h, w, c) = view.dim();
         Self { pointer: view.as_ptr(), strides: [s[0], s[1], s[2]], shape: [n, h, w, c] }
     }
+
+    /// Copies the numbers under a kernel of `[height, width]` whose upper left corner lies at `[row, column]`, zeros for what is
+    /// outside: `[height][width][channels]`. Pixels that lie side by side in memory are copied together.
+    ///
+    /// # Safety
+    /// The image must be valid for its shape and strides.
+    ///
+    /// # Panics
+    /// If there is no such image, or the numbers are more or fewer than those under the kernel.
+    #[inline(always)]
+    pub unsafe fn gather(&self, image: usize, [row, column]: [isize; 2], kernel: [usize; 2], numbers: &mut [f32]) {
+        let [images, height, width, channels] = self.shape;
+        assert!(image < images && numbers.len() == kernel[0] * kernel[1] * channels, "numbers under a kernel");
+        let first = column.clamp(0, width as isize);
+        let last = (column + kernel[1] as isize).clamp(first, width as isize);
+        let before = ((first - column) as usize).min(kernel[1]) * channels;
+        let inside = (last - first) as usize * channels;
+        for (line, numbers) in numbers.chunks_exact_mut((kernel[1] * channels).max(1)).enumerate() {
+            let row = row + line as isize;
+            if inside == 0 || !(0..height as isize).contains(&row) {
+                numbers.fill(0.0);
+                continue;
+            }
+            numbers[..before].fill(0.0);
+            numbers[before + inside..].fill(0.0);
+            let numbers = &mut numbers[before..before + inside];
+            // SAFETY: the row is inside, and so are the columns from `first` to `last`.
+            unsafe {
+                let source = self.pointer.offset(self.offset(image, row as usize, first as usize));
+                if self.strides[2] == channels as isize {
+                    numbers.copy_from_slice(std::slice::from_raw_parts(source, inside));
+                } else {
+                    for (pixel, numbers) in numbers.chunks_exact_mut(channels).enumerate() {
+                        let source = source.offset(pixel as isize * self.strides[2]);
+                        numbers.copy_from_slice(std::slice::from_raw_parts(source, channels));
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Image<*mut f32> {

@@ -13,6 +13,8 @@ use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
 use super::image::Image;
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{LANES, Lanes, Portable};
@@ -47,6 +49,8 @@ struct Job<'a> {
     /// Source pixels per step of the grid.
     scale: [usize; 2],
     taps: Vec<Tap>,
+    /// The kernel whose taps these are, all of them and in order, if its inputs are to be gathered.
+    gathered: Option<[usize; 2]>,
     packed: &'a [f32],
     panel_length: usize,
     zeros: &'a [f32],
@@ -99,9 +103,23 @@ pub(super) fn forward(
     let grid = [output.shape[1], output.shape[2]];
     let source = Image::new(&x);
     let scale = window.stride;
+    let gathered = ((1..FEW_CHANNELS).contains(&inputs) && height * width > 1).then_some(window.kernel);
     run(
         level,
-        &Job { source, output, grid, first: [0; 2], step: [1; 2], scale, taps, packed, panel_length, zeros, write },
+        &Job {
+            source,
+            output,
+            grid,
+            first: [0; 2],
+            step: [1; 2],
+            scale,
+            taps,
+            gathered,
+            packed,
+            panel_length,
+            zeros,
+            write,
+        },
     );
 }
 
@@ -156,6 +174,7 @@ pub(super) fn backward_input(
                     step,
                     scale: [1; 2],
                     taps,
+                    gathered: None,
                     packed,
                     panel_length,
                     zeros,
@@ -242,6 +261,9 @@ fn run(level: Level, job: &Job<'_>) {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { chunk_avx2(job, pixels, panels, rows) },
+            // SAFETY: every processor of this architecture has it; and as below.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { chunk::<Neon, 6, 1>(job, pixels, panels, rows) },
             // SAFETY: `chunk` asks for nothing that a `Job` doesn't hold.
             _ => unsafe { chunk::<Portable, 4, 1>(job, pixels, panels, rows) },
         });
@@ -277,16 +299,18 @@ unsafe fn chunk<L: Lanes, const TILE: usize, const PANELS: usize>(
     let mut depth = job.source.shape[3];
     let Rows { table, outputs, taps, gathered } = rows;
     table.clear();
-    table.resize(tiles * TILE * job.taps.len(), job.zeros.as_ptr());
-    outputs.resize(CHUNK, 0);
-    fill_table(job, pixels.clone(), TILE, table, outputs);
     taps.clear();
-    taps.extend(job.taps.iter().map(|tap| tap.weight));
-    if (1..FEW_CHANNELS).contains(&depth) && taps.len() > 1 && taps.iter().enumerate().all(|(place, &tap)| tap == place)
-    {
-        gather_rows(job, TILE, tiles, table, gathered);
-        depth *= taps.len();
-        taps.truncate(1);
+    outputs.clear();
+    if let Some(kernel) = job.gathered {
+        depth *= kernel[0] * kernel[1];
+        taps.push(0);
+        // SAFETY: the caller's.
+        unsafe { gather(job, kernel, pixels.clone(), tiles * TILE, gathered, outputs) };
+        table.extend((0..tiles * TILE).map(|pixel| &raw const gathered[pixel * depth]));
+    } else {
+        taps.extend(job.taps.iter().map(|tap| tap.weight));
+        table.resize(tiles * TILE * taps.len(), job.zeros.as_ptr());
+        fill_table(job, pixels.clone(), TILE, table, outputs);
     }
     let mut panel = panels.start;
     while panel < panels.end {
@@ -313,55 +337,85 @@ unsafe fn chunk<L: Lanes, const TILE: usize, const PANELS: usize>(
     }
 }
 
-/// Writes where each tap of each pixel reads (`[tile][tap][row of the tile]`) and where each pixel is written.
+/// Calls `each(position, image, row, column)` for pixels of a job's grid, in order.
 #[inline(always)]
-fn fill_table(job: &Job<'_>, pixels: Range<usize>, rows: usize, table: &mut [*const f32], outputs: &mut [isize]) {
-    let taps = job.taps.len();
-    let mut column = pixels.start % job.grid[1];
-    let mut row = pixels.start / job.grid[1] % job.grid[0];
-    let mut image = pixels.start / (job.grid[1] * job.grid[0]);
+fn for_each_pixel(job: &Job<'_>, pixels: Range<usize>, mut each: impl FnMut(usize, usize, usize, usize)) {
+    let [height, width] = job.grid;
+    let (mut image, mut row, mut column) =
+        (pixels.start / (width * height), pixels.start / width % height, pixels.start % width);
     for at in 0..pixels.len() {
-        outputs[at] = job.output.offset(image, job.first[0] + row * job.step[0], job.first[1] + column * job.step[1]);
-        let entries = &mut table[at / rows * rows * taps..];
-        for (t, tap) in job.taps.iter().enumerate() {
-            let source_row = (row * job.scale[0]) as isize + tap.row;
-            let source_column = (column * job.scale[1]) as isize + tap.column;
-            let inside = (0..job.source.shape[1] as isize).contains(&source_row)
-                && (0..job.source.shape[2] as isize).contains(&source_column);
-            if inside {
-                let offset = job.source.offset(image, source_row as usize, source_column as usize);
-                // SAFETY: the pixel is inside the source.
-                entries[t * rows + at % rows] = unsafe { job.source.pointer.offset(offset) };
-            }
-        }
+        each(at, image, row, column);
         column += 1;
-        if column == job.grid[1] {
+        if column == width {
             (column, row) = (0, row + 1);
-            if row == job.grid[0] {
+            if row == height {
                 (row, image) = (0, image + 1);
             }
         }
     }
 }
 
-/// Copies the few channels of all taps into one row per pixel and points the table at these rows, with one tap.
+/// Where a pixel of the grid is written.
 #[inline(always)]
-fn gather_rows(job: &Job<'_>, rows: usize, tiles: usize, table: &mut Vec<*const f32>, gathered: &mut Vec<f32>) {
+fn place(job: &Job<'_>, image: usize, row: usize, column: usize) -> isize {
+    job.output.offset(image, job.first[0] + row * job.step[0], job.first[1] + column * job.step[1])
+}
+
+/// Writes where each tap of each pixel reads (`[tile][tap][row of the tile]`) and where each pixel is written.
+#[inline(always)]
+fn fill_table(job: &Job<'_>, pixels: Range<usize>, rows: usize, table: &mut [*const f32], outputs: &mut Vec<isize>) {
     let taps = job.taps.len();
-    let inputs = job.source.shape[3];
-    let depth = inputs * taps;
-    gathered.clear();
-    gathered.resize(tiles * rows * depth, 0.0);
-    for (pixel, gathered) in gathered.chunks_exact_mut(depth).enumerate() {
-        let entries = &table[pixel / rows * rows * taps..];
-        for (t, values) in gathered.chunks_exact_mut(inputs).enumerate() {
-            // SAFETY: each entry points at `inputs` readable numbers.
-            let source = unsafe { std::slice::from_raw_parts(entries[t * rows + pixel % rows], inputs) };
-            values.copy_from_slice(source);
-        }
-    }
-    table.clear();
-    table.extend((0..tiles * rows).map(|pixel| &raw const gathered[pixel * depth]));
+    for_each_pixel(
+        job,
+        pixels,
+        #[inline(always)]
+        |at, image, row, column| {
+            outputs.push(place(job, image, row, column));
+            let entries = &mut table[at / rows * rows * taps..];
+            for (t, tap) in job.taps.iter().enumerate() {
+                let source_row = (row * job.scale[0]) as isize + tap.row;
+                let source_column = (column * job.scale[1]) as isize + tap.column;
+                let inside = (0..job.source.shape[1] as isize).contains(&source_row)
+                    && (0..job.source.shape[2] as isize).contains(&source_column);
+                if inside {
+                    let offset = job.source.offset(image, source_row as usize, source_column as usize);
+                    // SAFETY: the pixel is inside the source.
+                    entries[t * rows + at % rows] = unsafe { job.source.pointer.offset(offset) };
+                }
+            }
+        },
+    );
+}
+
+/// Copies the few channels of all taps into one row per pixel, zeros into the rows up to `rows`, and writes where each pixel
+/// is written.
+///
+/// # Safety
+/// The source of the job must be valid for its shape and strides.
+#[inline(always)]
+unsafe fn gather(
+    job: &Job<'_>,
+    kernel: [usize; 2],
+    pixels: Range<usize>,
+    rows: usize,
+    gathered: &mut Vec<f32>,
+    outputs: &mut Vec<isize>,
+) {
+    let depth = kernel[0] * kernel[1] * job.source.shape[3];
+    let corner = &job.taps[0];
+    gathered.resize(rows * depth, 0.0);
+    gathered[pixels.len() * depth..].fill(0.0);
+    for_each_pixel(
+        job,
+        pixels,
+        #[inline(always)]
+        |at, image, row, column| {
+            outputs.push(place(job, image, row, column));
+            let corner = [(row * job.scale[0]) as isize + corner.row, (column * job.scale[1]) as isize + corner.column];
+            // SAFETY: the caller's.
+            unsafe { job.source.gather(image, corner, kernel, &mut gathered[at * depth..][..depth]) };
+        },
+    );
 }
 
 /// Writes the sums of a tile to its pixels, bias and activation applied: channels `first` and following.

@@ -113,8 +113,70 @@ impl Lanes for Portable {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
+pub(super) use aarch64::Neon;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::{Avx2, Avx512};
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64 {
+    use std::arch::aarch64::*;
+
+    use super::Lanes;
+
+    /// Four 128-bit registers.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Neon([float32x4_t; 4]);
+
+    impl Lanes for Neon {
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            // SAFETY: the trait's contract.
+            Self([unsafe { vdupq_n_f32(0.0) }; 4])
+        }
+
+        #[inline(always)]
+        unsafe fn load(source: *const f32) -> Self {
+            // SAFETY: the trait's contract.
+            Self([0, 4, 8, 12].map(|at| unsafe { vld1q_f32(source.add(at)) }))
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, target: *mut f32) {
+            for (at, numbers) in self.0.into_iter().enumerate() {
+                // SAFETY: the trait's contract.
+                unsafe { vst1q_f32(target.add(4 * at), numbers) }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn multiply_add(mut self, a: f32, b: Self) -> Self {
+            for (sum, b) in self.0.iter_mut().zip(b.0) {
+                // SAFETY: the trait's contract.
+                *sum = unsafe { vfmaq_n_f32(*sum, b, a) };
+            }
+            self
+        }
+
+        #[inline(always)]
+        unsafe fn relu(self) -> Self {
+            // SAFETY: the trait's contract. (A comparison with NaN is false.)
+            Self(self.0.map(|x| unsafe {
+                let zero = vdupq_n_f32(0.0);
+                vbslq_f32(vcltq_f32(x, zero), zero, x)
+            }))
+        }
+
+        #[inline(always)]
+        unsafe fn prelu(mut self, slope: Self) -> Self {
+            for (x, slope) in self.0.iter_mut().zip(slope.0) {
+                // SAFETY: the trait's contract.
+                *x = unsafe { vbslq_f32(vcgtq_f32(*x, vdupq_n_f32(0.0)), *x, vmulq_f32(*x, slope)) };
+            }
+            self
+        }
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {

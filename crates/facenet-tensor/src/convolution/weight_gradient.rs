@@ -11,6 +11,8 @@ use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
 use super::image::Image;
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{LANES, Lanes, Portable};
@@ -118,6 +120,9 @@ pub(super) fn backward_weight(
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { group_avx2(&job, group, pixels, target, rows) },
+            // SAFETY: every processor of this architecture has it; and as below.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { sum_group::<Neon, 6, 1>(&job, group, pixels, target, rows) },
             // SAFETY: `target` is this task's.
             _ => unsafe { sum_group::<Portable, 4, 1>(&job, group, pixels, target, rows) },
         });
@@ -279,12 +284,11 @@ impl Rows {
     #[inline(always)]
     fn fill(&mut self, job: &Job, group: &Group, pixels: Range<usize>) {
         let [_, height, width, columns] = job.dy.shape;
-        let [_, rows_in, columns_in, inputs] = job.x.shape;
+        let [_, rows_in, columns_in, _] = job.x.shape;
         let kernel_width = job.window.kernel[1];
         self.pairs.clear();
         let depth = group.inputs.len();
         if job.gather {
-            self.gathered.clear();
             self.gathered.resize(pixels.len() * depth, 0.0);
         }
         let source = |image: usize, row: usize, column: usize, tap: usize| {
@@ -302,12 +306,13 @@ impl Rows {
             let dy = unsafe { job.dy.pointer.offset(job.dy.offset(image, row, column)) };
             if job.gather {
                 let gathered = &mut self.gathered[(pixel - first_pixel) * depth..][..depth];
-                for (tap, values) in gathered.chunks_exact_mut(inputs).enumerate() {
-                    if let Some(x) = source(image, row, column, tap) {
-                        // SAFETY: a pixel of the input has `inputs` numbers.
-                        values.copy_from_slice(unsafe { std::slice::from_raw_parts(x, inputs) });
-                    }
-                }
+                let Window { kernel, stride, padding } = job.window;
+                let corner = [
+                    (row * stride[0]) as isize - padding[0] as isize,
+                    (column * stride[1]) as isize - padding[1] as isize,
+                ];
+                // SAFETY: the input is valid for its shape and strides.
+                unsafe { job.x.gather(image, corner, kernel, gathered) };
                 self.pairs.push((gathered.as_ptr(), dy));
             } else if let Some(x) = source(image, row, column, group.tap) {
                 // SAFETY: the group's first channel is one of the pixel's.

@@ -1,0 +1,133 @@
+//! `cargo xtask bench layers`: where the time of a pass that embeds goes.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use facenet_network::{FrozenNetwork, Initializer, Network};
+use facenet_tensor::peak_multiply_adds_per_second;
+use serde::Serialize;
+
+use super::{faces, with_batch_normalization};
+use crate::arguments::{print, set_threads};
+use crate::network_choice::NetworkChoice;
+use crate::table::Table;
+
+/// The arguments of the command.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The network, with batch normalisation if it says nothing else
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), default_value = "nn4_small2")]
+    network: NetworkChoice,
+    /// Faces that pass through the network together
+    #[arg(long, value_name = "B", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: u32,
+    /// Passes, of which each layer's median counts
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    passes: u32,
+    /// Threads to work on [default: all]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    network: String,
+    batch: usize,
+    threads: usize,
+    /// What all threads can do at most, in registers alone.
+    peak_gflops: f64,
+    milliseconds: f64,
+    layers: Vec<Layer>,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    layer: String,
+    output: [usize; 3],
+    milliseconds: f64,
+    share_of_time: f64,
+    gflops: f64,
+    share_of_peak: f64,
+}
+
+/// Times the layers, the slowest of which are worth a look.
+pub fn command(arguments: &Arguments) -> Result<()> {
+    set_threads(arguments.threads)?;
+    let description = with_batch_normalization(arguments.network.description()?)?;
+    let network: Network<f32> = Network::new(description, Initializer::HeNormal, 0)?;
+    let batch = arguments.batch as usize;
+    let x = faces(&network, batch);
+    let frozen = FrozenNetwork::new(&network);
+    let mut workspace = frozen.workspace();
+    frozen.forward(x.view(), &mut workspace);
+    let rows = network.plan().rows();
+    // Of each layer the seconds of each pass.
+    let mut times = vec![Vec::new(); rows.len()];
+    for _ in 0..arguments.passes {
+        let mut pass = vec![0.0; rows.len()];
+        let mut last = Instant::now();
+        frozen.forward_observed(x.view(), &mut workspace, &mut |row| {
+            let now = Instant::now();
+            pass[row] += (now - last).as_secs_f64();
+            last = now;
+        });
+        times.iter_mut().zip(pass).for_each(|(times, seconds)| times.push(seconds));
+    }
+    let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
+    let all: f64 = medians.iter().sum();
+    let threads = rayon::current_num_threads();
+    let peak = 2e-9 * threads as f64 * peak_multiply_adds_per_second();
+    let layers = rows.iter().zip(&medians).map(|(row, &seconds)| {
+        let gflops = 2e-9 * (row.multiply_adds * batch) as f64 / seconds.max(1e-9);
+        Layer {
+            layer: row.layer.clone(),
+            output: row.output,
+            milliseconds: 1e3 * seconds,
+            share_of_time: seconds / all,
+            gflops,
+            share_of_peak: gflops / peak,
+        }
+    });
+    let report = Report {
+        network: network.description().name.clone(),
+        batch,
+        threads,
+        peak_gflops: peak,
+        milliseconds: 1e3 * all,
+        layers: layers.collect(),
+    };
+    print(arguments.json, &report, &text(&report))
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn text(report: &Report) -> String {
+    let mut table = Table::new(&["layer", "output", "ms", "of the time", "GFLOP/s", "of the peak"]);
+    for layer in &report.layers {
+        let [height, width, channels] = layer.output;
+        let product = layer.gflops > 0.0;
+        table.push(vec![
+            layer.layer.clone(),
+            format!("{height}x{width}x{channels}"),
+            format!("{:.3}", layer.milliseconds),
+            format!("{:.1} %", 100.0 * layer.share_of_time),
+            if product { format!("{:.0}", layer.gflops) } else { String::new() },
+            if product { format!("{:.0} %", 100.0 * layer.share_of_peak) } else { String::new() },
+        ]);
+    }
+    format!(
+        "{}, {} at a time on {} threads: {:.1} ms; {:.0} GFLOP/s at most\n\n{}",
+        report.network,
+        report.batch,
+        report.threads,
+        report.milliseconds,
+        report.peak_gflops,
+        table.text()
+    )
+}
