@@ -147,10 +147,16 @@ layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, {
     )
     .unwrap();
     for mode in ["infer", "train"] {
-        let bench = ["bench", "--network", "tiny.toml", "--mode", mode, "--batch", "9", "--threads", "2", "--seconds", "0"];
+        let bench =
+            ["bench", "--network", "tiny.toml", "--mode", mode, "--batch", "9", "--threads", "2", "--seconds", "0"];
         let result = json(folder.path(), &bench);
-        let numbers = [("program", json!("facenet")), ("network", json!("tiny")), ("mode", json!(mode))];
-        for (name, expected) in numbers.into_iter().chain([("batch", json!(9)), ("threads", json!(2)), ("runs", json!(5))]) {
+        let numbers =
+            [("program", Value::from("facenet")), ("network", Value::from("tiny")), ("mode", Value::from(mode))];
+        for (name, expected) in numbers.into_iter().chain([
+            ("batch", Value::from(9)),
+            ("threads", Value::from(2)),
+            ("runs", Value::from(5)),
+        ]) {
             assert_eq!(result[name], expected, "{name}: {result}");
         }
         for name in ["images_per_second", "cpu_seconds_per_image", "gflops_per_cpu_second"] {
@@ -162,9 +168,14 @@ layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, {
     }
     let layers = ["bench", "layers", "--network", "tiny.toml", "--batch", "2", "--passes", "3"];
     let result = json(folder.path(), &layers);
-    let names: Vec<&str> = result["layers"].as_array().unwrap().iter().map(|row| row["layer"].as_str().unwrap()).collect();
-    assert_eq!(names.iter().map(|name| name.split(' ').next().unwrap()).collect::<Vec<_>>(), ["first", "global_average_pool", "embedding"]);
-    let shares: f64 = result["layers"].as_array().unwrap().iter().map(|row| row["share_of_time"].as_f64().unwrap()).sum();
+    let names: Vec<&str> =
+        result["layers"].as_array().unwrap().iter().map(|row| row["layer"].as_str().unwrap()).collect();
+    assert_eq!(
+        names.iter().map(|name| name.split(' ').next().unwrap()).collect::<Vec<_>>(),
+        ["first", "global_average_pool", "embedding"]
+    );
+    let shares: f64 =
+        result["layers"].as_array().unwrap().iter().map(|row| row["share_of_time"].as_f64().unwrap()).sum();
     assert!((shares - 1.0).abs() < 1e-9, "{result}");
     assert!(result["peak_gflops"].as_f64().unwrap() > 0.1, "{result}");
     assert!(done(folder.path(), &layers).contains("of the peak"));
