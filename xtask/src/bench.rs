@@ -11,7 +11,7 @@ use facenet_network::{
     Optimizer, OptimizerKind, Parameters, Sgd, Workspace,
 };
 use facenet_triplet::{Reduction, Triplet, TripletLoss, squared_distances_into};
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array4, Axis};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand_distr::StandardNormal;
@@ -43,18 +43,25 @@ enum What {
 /// A network, and how it is timed as a whole.
 #[derive(clap::Args)]
 struct Whole {
-    /// The network, with batch normalisation if it says nothing else
-    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), default_value = "nn4_small2")]
-    network: NetworkChoice,
+    #[command(flatten)]
+    subject: Subject,
     /// What is timed: the passes that embed, or steps of training
     #[arg(long, value_enum, default_value_t = Work::Infer)]
     mode: Work,
-    /// Faces that pass through the network together
-    #[arg(long, value_name = "B", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    batch: u32,
     /// For so long, but five times at least
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
+}
+
+/// What is timed on how many threads.
+#[derive(clap::Args)]
+struct Subject {
+    /// The network, with batch normalisation if it says nothing else
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), default_value = "nn4_small2")]
+    network: NetworkChoice,
+    /// Faces that pass through the network together
+    #[arg(long, value_name = "B", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: u32,
     /// Threads to work on [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -99,11 +106,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 
 fn whole(arguments: &Whole) -> Result<()> {
     ensure!((0.0..=3600.0).contains(&arguments.seconds), "--seconds is a time of at most an hour");
-    set_threads(arguments.threads)?;
-    let description = with_batch_normalization(arguments.network.description()?)?;
-    let batch = arguments.batch as usize;
-    let network: Network<f32> = Network::new(description, Initializer::HeNormal, 0)?;
-    let x = faces(&network, batch);
+    let (network, x) = arguments.subject.prepare()?;
+    let batch = x.len_of(Axis(0));
     let (name, multiply_adds) = (network.description().name.clone(), network.plan().multiply_adds());
     let seconds = arguments.seconds;
     let times = match arguments.mode {
@@ -135,14 +139,20 @@ fn whole(arguments: &Whole) -> Result<()> {
         peak_rss_mib: peak_rss_mib(),
         runs: times.runs,
     };
-    print(arguments.json, &report, &text(&report)?)
+    print(arguments.subject.json, &report, &text(&report)?)
 }
 
-/// Numbers as preprocessing might make them.
-fn faces(network: &Network<f32>, batch: usize) -> Array4<f32> {
-    let [height, width] = network.plan().input();
-    let mut generator = ChaCha8Rng::seed_from_u64(0);
-    Array4::random_using((batch, height, width, 3), StandardNormal, &mut generator)
+impl Subject {
+    /// The network, and faces as preprocessing might make them.
+    fn prepare(&self) -> Result<(Network<f32>, Array4<f32>)> {
+        set_threads(self.threads)?;
+        let description = with_batch_normalization(self.network.description()?)?;
+        let network: Network<f32> = Network::new(description, Initializer::HeNormal, 0)?;
+        let [height, width] = network.plan().input();
+        let shape = (self.batch as usize, height, width, 3);
+        let x = Array4::random_using(shape, StandardNormal, &mut ChaCha8Rng::seed_from_u64(0));
+        Ok((network, x))
+    }
 }
 
 /// The published networks are compared with batch normalisation after every product.

@@ -3,33 +3,23 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use facenet_network::{FrozenNetwork, Initializer, Network};
+use facenet_network::FrozenNetwork;
 use facenet_tensor::peak_multiply_adds_per_second;
+use ndarray::Axis;
 use serde::Serialize;
 
-use super::{faces, with_batch_normalization};
-use crate::arguments::{print, set_threads};
-use crate::network_choice::NetworkChoice;
+use super::Subject;
+use crate::arguments::print;
 use crate::table::Table;
 
 /// The arguments of the command.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The network, with batch normalisation if it says nothing else
-    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), default_value = "nn4_small2")]
-    network: NetworkChoice,
-    /// Faces that pass through the network together
-    #[arg(long, value_name = "B", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    batch: u32,
+    #[command(flatten)]
+    subject: Subject,
     /// Passes, of which each layer's median counts
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     passes: u32,
-    /// Threads to work on [default: all]
-    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-    /// Print the result as one line of JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Serialize)]
@@ -55,11 +45,8 @@ struct Layer {
 
 /// Times the layers, the slowest of which are worth a look.
 pub fn command(arguments: &Arguments) -> Result<()> {
-    set_threads(arguments.threads)?;
-    let description = with_batch_normalization(arguments.network.description()?)?;
-    let network: Network<f32> = Network::new(description, Initializer::HeNormal, 0)?;
-    let batch = arguments.batch as usize;
-    let x = faces(&network, batch);
+    let (network, x) = arguments.subject.prepare()?;
+    let batch = x.len_of(Axis(0));
     let frozen = FrozenNetwork::new(&network);
     let mut workspace = frozen.workspace();
     frozen.forward(x.view(), &mut workspace);
@@ -99,7 +86,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         milliseconds: 1e3 * all,
         layers: layers.collect(),
     };
-    print(arguments.json, &report, &text(&report))
+    print(arguments.subject.json, &report, &text(&report))
 }
 
 fn median(times: &mut [f64]) -> f64 {
