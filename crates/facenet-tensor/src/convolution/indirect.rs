@@ -337,13 +337,20 @@ unsafe fn chunk<L: Lanes, const TILE: usize, const PANELS: usize>(
     }
 }
 
-/// Calls `each(position, image, row, column)` for pixels of a job's grid, in order.
+/// Calls `each(position, image, row, column)` for pixels of a job's grid, in order, and writes where each is written.
 #[inline(always)]
-fn for_each_pixel(job: &Job<'_>, pixels: Range<usize>, mut each: impl FnMut(usize, usize, usize, usize)) {
+fn for_each_pixel(
+    job: &Job<'_>,
+    pixels: Range<usize>,
+    outputs: &mut Vec<isize>,
+    mut each: impl FnMut(usize, usize, usize, usize),
+) {
     let [height, width] = job.grid;
     let (mut image, mut row, mut column) =
         (pixels.start / (width * height), pixels.start / width % height, pixels.start % width);
     for at in 0..pixels.len() {
+        let place = [job.first[0] + row * job.step[0], job.first[1] + column * job.step[1]];
+        outputs.push(job.output.offset(image, place[0], place[1]));
         each(at, image, row, column);
         column += 1;
         if column == width {
@@ -355,12 +362,6 @@ fn for_each_pixel(job: &Job<'_>, pixels: Range<usize>, mut each: impl FnMut(usiz
     }
 }
 
-/// Where a pixel of the grid is written.
-#[inline(always)]
-fn place(job: &Job<'_>, image: usize, row: usize, column: usize) -> isize {
-    job.output.offset(image, job.first[0] + row * job.step[0], job.first[1] + column * job.step[1])
-}
-
 /// Writes where each tap of each pixel reads (`[tile][tap][row of the tile]`) and where each pixel is written.
 #[inline(always)]
 fn fill_table(job: &Job<'_>, pixels: Range<usize>, rows: usize, table: &mut [*const f32], outputs: &mut Vec<isize>) {
@@ -368,9 +369,9 @@ fn fill_table(job: &Job<'_>, pixels: Range<usize>, rows: usize, table: &mut [*co
     for_each_pixel(
         job,
         pixels,
+        outputs,
         #[inline(always)]
         |at, image, row, column| {
-            outputs.push(place(job, image, row, column));
             let entries = &mut table[at / rows * rows * taps..];
             for (t, tap) in job.taps.iter().enumerate() {
                 let source_row = (row * job.scale[0]) as isize + tap.row;
@@ -408,9 +409,9 @@ unsafe fn gather(
     for_each_pixel(
         job,
         pixels,
+        outputs,
         #[inline(always)]
         |at, image, row, column| {
-            outputs.push(place(job, image, row, column));
             let corner = [(row * job.scale[0]) as isize + corner.row, (column * job.scale[1]) as isize + corner.column];
             // SAFETY: the caller's.
             unsafe { job.source.gather(image, corner, kernel, &mut gathered[at * depth..][..depth]) };
