@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use facenet::{Calibration, ContactSheet, Error, Portrait, Provenance, SheetPicture, SheetRun};
+use facenet::{Calibration, ContactSheet, Error, Provenance, SheetPicture, SheetRun};
 use facenet_data::{pictures_below, shown};
 use facenet_metrics::{ClusteringReport, clustering_report};
 use serde::Serialize;
@@ -251,11 +251,8 @@ fn table(sheet: &ContactSheet<'_>) -> Result<Vec<u8>> {
     table.write_record(["picture", "cluster", "framing", "faces", "doubt"])?;
     for (index, group) in sheet.clusters.iter().enumerate() {
         for picture in group.iter().map(|&picture| &sheet.pictures[picture]) {
-            let Portrait { framing, faces, .. } = picture.portrait;
-            let framing = framing.to_string();
-            let faces = faces.map_or_else(String::new, |faces| faces.to_string());
-            let doubt = picture.portrait.doubt().map_or_else(String::new, |doubt| doubt.to_string());
-            table.write_record([&picture.name, &(index + 1).to_string(), &framing, &faces, &doubt])?;
+            let cells = [picture.name.clone(), (index + 1).to_string()];
+            table.write_record(cells.into_iter().chain(picture.portrait.cells()))?;
         }
     }
     for (name, reason) in sheet.unread {

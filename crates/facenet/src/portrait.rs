@@ -49,6 +49,15 @@ impl fmt::Display for PortraitFraming {
 }
 
 impl Portrait {
+    /// By what its face was cut out, how many faces were seen and what is doubtful, as the cells of a table; empty where
+    /// nothing is known.
+    #[must_use]
+    pub fn cells(&self) -> [String; 3] {
+        let faces = self.faces.map_or_else(String::new, |faces| faces.to_string());
+        let doubt = self.doubt().map_or_else(String::new, |doubt| doubt.to_string());
+        [self.framing.to_string(), faces, doubt]
+    }
+
     /// What makes its embedding doubtful, if anything does.
     #[must_use]
     pub fn doubt(&self) -> Option<Doubt> {

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use facenet_data::shown;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -79,13 +78,11 @@ fn index(file: &mut dyn Write, portraits: &EmbeddedPortraits, folder: &Path) -> 
     writer
         .write_record(["row", "picture", "framing", "faces", "doubt"].map(str::to_owned).into_iter().chain(columns))?;
     for (row, (picture, portrait)) in portraits.pictures.iter().zip(&portraits.portraits).enumerate() {
-        let faces = portrait.faces.map_or_else(String::new, |faces| faces.to_string());
-        let doubt = portrait.doubt().map_or_else(String::new, |doubt| doubt.to_string());
-        let fields = [row.to_string(), name_within(picture, folder), portrait.framing.to_string(), faces, doubt];
+        let fields = [row.to_string(), name_within(picture, folder)].into_iter().chain(portrait.cells());
         let points = portrait.landmarks.map(|landmarks| landmarks.0.as_flattened().to_vec());
         let points =
             points.map_or_else(|| vec![String::new(); 10], |points| points.iter().map(f32::to_string).collect());
-        writer.write_record(fields.into_iter().chain(points))?;
+        writer.write_record(fields.chain(points))?;
     }
     writer.flush()
 }
