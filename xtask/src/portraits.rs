@@ -38,7 +38,7 @@ pub struct PortraitArguments {
     /// Where data sets and weights lie [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where embeddings are kept, to be made only once [default: runs/cache]
+    /// Where embeddings are kept, to be made only once; `verify` keeps none [default: runs/cache]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Threads to work on [default: all]
