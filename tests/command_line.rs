@@ -114,6 +114,9 @@ fn wrong_use_ends_with_two() {
         &["cluster", "people", "--cut", "nan"],
         &["cluster", "people", "--cut", "-0.1"],
         &["cluster", "people", "--cut", "1", "--seed", "1"],
+        &["bench", "pipeline"],
+        &["bench", "pipeline", "people", "--pictures", "0"],
+        &["bench", "pipeline", "people", "--weights", "one.pt", "--network", "nn1"],
         &["evaluate"],
         &["evaluate", "--weights", "one.pt"],
         &["evaluate", "orl", "--weights", "one.pt"],
@@ -179,6 +182,57 @@ layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, {
     assert!((shares - 1.0).abs() < 1e-9, "{result}");
     assert!(result["peak_gflops"].as_f64().unwrap() > 0.1, "{result}");
     assert!(done(folder.path(), &layers).contains("of the peak"));
+}
+
+#[test]
+fn the_way_from_pictures_to_embeddings_is_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("tiny.toml"),
+        r#"
+name = "tiny"
+input = [20, 20]
+embedding = 8
+normalization = "bias"
+preprocessing = { template = [[6.0, 8.0], [13.0, 8.0], [9.5, 12.0], [7.0, 15.0], [12.0, 15.0]] }
+layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, { layer = "global_average_pool" }]
+"#,
+    )
+    .unwrap();
+    let pictures = folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    let world = SyntheticFaces::new(1);
+    for number in 1..=5 {
+        write_picture(&pictures.join(format!("{number}.jpg")), &world.portrait(1, number, [48, 40]));
+    }
+    let points = "13\t18\t26\t18\t20\t26\t15\t34\t25\t34";
+    fs::write(pictures.join("points.txt"), format!("1.jpg\t{points}\n3.jpg\t{points}\n5.jpg\t{points}\n")).unwrap();
+    let bench = ["bench", "pipeline", "pictures", "--network", "tiny.toml", "--landmarks", "pictures/points.txt"];
+    let bench = [&bench[..], &["--pictures", "4", "--batch", "3", "--threads", "2", "--seconds", "0"]].concat();
+    let result = json(folder.path(), &bench);
+    for (name, expected) in [("pictures", 4), ("batch", 3), ("threads", 2), ("rounds", 3)] {
+        assert_eq!(result[name], expected, "{name}: {result}");
+    }
+    let framings = &result["framings"];
+    assert_eq!((&framings["landmark_list"], &framings["center_crop"]), (&2.into(), &2.into()), "{result}");
+    let number = |name: &str| result[name].as_f64().unwrap();
+    for name in ["pictures_per_second", "network_pictures_per_second", "worst_ratio", "cpu_milliseconds"] {
+        assert!(number(name) > 0.0, "{name}: {result}");
+    }
+    assert!(number("worst_ratio") <= number("ratio") && number("ratio") <= number("best_ratio"), "{result}");
+    let stages = ["decoding", "alignment", "network"];
+    let sum = |of: &str| stages.map(|stage| result[of][stage].as_f64().unwrap()).iter().sum::<f64>();
+    // Three divisions and two additions, each rounded.
+    assert!((sum("shares") - 1.0).abs() < 1e-9 && sum("stage_cpu_milliseconds") > 0.0, "{result}");
+    let text = done(folder.path(), &bench);
+    assert!(text.contains("pictures per second") && stages.iter().all(|stage| text.contains(stage)), "{text}");
+
+    fs::write(pictures.join("1.jpg"), "no picture").unwrap();
+    let finished = xtask(folder.path(), &bench);
+    assert!(finished.code == Some(1) && finished.stderr.contains("1.jpg"), "{finished:?}");
+    fs::create_dir(folder.path().join("nothing")).unwrap();
+    let finished = xtask(folder.path(), &["bench", "pipeline", "nothing"]);
+    assert!(finished.code == Some(1) && finished.stderr.contains("holds no pictures"), "{finished:?}");
 }
 
 #[test]

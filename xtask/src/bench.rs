@@ -22,6 +22,7 @@ use crate::arguments::{print, set_threads};
 use crate::network_choice::NetworkChoice;
 
 mod layers;
+mod pipeline;
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -38,6 +39,8 @@ pub struct Arguments {
 enum What {
     /// Each layer of the passes that embed
     Layers(layers::Arguments),
+    /// The whole way from picture files to embeddings
+    Pipeline(pipeline::Arguments),
 }
 
 /// A network, and how it is timed as a whole.
@@ -101,6 +104,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
         None => whole(&arguments.whole),
         Some(What::Layers(arguments)) => layers::command(arguments),
+        Some(What::Pipeline(arguments)) => pipeline::command(arguments),
     }
 }
 
@@ -143,11 +147,16 @@ fn whole(arguments: &Whole) -> Result<()> {
 }
 
 impl Subject {
+    /// The network with random weights.
+    fn network(&self) -> Result<Network<f32>> {
+        let description = with_batch_normalization(self.network.description()?)?;
+        Ok(Network::new(description, Initializer::HeNormal, 0)?)
+    }
+
     /// The network, and faces as preprocessing might make them.
     fn prepare(&self) -> Result<(Network<f32>, Array4<f32>)> {
         set_threads(self.threads)?;
-        let description = with_batch_normalization(self.network.description()?)?;
-        let network: Network<f32> = Network::new(description, Initializer::HeNormal, 0)?;
+        let network = self.network()?;
         let [height, width] = network.plan().input();
         let shape = (self.batch as usize, height, width, 3);
         let x = Array4::random_using(shape, StandardNormal, &mut ChaCha8Rng::seed_from_u64(0));
@@ -236,8 +245,13 @@ fn time(seconds: f64, mut work: impl FnMut()) -> Times {
         walls.push(run.elapsed().as_secs_f64());
     }
     let cpu = processor.elapsed().as_secs_f64() / walls.len() as f64;
-    walls.sort_by(f64::total_cmp);
-    Times { median: walls[walls.len() / 2], best: walls[0], cpu, runs: walls.len() }
+    Times { median: median(&mut walls), best: walls[0], cpu, runs: walls.len() }
+}
+
+/// The one in the middle; they are sorted for it.
+fn median(numbers: &mut [f64]) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
 
 /// The most memory that the process has taken so far; known on Linux.

@@ -1,5 +1,7 @@
 //! From a picture and the landmarks of a face to the face in the place where a network expects it.
 
+use std::array;
+
 use ndarray::{Array3, ArrayView3};
 
 use crate::{Landmarks, MAX_SIDE, Similarity};
@@ -81,16 +83,19 @@ pub(crate) fn sample(picture: ArrayView3<'_, u8>, map: &Similarity, [height, wid
     // From the centre of a pixel to the positions within it.
     let offsets: Vec<f64> = (0..positions).map(|index| (index as f64 + 0.5) / positions as f64 - 0.5).collect();
     let share = 1.0 / (positions * positions) as f32;
-    for (index, pixel) in face.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-        let [row, column] = [(index / width) as f64, (index % width) as f64];
-        let mut sum = [0.0; 3];
-        for down in &offsets {
-            for right in &offsets {
-                let levels = picture.at(map.apply([column + right, row + down]));
-                sum = [0, 1, 2].map(|channel| sum[channel] + levels[channel]);
+    for (row, pixels) in face.as_chunks_mut::<3>().0.chunks_exact_mut(width).enumerate() {
+        for (column, pixel) in pixels.iter_mut().enumerate() {
+            let mut sum = [0.0; 4];
+            for down in &offsets {
+                for right in &offsets {
+                    let levels = picture.at(map.apply([column as f64 + right, row as f64 + down]));
+                    sum.iter_mut().zip(levels).for_each(|(sum, level)| *sum += level);
+                }
+            }
+            for (level, sum) in pixel.iter_mut().zip(sum) {
+                *level = (sum * share + 0.5) as u8;
             }
         }
-        *pixel = sum.map(|sum| (sum * share + 0.5) as u8);
     }
 }
 
@@ -102,29 +107,55 @@ struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// The levels at a position, between pixels bilinear, black outside.
-    fn at(&self, [x, y]: [f64; 2]) -> [f32; 3] {
-        let within = |at: f64, length: usize| at >= -0.5 && at < length as f64 - 0.5;
-        if !(within(x, self.width) && within(y, self.height)) {
-            return [0.0; 3];
+    /// The levels at a position as [`four`] numbers, between pixels bilinear, black outside.
+    fn at(&self, [x, y]: [f64; 2]) -> [f32; 4] {
+        let (last_column, last_row) = (self.width as f64 - 1.0, self.height as f64 - 1.0);
+        // Nearly all positions lie within the centres, where nothing is to be clamped.
+        if x >= 0.0 && x < last_column && y >= 0.0 && y < last_row {
+            let ((left, fx), (upper, fy)) = (before(x), before(y));
+            let first = upper * self.width + left;
+            return bilinear(&self.pixels[first..][..2], &self.pixels[first + self.width..][..2], fx, fy);
         }
-        let (left, right, fx) = neighbours(x, self.width);
-        let (upper, lower, fy) = neighbours(y, self.height);
-        let between = |from: f32, to: f32, part: f32| from + (to - from) * part;
-        let row = |row: usize| {
-            let [left, right] = [left, right].map(|column| self.pixels[row * self.width + column].map(f32::from));
-            [0, 1, 2].map(|channel| between(left[channel], right[channel], fx))
-        };
-        let [above, below] = [upper, lower].map(row);
-        [0, 1, 2].map(|channel| between(above[channel], below[channel], fy))
+        self.at_edge([x, y])
+    }
+
+    /// The same near the outermost centres or outside.
+    #[cold]
+    fn at_edge(&self, [x, y]: [f64; 2]) -> [f32; 4] {
+        let (last_column, last_row) = (self.width as f64 - 1.0, self.height as f64 - 1.0);
+        if !(-0.5..last_column + 0.5).contains(&x) || !(-0.5..last_row + 0.5).contains(&y) {
+            return [0.0; 4];
+        }
+        let ((left, fx), (upper, fy)) = (before(x.clamp(0.0, last_column)), before(y.clamp(0.0, last_row)));
+        let (right, lower) = ((left + 1).min(self.width - 1), (upper + 1).min(self.height - 1));
+        let [above, below] =
+            [upper, lower].map(|row| [left, right].map(|column| self.pixels[row * self.width + column]));
+        bilinear(&above, &below, fx, fy)
     }
 }
 
-/// The centres around a position that is at most half a pixel outside of them, and how far it is from one to the other.
-fn neighbours(at: f64, length: usize) -> (usize, usize, f32) {
-    let at = at.clamp(0.0, length as f64 - 1.0);
-    let before = at as usize;
-    (before, (before + 1).min(length - 1), (at - before as f64) as f32)
+/// The levels of a pixel and a 0: so many numbers fit a vector register, and are computed with at once.
+fn four(&[red, green, blue]: &[u8; 3]) -> [f32; 4] {
+    [f32::from(red), f32::from(green), f32::from(blue), 0.0]
+}
+
+/// From one pixel to another by a part of the way.
+fn between(from: [f32; 4], to: [f32; 4], part: f32) -> [f32; 4] {
+    array::from_fn(|channel| from[channel] + (to[channel] - from[channel]) * part)
+}
+
+/// The last centre that is not behind a position, and how far it is from there.
+fn before(at: f64) -> (usize, f32) {
+    // No side reaches 2^31, and no other conversion is as cheap.
+    let before = at as i32;
+    (before as usize, (at - f64::from(before)) as f32)
+}
+
+/// The levels between two pixels above and two below.
+fn bilinear(above: &[[u8; 3]], below: &[[u8; 3]], fx: f32, fy: f32) -> [f32; 4] {
+    let above = between(four(&above[0]), four(&above[1]), fx);
+    let below = between(four(&below[0]), four(&below[1]), fx);
+    between(above, below, fy)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::slice::Iter;
 use facenet_tensor::{FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Window, prelu_forward};
 use ndarray::{Array, Array1, ArrayView1, ArrayView2, ArrayView4, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, Zip};
 
-use crate::pass::forward_without_parameters;
+use crate::pass::{forward_without_parameters, on_a_worker};
 use crate::plan::{INPUT, Operation, Place};
+use crate::sharing::Sharing;
 use crate::workspace::{Slots, rows, rows_mut};
 use crate::{Description, Network};
 
@@ -25,8 +26,8 @@ use crate::{Description, Network};
 pub struct FrozenNetwork<T> {
     description: Description,
     operations: Vec<FrozenOperation<T>>,
-    /// The row of each operation in the plan's table.
-    operation_rows: Vec<usize>,
+    /// The rows of each operation in the plan's table.
+    operation_rows: Vec<Vec<usize>>,
     /// Height, width and channels of each slot.
     slots: Vec<[usize; 3]>,
     /// The buffer of each slot.
@@ -40,6 +41,14 @@ enum FrozenOperation<T> {
     Convolution {
         x: Place,
         y: Place,
+        /// What is added before the activation.
+        residual: Option<Place>,
+        product: PackedConvolution<T>,
+    },
+    /// Convolutions that read one place.
+    Siblings {
+        x: Place,
+        outputs: Vec<Place>,
         product: PackedConvolution<T>,
     },
     Linear {
@@ -75,12 +84,19 @@ impl<T: Scalar> FrozenNetwork<T> {
         let (mut operations, mut operation_rows) = (Vec::new(), Vec::new());
         let mut rest = plan.operations.iter().peekable();
         while let Some(operation) = rest.next() {
-            operation_rows.push(plan.operation_rows[plan.operations.len() - rest.len() - 1]);
+            operation_rows.push(vec![plan.operation_rows[plan.operations.len() - rest.len() - 1]]);
             operations.push(freeze(network, operation, &mut rest));
         }
+        join_siblings(&mut operations, &mut operation_rows);
         let output = plan.output.clone();
         let mut slots = plan.slots.clone();
-        let buffers = share_buffers(&operations, &mut slots, output.slot);
+        let touched: Vec<Vec<usize>> = operations.iter().map(FrozenOperation::slots).collect();
+        let Sharing { buffers, .. } = Sharing::new(&touched, &slots, INPUT, Some(output.slot));
+        for (slot, shape) in slots.iter_mut().enumerate() {
+            if slot != INPUT && touched.iter().all(|touched| !touched.contains(&slot)) {
+                *shape = [0; 3];
+            }
+        }
         Self { description: network.description().clone(), operations, operation_rows, slots, buffers, output }
     }
 
@@ -121,7 +137,7 @@ impl<T: Scalar> FrozenNetwork<T> {
         self.forward_observed(x, workspace, &mut |_| ())
     }
 
-    /// The same; `done` is told after each operation the number of its row in [`Plan::rows`](crate::Plan::rows), to find out
+    /// The same; `done` is told after each operation the numbers of its rows in [`Plan::rows`](crate::Plan::rows), to find out
     /// where time goes.
     ///
     /// # Panics
@@ -132,7 +148,7 @@ impl<T: Scalar> FrozenNetwork<T> {
         &self,
         x: ArrayView4<'_, T>,
         workspace: &'w mut FrozenWorkspace<T>,
-        done: &mut dyn FnMut(usize),
+        done: &mut (dyn FnMut(&[usize]) + Send),
     ) -> ArrayView2<'w, T> {
         let activations = &mut workspace.activations;
         let [height, width] = self.description.input;
@@ -141,11 +157,24 @@ impl<T: Scalar> FrozenNetwork<T> {
         assert!(activations.fit(&self.slots, &self.buffers), "the workspace is that of another network");
         activations.resize(batch);
         activations.view_mut(&Place { slot: INPUT, channels: 0..3 }).assign(&x);
-        for (operation, &row) in self.operations.iter().zip(&self.operation_rows) {
+        on_a_worker(|| self.run(activations, done));
+        rows(activations.view(&self.output))
+    }
+
+    fn run(&self, activations: &mut Slots<T>, done: &mut dyn FnMut(&[usize])) {
+        for (operation, rows_of_operation) in self.operations.iter().zip(&self.operation_rows) {
             match operation {
-                FrozenOperation::Convolution { x, y, product } => {
+                FrozenOperation::Convolution { x, y, residual: None, product } => {
                     let (x, y) = activations.read_write(x, y);
                     product.forward(x, y);
+                }
+                FrozenOperation::Convolution { x, y, residual: Some(residual), product } => {
+                    let ([x, residual], y) = activations.disjoint([x, residual], y);
+                    product.forward_residual(x, residual, y);
+                }
+                FrozenOperation::Siblings { x, outputs, product } => {
+                    let (x, outputs) = activations.read_write_all(x, outputs);
+                    product.forward_joined(x, outputs);
                 }
                 FrozenOperation::Linear { x, y, product } => {
                     let (x, y) = activations.read_write(x, y);
@@ -163,23 +192,88 @@ impl<T: Scalar> FrozenNetwork<T> {
                 }
                 FrozenOperation::WithoutParameters(operation) => forward_without_parameters(operation, activations),
             }
-            done(row);
+            done(rows_of_operation);
         }
-        rows(activations.view(&self.output))
     }
 }
 
 impl<T> FrozenOperation<T> {
-    /// The slots that it reads or writes.
-    fn slots(&self) -> Vec<usize> {
+    /// Where it reads and writes.
+    fn places(&self) -> Vec<Place> {
         match self {
-            Self::Convolution { x, y, .. }
-            | Self::Linear { x, y, .. }
-            | Self::Depthwise { x, y, .. }
-            | Self::PRelu { x, y, .. } => vec![x.slot, y.slot],
-            Self::WithoutParameters(operation) => operation.places().iter().map(|place| place.slot).collect(),
+            Self::Convolution { x, y, residual, .. } => {
+                [Some(x), residual.as_ref(), Some(y)].into_iter().flatten().cloned().collect()
+            }
+            Self::Siblings { x, outputs, .. } => std::iter::once(x).chain(outputs).cloned().collect(),
+            Self::Linear { x, y, .. } | Self::Depthwise { x, y, .. } | Self::PRelu { x, y, .. } => {
+                vec![x.clone(), y.clone()]
+            }
+            Self::WithoutParameters(operation) => operation.places(),
         }
     }
+
+    /// Where it writes.
+    fn outputs(&self) -> Vec<Place> {
+        match self {
+            Self::Siblings { outputs, .. } => outputs.clone(),
+            other => other.places().split_off(other.places().len() - 1),
+        }
+    }
+
+    /// The slots that it reads or writes.
+    fn slots(&self) -> Vec<usize> {
+        self.places().iter().map(|place| place.slot).collect()
+    }
+}
+
+/// Joins convolutions that read one place where nothing between them stands in the way, so that it is read once.
+fn join_siblings<T: Scalar>(operations: &mut Vec<FrozenOperation<T>>, operation_rows: &mut Vec<Vec<usize>>) {
+    let mut index = 0;
+    while index < operations.len() {
+        let mut siblings = vec![index];
+        for later in index + 1..operations.len() {
+            if are_siblings(operations, &siblings, later) {
+                siblings.push(later);
+            }
+        }
+        let parts = siblings.iter().filter_map(|&sibling| match &operations[sibling] {
+            FrozenOperation::Convolution { x, y, residual: None, product } => Some((x, y, product)),
+            _ => None,
+        });
+        let parts: Vec<_> = parts.collect();
+        if let (2.., Some((x, ..))) = (parts.len(), parts.first()) {
+            let products: Vec<_> = parts.iter().map(|(_, _, product)| *product).collect();
+            let outputs = parts.iter().map(|(_, y, _)| (*y).clone()).collect();
+            let product = PackedConvolution::join(&products);
+            operations[index] = FrozenOperation::Siblings { x: (*x).clone(), outputs, product };
+            for &sibling in siblings[1..].iter().rev() {
+                operations.remove(sibling);
+                let rows = operation_rows.remove(sibling);
+                operation_rows[index].extend(rows);
+            }
+        }
+        index += 1;
+    }
+}
+
+/// Whether a later operation can be computed with some that were found to be siblings.
+fn are_siblings<T: Scalar>(operations: &[FrozenOperation<T>], siblings: &[usize], later: usize) -> bool {
+    let first = siblings[0];
+    let FrozenOperation::Convolution { x, residual: None, product, .. } = &operations[first] else { return false };
+    let FrozenOperation::Convolution { x: later_x, y, residual: None, product: later_product } = &operations[later]
+    else {
+        return false;
+    };
+    let overlap = |place: &Place| {
+        place.slot == y.slot && place.channels.start < y.channels.end && y.channels.start < place.channels.end
+    };
+    let between = &operations[first + 1..later];
+    let writes_x = |operation: &FrozenOperation<T>| operation.outputs().iter().any(|y| y.slot == x.slot);
+    later_x == x
+        && !siblings.iter().any(|&sibling| operations[sibling].slots().contains(&y.slot))
+        && !between.iter().any(writes_x)
+        && !between.iter().any(|operation| operation.places().iter().any(overlap))
+        && product.can_join(later_product)
 }
 
 /// Makes one operation of a product and what follows it, which is taken from `rest`.
@@ -190,14 +284,18 @@ fn freeze<T: Scalar>(
 ) -> FrozenOperation<T> {
     match operation {
         Operation::Convolution { x, y, weight, window } => {
-            let Folded { weight, bias, activation, y } = Folded::<T, Ix4>::new(network, *weight, y, rest);
-            let product = PackedConvolution::new(weight.view(), bias.view(), activation, *window);
-            FrozenOperation::Convolution { x: x.clone(), y, product }
+            let [height, width, _] = network.plan().slots[x.slot];
+            let mut folded = Folded::<T, Ix4>::new(network, *weight, y, rest);
+            let residual = folded.add_residual(x, rest);
+            let Folded { weight, bias, activation, y } = folded;
+            let product = PackedConvolution::new(weight.view(), bias.view(), activation, *window, [height, width]);
+            FrozenOperation::Convolution { x: x.clone(), y, residual, product }
         }
         Operation::Linear { x, y, weight } => {
             let Folded { weight, bias, activation, y } = Folded::<T, Ix2>::new(network, *weight, y, rest);
             let weight = weight.insert_axis(Axis(0)).insert_axis(Axis(0));
-            let product = PackedConvolution::new(weight.view(), bias.view(), activation, Window::square(1, 1, 0));
+            let window = Window::square(1, 1, 0);
+            let product = PackedConvolution::new(weight.view(), bias.view(), activation, window, [1, 1]);
             FrozenOperation::Linear { x: x.clone(), y, product }
         }
         Operation::Depthwise { x, y, weight, window } => {
@@ -266,59 +364,32 @@ impl<T: Scalar, D: Dimension> Folded<T, D> {
     }
 }
 
+impl<T: Scalar> Folded<T, Ix4> {
+    /// Takes a sum with the product's result, and the rectifier after it, in: `activation(scale * product + residual)`.
+    fn add_residual(&mut self, x: &Place, rest: &mut Peekable<Iter<'_, Operation>>) -> Option<Place> {
+        let (residual, y, scale) = match rest.peek() {
+            Some(Operation::ScaledSum { x: residual, branch, y, scale })
+                if *branch == self.y && y.slot != x.slot && self.activation == FusedActivation::None =>
+            {
+                (residual.clone(), y.clone(), T::from_f64(*scale))
+            }
+            _ => return None,
+        };
+        rest.next();
+        self.weight.mapv_inplace(|weight| weight * scale);
+        self.bias.mapv_inplace(|bias| bias * scale);
+        if rest.next_if(|next| matches!(next, Operation::Relu { y: place } if *place == y)).is_some() {
+            self.activation = FusedActivation::Relu;
+        }
+        self.y = y;
+        Some(residual)
+    }
+}
+
 /// What batch normalisation multiplies each channel by.
 fn factors<T: Scalar>(scale: ArrayView1<'_, T>, variance: ArrayView1<'_, T>, epsilon: f64) -> Array1<f64> {
     let factor = |(&scale, &variance): (&T, &T)| Scalar::to_f64(scale) / (Scalar::to_f64(variance) + epsilon).sqrt();
     scale.iter().zip(variance).map(factor).collect()
-}
-
-/// The buffer of each slot: that of another one, if it is not needed any more where this one is first written. Slots
-/// without any use are emptied.
-fn share_buffers<T>(operations: &[FrozenOperation<T>], slots: &mut [[usize; 3]], output: usize) -> Vec<usize> {
-    let mut uses = vec![None; slots.len()];
-    uses[INPUT] = Some((0, 0));
-    for (index, operation) in operations.iter().enumerate() {
-        for slot in operation.slots() {
-            let (first, _) = uses[slot].unwrap_or((index, index));
-            uses[slot] = Some((first, index));
-        }
-    }
-    uses[output] = uses[output].map(|(first, _)| (first, usize::MAX));
-    for (shape, used) in slots.iter_mut().zip(&uses) {
-        if used.is_none() {
-            *shape = [0; 3];
-        }
-    }
-    let mut buffers = vec![0; slots.len()];
-    let mut sizes = vec![slots[INPUT].iter().product::<usize>()];
-    let mut free: Vec<usize> = Vec::new();
-    for (index, operation) in operations.iter().enumerate() {
-        let mut touched = operation.slots();
-        touched.sort_unstable();
-        touched.dedup();
-        for &slot in
-            touched.iter().filter(|&&slot| slot != INPUT && uses[slot].is_some_and(|(first, _)| first == index))
-        {
-            let size: usize = slots[slot].iter().product();
-            // The smallest buffer that is large enough, else the largest, which grows.
-            let fitting = |&at: &usize| (sizes[free[at]] < size, sizes[free[at]].abs_diff(size));
-            buffers[slot] = match (0..free.len()).min_by_key(fitting) {
-                Some(at) => free.swap_remove(at),
-                None => {
-                    sizes.push(0);
-                    sizes.len() - 1
-                }
-            };
-            sizes[buffers[slot]] = sizes[buffers[slot]].max(size);
-        }
-        free.extend(
-            touched
-                .iter()
-                .filter(|&&slot| uses[slot].is_some_and(|(_, last)| last == index))
-                .map(|&slot| buffers[slot]),
-        );
-    }
-    buffers
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod parameters;
 mod pass;
 mod plan;
 mod preprocessing;
+mod sharing;
 mod workspace;
 
 pub use checkpoint::{Checkpoint, TrainingState};

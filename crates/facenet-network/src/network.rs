@@ -1,9 +1,10 @@
 //! A network with its numbers: faces in, embeddings out, gradients back.
 
-use facenet_tensor::Scalar;
+use facenet_tensor::{Accumulation, Scalar};
 use ndarray::{ArrayView2, ArrayView4};
 
 use crate::parameters::Parameters;
+use crate::pass::on_a_worker;
 use crate::plan::{INPUT, Operation, Place, Plan};
 use crate::workspace::{Workspace, rows, rows_mut};
 use crate::{Checkpoint, Description, Error, Initializer, pass};
@@ -125,9 +126,11 @@ impl<T: Scalar> Network<T> {
         workspace.mode = mode;
         workspace.activations.resize(batch);
         workspace.activations.view_mut(&Place { slot: INPUT, channels: 0..3 }).assign(&x);
-        for operation in &self.plan.operations {
-            pass::forward(operation, self, workspace);
-        }
+        on_a_worker(|| {
+            for operation in &self.plan.operations {
+                pass::forward(operation, self, workspace);
+            }
+        });
         self.embeddings(workspace)
     }
 
@@ -163,11 +166,19 @@ impl<T: Scalar> Network<T> {
         assert_eq!(gradients.table(), self.plan.parameters(), "the gradients are those of another network");
         let expected = [workspace.batch(), self.plan.dimension()];
         assert_eq!(dembeddings.shape(), expected, "the gradient at embeddings {expected:?}");
-        workspace.gradients.clear(workspace.activations.batch);
+        workspace.gradients.resize(workspace.activations.batch);
+        workspace.gradients.zero(self.plan.output.slot);
         rows_mut(workspace.gradients.view_mut(&self.plan.output)).assign(&dembeddings);
-        for operation in self.plan.operations.iter().rev() {
-            pass::backward(operation, self, workspace, gradients);
-        }
+        on_a_worker(|| {
+            for (operation, first) in self.plan.operations.iter().rev().zip(&self.plan.gradients.first_touched) {
+                // Channels that this operation didn't write would keep what the memory held before.
+                let whole = |x: &&Place| first.contains(&x.slot) && x.channels.len() == self.plan.slots[x.slot][2];
+                let set = operation.sets_gradient().filter(whole).map(|x| x.slot);
+                first.iter().filter(|&&slot| Some(slot) != set).for_each(|&slot| workspace.gradients.zero(slot));
+                let accumulation = if set.is_some() { Accumulation::Set } else { Accumulation::Add };
+                pass::backward(operation, self, accumulation, workspace, gradients);
+            }
+        });
     }
 
     /// Moves the running statistics towards those of the last batch, which was a pass of training.

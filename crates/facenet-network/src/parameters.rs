@@ -89,7 +89,7 @@ impl<T: Scalar> Parameters<T> {
 
     /// Sets every number to 0.
     pub fn clear(&mut self) {
-        self.values.fill(T::zero());
+        self.values.par_chunks_mut(1 << 16).for_each(|numbers| numbers.fill(T::zero()));
     }
 
     /// The numbers of one entry.

@@ -1,22 +1,75 @@
 //! The two ways through a plan: each operation's forward function beside its backward function.
 
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use facenet_tensor::{
-    DropoutKey, Scalar, average_pool_backward, average_pool_forward, batch_norm_backward, batch_norm_eval_backward,
-    batch_norm_eval_forward, batch_norm_forward, bias_backward, bias_forward, channel_scale_backward_gate,
-    channel_scale_backward_input, channel_scale_forward, convolution_backward_input, convolution_backward_weight,
-    convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, dropout_backward,
-    dropout_forward, global_average_pool_backward, global_average_pool_forward, l2_normalize_backward,
-    l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input, linear_backward_weight,
-    linear_forward, local_response_norm_backward, local_response_norm_forward, max_pool_backward, max_pool_forward,
-    maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward, relu_forward, scaled_sum_backward,
-    scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward, zero_pad_forward,
+    Accumulation, DropoutKey, Scalar, average_pool_backward, average_pool_forward, batch_norm_backward,
+    batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, bias_backward, bias_forward,
+    channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward, convolution_backward_input,
+    convolution_backward_weight, convolution_forward, depthwise_backward_input, depthwise_backward_weight,
+    depthwise_forward, dropout_backward, dropout_forward, global_average_pool_backward, global_average_pool_forward,
+    l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input,
+    linear_backward_weight, linear_forward, local_response_norm_backward, local_response_norm_forward,
+    max_pool_backward, max_pool_forward, maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward,
+    relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward,
+    zero_pad_forward,
 };
+
+use rayon::Yield;
 
 use crate::description::PoolKind;
 use crate::network::{Mode, Network};
 use crate::parameters::Parameters;
 use crate::plan::{INPUT, Operation};
 use crate::workspace::{Slots, Workspace, rows, rows_mut};
+
+/// How long a thread looks for work in vain before it leaves a pass.
+const PATIENCE: Duration = Duration::from_micros(200);
+
+thread_local! {
+    static IN_A_PASS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a whole pass on one thread of the pool, which shares each operation with the others. From outside the pool each operation
+/// would have to be handed over, which costs more than a small one. Meanwhile the others stay awake: to wake a thread takes as
+/// long as a small operation. Nobody waits for them, and work of the pool's own that runs passes goes without.
+pub(crate) fn on_a_worker<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
+    if rayon::current_thread_index().is_some() {
+        return pass();
+    }
+    rayon::scope(|_| {
+        let running = Running(Arc::new(AtomicBool::new(true)));
+        IN_A_PASS.set(true);
+        let awake = Arc::clone(&running.0);
+        rayon::spawn_broadcast(move |_| stay_awake(&awake));
+        pass()
+    })
+}
+
+/// A pass, until it ends or panics.
+struct Running(Arc<AtomicBool>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        IN_A_PASS.set(false);
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Works on what there is to do while a pass is running.
+fn stay_awake(running: &AtomicBool) {
+    let mut last = Instant::now();
+    // A thread that waits within a pass of its own may find itself here.
+    while !IN_A_PASS.get() && running.load(Ordering::Relaxed) && last.elapsed() < PATIENCE {
+        if rayon::yield_now() == Some(Yield::Executed) {
+            last = Instant::now();
+        }
+        std::hint::spin_loop();
+    }
+}
 
 /// Computes the operation's output from the activations before it.
 pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, workspace: &mut Workspace<T>) {
@@ -115,11 +168,13 @@ pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activ
     }
 }
 
-/// Adds the operation's gradients to those of its parameters and of what it reads. Nothing asks for the gradient at the
+/// Adds the operation's gradients to those of its parameters and of what it reads; those of what it reads are written over where
+/// that is asked of an operation that can. Nothing asks for the gradient at the
 /// faces themselves: products, where it would cost, leave it out.
 pub(crate) fn backward<T: Scalar>(
     operation: &Operation,
     network: &Network<T>,
+    accumulation: Accumulation,
     workspace: &mut Workspace<T>,
     gradients: &mut Parameters<T>,
 ) {
@@ -131,7 +186,7 @@ pub(crate) fn backward<T: Scalar>(
             convolution_backward_weight(activations.view(x), d.view(y), *window, dweight, scratch);
             if x.slot != INPUT {
                 let (dy, dx) = d.read_write(y, x);
-                convolution_backward_input(dy, parameters.view(*weight), *window, dx, scratch);
+                convolution_backward_input(dy, parameters.view(*weight), *window, accumulation, dx, scratch);
             }
         }
         Operation::Depthwise { x, y, weight, window } => {
@@ -146,7 +201,7 @@ pub(crate) fn backward<T: Scalar>(
             linear_backward_weight(rows(activations.view(x)), rows(d.view(y)), dweight, scratch);
             if x.slot != INPUT {
                 let (dy, dx) = d.read_write(y, x);
-                linear_backward_input(rows(dy), parameters.view(*weight), rows_mut(dx), scratch);
+                linear_backward_input(rows(dy), parameters.view(*weight), accumulation, rows_mut(dx), scratch);
             }
         }
         Operation::Bias { y, bias } => bias_backward(d.view(y), gradients.view_mut(*bias)),
@@ -158,11 +213,11 @@ pub(crate) fn backward<T: Scalar>(
             match mode {
                 Mode::Train { .. } => {
                     let [mean, variance] = [mean, variance].map(|&entry| batch_statistics.view(entry));
-                    batch_norm_backward(x, dy, scale, epsilon, mean, variance, dx, dscale, dshift);
+                    batch_norm_backward(x, dy, scale, epsilon, mean, variance, accumulation, dx, dscale, dshift);
                 }
                 Mode::Eval => {
                     let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
-                    batch_norm_eval_backward(x, dy, scale, epsilon, mean, variance, dx, dscale, dshift);
+                    batch_norm_eval_backward(x, dy, scale, epsilon, mean, variance, accumulation, dx, dscale, dshift);
                 }
             }
         }

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::description::{Description, PoolKind};
 use crate::parameters::ParameterTable;
 use crate::preprocessing::Scaling;
+use crate::sharing::Sharing;
 
 /// The slot of the network's input.
 pub(crate) const INPUT: usize = 0;
@@ -50,6 +51,16 @@ impl Operation {
     /// Copies `x`: padding by no zeros.
     pub(crate) fn copy(x: Place, y: Place) -> Self {
         Self::ZeroPad { x, y, before: [0; 2] }
+    }
+
+    /// The place whose gradient it can write over, where it is the first to write it, instead of adding to zeros.
+    pub(crate) fn sets_gradient(&self) -> Option<&Place> {
+        match self {
+            Self::Convolution { x, .. } | Self::Linear { x, .. } | Self::BatchNorm { x, .. } if x.slot != INPUT => {
+                Some(x)
+            }
+            _ => None,
+        }
     }
 
     /// Where it reads and writes.
@@ -122,6 +133,8 @@ pub struct Plan {
     pub(crate) slots: Vec<[usize; 3]>,
     /// Where the result is.
     pub(crate) output: Place,
+    /// Where gradients lie on the way back, from the last operation to the first.
+    pub(crate) gradients: Sharing,
     pub(crate) epsilon: f64,
     parameters: Arc<ParameterTable>,
     statistics: Arc<ParameterTable>,
@@ -170,11 +183,15 @@ impl Plan {
             check_template(template, description.input)?;
         }
         let (builder, output) = Builder::build(description)?;
+        let slots_of = |operation: &Operation| operation.places().iter().map(|place| place.slot).collect();
+        let touched: Vec<Vec<usize>> = builder.operations.iter().rev().map(slots_of).collect();
+        let gradients = Sharing::new(&touched, &builder.slots, output.slot, None);
         Ok(Self {
             operations: builder.operations,
             operation_rows: builder.operation_rows,
             slots: builder.slots,
             output,
+            gradients,
             epsilon: description.batch_norm.epsilon,
             parameters: Arc::new(builder.parameters),
             statistics: Arc::new(builder.statistics),

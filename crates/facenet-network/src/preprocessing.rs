@@ -74,11 +74,19 @@ impl Preprocessing {
                     ([mean; 3], [factor; 3])
                 }
             };
-            Zip::from(x.lanes_mut(Axis(2))).and(face.lanes(Axis(2))).for_each(|x, levels| {
-                for (((x, &level), subtract), factor) in x.into_iter().zip(levels).zip(subtract).zip(factor) {
-                    *x = (f32::from(level) - subtract) * factor;
+            let same = |numbers: [f32; 3]| numbers == [numbers[0]; 3];
+            match (x.as_slice_mut(), face.as_slice()) {
+                // Where colours are alike, one loop over all numbers computes with several at once.
+                (Some(x), Some(levels)) if same(subtract) && same(factor) => {
+                    let (subtract, factor) = (subtract[0], factor[0]);
+                    x.iter_mut().zip(levels).for_each(|(x, &level)| *x = (f32::from(level) - subtract) * factor);
                 }
-            });
+                _ => Zip::from(x.lanes_mut(Axis(2))).and(face.lanes(Axis(2))).for_each(|x, levels| {
+                    for (((x, &level), subtract), factor) in x.into_iter().zip(levels).zip(subtract).zip(factor) {
+                        *x = (f32::from(level) - subtract) * factor;
+                    }
+                }),
+            }
         });
     }
 }

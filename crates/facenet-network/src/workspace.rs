@@ -1,7 +1,8 @@
 //! The memory of a pass: activations, what the way back needs, and gradients.
 
-use facenet_tensor::{Scalar, Scratch, channels, channels_mut};
+use facenet_tensor::{AlignedVec, Scalar, Scratch, channels, channels_mut};
 use ndarray::{ArrayView2, ArrayView4, ArrayViewMut2, ArrayViewMut4, Axis};
+use rayon::prelude::*;
 
 use crate::network::Mode;
 use crate::parameters::Parameters;
@@ -9,7 +10,8 @@ use crate::plan::{Place, Plan};
 
 /// Memory that a network computes in, reused from pass to pass: after the largest batch nothing is allocated any more.
 ///
-/// It holds one buffer per slot of the plan for activations, and as many for gradients once a backward pass has run.
+/// It holds one buffer per slot of the plan for activations and, once a backward pass has run, as many for gradients as are needed
+/// at the same time.
 #[derive(Clone, Debug)]
 pub struct Workspace<T> {
     pub(crate) activations: Slots<T>,
@@ -25,8 +27,8 @@ impl<T: Scalar> Workspace<T> {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         Self {
-            activations: Slots::new(plan),
-            gradients: Slots::new(plan),
+            activations: Slots::sharing(&plan.slots, (0..plan.slots.len()).collect()),
+            gradients: Slots::sharing(&plan.slots, plan.gradients.buffers.clone()),
             batch_statistics: Parameters::zeros(plan.statistics()),
             mode: Mode::Eval,
             scratch: Scratch::default(),
@@ -35,7 +37,7 @@ impl<T: Scalar> Workspace<T> {
 
     /// Whether it belongs to this plan.
     pub(crate) fn fits(&self, plan: &Plan) -> bool {
-        self.activations.shapes == plan.slots
+        self.activations.shapes == plan.slots && self.gradients.fit(&plan.slots, &plan.gradients.buffers)
     }
 
     /// How many faces the last forward pass saw.
@@ -52,19 +54,15 @@ pub(crate) struct Slots<T> {
     shapes: Vec<[usize; 3]>,
     /// The buffer of each slot.
     buffer_of: Vec<usize>,
-    buffers: Vec<Vec<T>>,
+    buffers: Vec<AlignedVec<T>>,
     pub(crate) batch: usize,
 }
 
 impl<T: Scalar> Slots<T> {
-    fn new(plan: &Plan) -> Self {
-        Self::sharing(&plan.slots, (0..plan.slots.len()).collect())
-    }
-
     /// Slots of these shapes, each in the buffer that `buffer_of` gives it.
     pub(crate) fn sharing(shapes: &[[usize; 3]], buffer_of: Vec<usize>) -> Self {
         let count = buffer_of.iter().max().map_or(0, |last| last + 1);
-        Self { shapes: shapes.to_vec(), buffer_of, buffers: vec![Vec::new(); count], batch: 0 }
+        Self { shapes: shapes.to_vec(), buffer_of, buffers: vec![AlignedVec::zeros(0); count], batch: 0 }
     }
 
     /// Whether they have these shapes in these buffers.
@@ -77,18 +75,16 @@ impl<T: Scalar> Slots<T> {
         self.batch = batch;
         for (shape, &buffer) in self.shapes.iter().zip(&self.buffer_of) {
             let length = batch * shape.iter().product::<usize>();
-            if self.buffers[buffer].len() < length {
-                self.buffers[buffer].resize(length, T::zero());
-            }
+            self.buffers[buffer].grow(length);
         }
     }
 
-    /// Makes room for a batch of zeros.
-    pub(crate) fn clear(&mut self, batch: usize) {
-        self.resize(batch);
-        for (shape, &buffer) in self.shapes.iter().zip(&self.buffer_of) {
-            self.buffers[buffer][..batch * shape.iter().product::<usize>()].fill(T::zero());
-        }
+    /// Fills a slot with zeros.
+    pub(crate) fn zero(&mut self, slot: usize) {
+        let (_, length) = self.dimensions(slot);
+        self.buffers[self.buffer_of[slot]][..length]
+            .par_chunks_mut(1 << 16)
+            .for_each(|numbers| numbers.fill(T::zero()));
     }
 
     /// The whole slot's shape and how many numbers that are.
@@ -113,6 +109,32 @@ impl<T: Scalar> Slots<T> {
     pub(crate) fn read_write(&mut self, read: &Place, write: &Place) -> (ArrayView4<'_, T>, ArrayViewMut4<'_, T>) {
         let ([read], write) = self.disjoint([read], write);
         (read, write)
+    }
+
+    /// One place to read and others to write, all of different slots.
+    pub(crate) fn read_write_all(
+        &mut self,
+        read: &Place,
+        write: &[Place],
+    ) -> (ArrayView4<'_, T>, Vec<ArrayViewMut4<'_, T>>) {
+        let from = self.dimensions(read.slot);
+        let to: Vec<_> = write.iter().map(|place| self.dimensions(place.slot)).collect();
+        let mut source = None;
+        let mut targets: Vec<_> = write.iter().map(|_| None).collect();
+        for (index, buffer) in self.buffers.iter_mut().enumerate() {
+            if let Some(at) = write.iter().position(|place| self.buffer_of[place.slot] == index) {
+                let (shape, length) = to[at];
+                let slot = ArrayViewMut4::from_shape(shape, &mut buffer[..length]);
+                let slot = slot.expect("a buffer has room for its slots");
+                targets[at] = Some(channels_mut(slot, write[at].channels.clone()));
+            } else if self.buffer_of[read.slot] == index {
+                let (shape, length) = from;
+                let slot = ArrayView4::from_shape(shape, &buffer[..length]);
+                source = Some(channels(slot.expect("a buffer has room for its slots"), read.channels.clone()));
+            }
+        }
+        let targets: Option<Vec<_>> = targets.into_iter().collect();
+        source.zip(targets).expect("an operation reads and writes different slots")
     }
 
     /// Some places to read and another to write, all of different slots.

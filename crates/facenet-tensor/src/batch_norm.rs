@@ -5,10 +5,10 @@ use std::ops::Range;
 use ndarray::{ArrayView1, ArrayView4, ArrayViewMut1, ArrayViewMut4};
 use rayon::prelude::*;
 
-use crate::Scalar;
 use crate::pixels::{Pixels, PixelsMut, per_channel, per_channel_mut, same_shape};
 use crate::simd::vectorize;
 use crate::sums::{add_assign, blocks, each_part, sum_over_pixels};
+use crate::{Accumulation, Scalar};
 
 /// Normalises each channel with the mean and variance of this batch, which it writes.
 ///
@@ -44,13 +44,13 @@ pub fn batch_norm_forward<T: Scalar>(
     batch_norm_eval_forward(x, scale, shift, epsilon, mean, variance, y);
 }
 
-/// Adds the gradients of [`batch_norm_forward`], whose mean and variance depend on `x`.
+/// The gradients of [`batch_norm_forward`], whose mean and variance depend on `x`: those of scale and shift are added.
 ///
 /// ```text
 /// normal     = (x - mean) / sqrt(variance + epsilon)
 /// dshift[c] += sum over n, h, w of dy
 /// dscale[c] += sum over n, h, w of dy * normal
-/// dx        += scale / sqrt(variance + epsilon) * (dy - mean over n, h, w of dy - normal * mean over n, h, w of (dy * normal))
+/// dx       (+)= scale / sqrt(variance + epsilon) * (dy - mean over n, h, w of dy - normal * mean over n, h, w of (dy * normal))
 /// ```
 ///
 /// # Shapes
@@ -68,11 +68,12 @@ pub fn batch_norm_backward<T: Scalar>(
     epsilon: T,
     mean: ArrayView1<'_, T>,
     variance: ArrayView1<'_, T>,
+    accumulation: Accumulation,
     dx: ArrayViewMut4<'_, T>,
     dscale: ArrayViewMut1<'_, T>,
     dshift: ArrayViewMut1<'_, T>,
 ) {
-    backward(Statistics::Batch, x, dy, scale, epsilon, mean, variance, dx, dscale, dshift);
+    backward(Statistics::Batch, x, dy, scale, epsilon, mean, variance, accumulation, dx, dscale, dshift);
 }
 
 /// Normalises each channel with a given mean and variance.
@@ -120,12 +121,12 @@ pub fn batch_norm_eval_forward<T: Scalar>(
     });
 }
 
-/// Adds the gradients of [`batch_norm_eval_forward`], whose mean and variance are constants.
+/// The gradients of [`batch_norm_eval_forward`], whose mean and variance are constants: those of scale and shift are added.
 ///
 /// ```text
 /// dshift[c] += sum over n, h, w of dy
 /// dscale[c] += sum over n, h, w of dy * (x - mean) / sqrt(variance + epsilon)
-/// dx        += dy * scale / sqrt(variance + epsilon)
+/// dx       (+)= dy * scale / sqrt(variance + epsilon)
 /// ```
 ///
 /// # Shapes
@@ -142,11 +143,12 @@ pub fn batch_norm_eval_backward<T: Scalar>(
     epsilon: T,
     mean: ArrayView1<'_, T>,
     variance: ArrayView1<'_, T>,
+    accumulation: Accumulation,
     dx: ArrayViewMut4<'_, T>,
     dscale: ArrayViewMut1<'_, T>,
     dshift: ArrayViewMut1<'_, T>,
 ) {
-    backward(Statistics::Given, x, dy, scale, epsilon, mean, variance, dx, dscale, dshift);
+    backward(Statistics::Given, x, dy, scale, epsilon, mean, variance, accumulation, dx, dscale, dshift);
 }
 
 /// Where mean and variance come from.
@@ -166,6 +168,7 @@ fn backward<T: Scalar>(
     epsilon: T,
     mean: ArrayView1<'_, T>,
     variance: ArrayView1<'_, T>,
+    accumulation: Accumulation,
     dx: ArrayViewMut4<'_, T>,
     dscale: ArrayViewMut1<'_, T>,
     dshift: ArrayViewMut1<'_, T>,
@@ -212,6 +215,9 @@ fn backward<T: Scalar>(
             || {
                 let range = block.range();
                 for ((x, dy), dx) in x.range(range.clone()).zip(dy.range(range)).zip(block.pixels()) {
+                    if accumulation == Accumulation::Set {
+                        dx.fill(T::zero());
+                    }
                     if statistics == Statistics::Given {
                         for ((dx, dy), factor) in dx.iter_mut().zip(dy).zip(&factor) {
                             *dx += *factor * *dy;

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod accumulation;
+mod aligned;
 mod average_pool;
 mod batch_norm;
 mod bias;
@@ -30,6 +32,8 @@ mod sums;
 mod window;
 mod zero_pad;
 
+pub use accumulation::Accumulation;
+pub use aligned::AlignedVec;
 pub use average_pool::{average_pool_backward, average_pool_forward};
 pub use batch_norm::{batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward};
 pub use bias::{bias_backward, bias_forward};

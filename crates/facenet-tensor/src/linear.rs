@@ -2,7 +2,9 @@
 
 use ndarray::{ArrayView2, ArrayView4, ArrayViewMut2, ArrayViewMut4, Axis};
 
-use crate::{Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight, convolution_forward};
+use crate::{
+    Accumulation, Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight, convolution_forward,
+};
 
 /// A product is a convolution of one row of pixels with a 1x1 kernel.
 const ONE: Window = Window::square(1, 1, 0);
@@ -28,10 +30,10 @@ pub fn linear_forward<T: Scalar>(
     convolution_forward(pixels(x), pixels(weight), ONE, pixels_mut(y), scratch);
 }
 
-/// Adds the gradient at the input of a linear map to `dx`.
+/// Writes the gradient at the input of a linear map to `dx`, or adds it.
 ///
 /// ```text
-/// dx += dy weight^T
+/// dx (+)= dy weight^T
 /// ```
 ///
 /// # Shapes
@@ -43,10 +45,11 @@ pub fn linear_forward<T: Scalar>(
 pub fn linear_backward_input<T: Scalar>(
     dy: ArrayView2<'_, T>,
     weight: ArrayView2<'_, T>,
+    accumulation: Accumulation,
     dx: ArrayViewMut2<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
-    convolution_backward_input(pixels(dy), pixels(weight), ONE, pixels_mut(dx), scratch);
+    convolution_backward_input(pixels(dy), pixels(weight), ONE, accumulation, pixels_mut(dx), scratch);
 }
 
 /// Adds the gradient at the matrix of a linear map to `dweight`.

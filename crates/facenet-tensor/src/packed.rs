@@ -2,7 +2,8 @@
 
 use ndarray::{Array3, ArrayView1, ArrayView3, ArrayView4, ArrayViewMut4};
 
-use crate::convolution::LANES;
+use crate::convolution::{LANES, PackedOutput, PackedWeights};
+use crate::pixels::same_shape;
 use crate::prelu::{prelu, slopes};
 use crate::relu::relu;
 use crate::sigmoid::sigmoid;
@@ -43,6 +44,7 @@ pub enum FusedActivation<T> {
 ///     array![0.25, -9.0].view(),
 ///     FusedActivation::Relu,
 ///     Window::square(1, 1, 0),
+///     [1, 1],
 /// );
 /// let mut y = Array4::zeros((4, 1, 1, 2));
 /// layer.forward(Array4::ones((4, 1, 1, 3)).view(), y.view_mut());
@@ -50,15 +52,22 @@ pub enum FusedActivation<T> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct PackedConvolution<T> {
-    /// As the forward kernel of the type reads them.
-    weight: Vec<T>,
-    shape: [usize; 4],
+    weight: PackedWeights<T>,
+    inputs: usize,
     window: Window,
+    parts: Vec<Part<T>>,
+}
+
+/// One of several convolutions that are computed together.
+#[derive(Clone, Debug)]
+struct Part<T> {
+    outputs: usize,
     epilogue: Epilogue<T>,
 }
 
 impl<T: Scalar> PackedConvolution<T> {
-    /// Packs the weights of a convolution.
+    /// Packs the weights of a convolution, as is best for images of this height and width; others are convolved as well. (3x3
+    /// kernels at stride 1 are computed in tiles where that is faster, with somewhat larger rounding errors.)
     ///
     /// # Shapes
     /// `weight [kernel height, kernel width, inputs, outputs]` in standard layout, `bias [outputs]`.
@@ -71,6 +80,7 @@ impl<T: Scalar> PackedConvolution<T> {
         bias: ArrayView1<'_, T>,
         activation: FusedActivation<T>,
         window: Window,
+        images: [usize; 2],
     ) -> Self {
         let (kernel_height, kernel_width, inputs, outputs) = weight.dim();
         assert_eq!(
@@ -81,7 +91,34 @@ impl<T: Scalar> PackedConvolution<T> {
         );
         assert!(weight.is_standard_layout(), "weight {:?} is not in standard layout", weight.shape());
         let epilogue = Epilogue::new(bias, activation, outputs);
-        Self { weight: T::pack(weight), shape: [kernel_height, kernel_width, inputs, outputs], window, epilogue }
+        let parts = vec![Part { outputs, epilogue }];
+        Self { weight: T::pack(weight, window, images), inputs, window, parts }
+    }
+
+    /// Whether another convolution can be computed with this one: window and number of inputs are the same, and neither is computed
+    /// in tiles.
+    #[must_use]
+    pub fn can_join(&self, other: &Self) -> bool {
+        self.window == other.window && self.inputs == other.inputs && self.weight.can_join(&other.weight)
+    }
+
+    /// Joins convolutions of the same images, so that these are read once: their outputs come as from each alone.
+    /// [`PackedConvolution::forward_joined`] computes them.
+    ///
+    /// # Panics
+    /// If there are none, or they can't be joined.
+    #[track_caller]
+    #[must_use]
+    pub fn join(convolutions: &[&Self]) -> Self {
+        let first = convolutions.first().expect("convolutions to join");
+        assert!(convolutions.iter().all(|other| first.can_join(other)), "these convolutions can't be joined");
+        let weights: Vec<&PackedWeights<T>> = convolutions.iter().map(|convolution| &convolution.weight).collect();
+        Self {
+            weight: PackedWeights::join(&weights),
+            inputs: first.inputs,
+            window: first.window,
+            parts: convolutions.iter().flat_map(|convolution| convolution.parts.iter().cloned()).collect(),
+        }
     }
 
     /// Convolves images, adds the bias and applies the activation.
@@ -90,11 +127,60 @@ impl<T: Scalar> PackedConvolution<T> {
     /// `x [n, h, w, inputs]`, `y [n, output height, output width, outputs]`; both may be channel slices.
     ///
     /// # Panics
+    /// If the shapes disagree, channels are not contiguous, or convolutions were joined.
+    #[track_caller]
+    pub fn forward(&self, x: ArrayView4<'_, T>, mut y: ArrayViewMut4<'_, T>) {
+        self.run(x, None, vec![y.view_mut()]);
+    }
+
+    /// As [`PackedConvolution::forward`], but adds `residual` as well, before the activation.
+    ///
+    /// ```text
+    /// y = activation(convolution(x, weight) + bias + residual)
+    /// ```
+    ///
+    /// # Shapes
+    /// `residual` as `y`.
+    ///
+    /// # Panics
+    /// If the shapes disagree, channels are not contiguous, or convolutions were joined.
+    #[track_caller]
+    pub fn forward_residual(&self, x: ArrayView4<'_, T>, residual: ArrayView4<'_, T>, mut y: ArrayViewMut4<'_, T>) {
+        same_shape(["residual", "y"], &residual.raw_dim(), &y.raw_dim());
+        convolution::check_channels("residual", &residual);
+        self.run(x, Some(residual.view()), vec![y.view_mut()]);
+    }
+
+    /// As [`PackedConvolution::forward`] of each of the joined convolutions.
+    ///
+    /// # Shapes
+    /// An output for each, `[n, output height, output width, its outputs]`.
+    ///
+    /// # Panics
     /// If the shapes disagree or channels are not contiguous.
     #[track_caller]
-    pub fn forward(&self, x: ArrayView4<'_, T>, y: ArrayViewMut4<'_, T>) {
-        convolution::check(&x, self.shape, self.window, &y.view());
-        T::packed_forward(level(), x, &self.weight, self.window, &self.epilogue, y);
+    pub fn forward_joined(&self, x: ArrayView4<'_, T>, mut outputs: Vec<ArrayViewMut4<'_, T>>) {
+        self.run(x, None, outputs.iter_mut().map(|y| y.view_mut()).collect());
+    }
+
+    #[track_caller]
+    fn run<'a>(
+        &'a self,
+        x: ArrayView4<'_, T>,
+        residual: Option<ArrayView4<'a, T>>,
+        outputs: Vec<ArrayViewMut4<'a, T>>,
+    ) {
+        assert_eq!(outputs.len(), self.parts.len(), "an output for each of the joined convolutions");
+        let [height, width] = self.window.kernel;
+        for (y, part) in outputs.iter().zip(&self.parts) {
+            convolution::check(&x, [height, width, self.inputs, part.outputs], self.window, &y.view());
+        }
+        let mut outputs: Vec<PackedOutput<'_, T>> = outputs
+            .into_iter()
+            .zip(&self.parts)
+            .map(|(y, part)| PackedOutput { epilogue: &part.epilogue, residual, y })
+            .collect();
+        T::packed_forward(level(), x, &self.weight, self.window, &mut outputs);
     }
 }
 
@@ -190,6 +276,11 @@ impl<T: Scalar> Epilogue<T> {
     #[inline(always)]
     pub(crate) fn apply(&self, y: &mut [T]) {
         add_assign(y, &self.bias);
+        self.activate(y);
+    }
+
+    #[inline(always)]
+    pub(crate) fn activate(&self, y: &mut [T]) {
         match &self.activation {
             FusedActivation::None => {}
             FusedActivation::Relu => y.iter_mut().for_each(|y| *y = relu(*y)),
@@ -216,29 +307,33 @@ mod tests {
         let mut generator = ChaCha8Rng::seed_from_u64(1);
         let mut random = |shape| Array4::<f32>::random_using(shape, Uniform::new(-1.0, 1.0), &mut generator);
         let window = Window::square(3, 1, 1);
-        let (x, weight) = (random((2, 9, 7, 12)), random((3, 3, 12, 45)));
         let numbers = |first| Array1::linspace(first, 1.0, 45);
-        for activation in [
-            FusedActivation::None,
-            FusedActivation::Relu,
-            FusedActivation::Sigmoid,
-            FusedActivation::PRelu(numbers(-0.5).to_vec()),
-        ] {
-            let epilogue = Epilogue::new(numbers(-1.0).view(), activation, 45);
-            let packed = f32::pack(weight.view());
-            let run = |level| {
-                let mut y = Array4::zeros((2, 9, 7, 45));
-                f32::packed_forward(level, x.view(), &packed, window, &epilogue, y.view_mut());
-                y
-            };
-            let best = run(level());
-            if level() >= Level::Avx2 {
-                assert_eq!(run(Level::Avx2).mapv(f32::to_bits), best.mapv(f32::to_bits));
-            }
-            // Sums of 108 products of numbers in [-1, 1]: a rounding per addition, and one per product where unfused.
-            let bound = f32::EPSILON * 2.0 * 108.0;
-            for (portable, best) in run(Level::Portable).iter().zip(&best) {
-                assert!((portable - best).abs() <= bound, "{portable} and {best}");
+        // Directly, in tiles of 2x2 and of 4x4 outputs.
+        for ([height, width], inputs) in [([9, 7], 12), ([9, 7], 20), ([12, 11], 20)] {
+            let (x, weight) = (random((2, height, width, inputs)), random((3, 3, inputs, 45)));
+            for activation in [
+                FusedActivation::None,
+                FusedActivation::Relu,
+                FusedActivation::Sigmoid,
+                FusedActivation::PRelu(numbers(-0.5).to_vec()),
+            ] {
+                let epilogue = Epilogue::new(numbers(-1.0).view(), activation, 45);
+                let packed = f32::pack(weight.view(), window, [height, width]);
+                let run = |level| {
+                    let mut y = Array4::zeros((2, height, width, 45));
+                    let output = PackedOutput { epilogue: &epilogue, residual: None, y: y.view_mut() };
+                    f32::packed_forward(level, x.view(), &packed, window, &mut [output]);
+                    y
+                };
+                let best = run(level());
+                if level() >= Level::Avx2 {
+                    assert_eq!(run(Level::Avx2).mapv(f32::to_bits), best.mapv(f32::to_bits));
+                }
+                // Sums of products of numbers in [-1, 1]: a rounding per addition, and one per product where unfused.
+                let bound = f32::EPSILON * 2.0 * (9 * inputs) as f32;
+                for (portable, best) in run(Level::Portable).iter().zip(&best) {
+                    assert!((portable - best).abs() <= bound, "{portable} and {best}");
+                }
             }
         }
     }

@@ -33,9 +33,9 @@ impl Scalar for f64 {
 pub(crate) mod sealed {
     use ndarray::{ArrayView4, ArrayViewMut4};
 
-    use crate::packed::Epilogue;
+    use crate::convolution::{PackedOutput, PackedWeights};
     use crate::simd::Level;
-    use crate::{Scratch, Window};
+    use crate::{Accumulation, Scratch, Window};
 
     /// What differs between the two types: convolutions, and with them all products.
     pub trait Kernels: Sized {
@@ -48,16 +48,15 @@ pub(crate) mod sealed {
             scratch: &mut Scratch<Self>,
         );
 
-        /// Weights as [`packed_forward`](Self::packed_forward) reads them.
-        fn pack(weight: ArrayView4<'_, Self>) -> Vec<Self>;
+        /// Weights as [`packed_forward`](Self::packed_forward) reads them, best for images of this height and width.
+        fn pack(weight: ArrayView4<'_, Self>, window: Window, images: [usize; 2]) -> PackedWeights<Self>;
 
         fn packed_forward(
             level: Level,
             x: ArrayView4<'_, Self>,
-            packed: &[Self],
+            packed: &PackedWeights<Self>,
             window: Window,
-            epilogue: &Epilogue<Self>,
-            y: ArrayViewMut4<'_, Self>,
+            outputs: &mut [PackedOutput<'_, Self>],
         );
 
         fn convolution_backward_input(
@@ -65,6 +64,7 @@ pub(crate) mod sealed {
             dy: ArrayView4<'_, Self>,
             weight: ArrayView4<'_, Self>,
             window: Window,
+            accumulation: Accumulation,
             dx: ArrayViewMut4<'_, Self>,
             scratch: &mut Scratch<Self>,
         );

@@ -1,8 +1,11 @@
 //! The fast `f32` convolutions against the plain `f64` ones, at odd sizes, strides, paddings and slices.
 
+#[path = "levels/levels.rs"]
+mod levels;
+
 use facenet_tensor::{
-    Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight, convolution_forward,
-    depthwise_backward_input, depthwise_backward_weight, depthwise_forward, linear_backward_input,
+    Accumulation, Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight,
+    convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, linear_backward_input,
     linear_backward_weight, linear_forward,
 };
 use ndarray::{Array, Array2, Array3, Array4, Dimension, ShapeBuilder, s};
@@ -53,6 +56,13 @@ fn cases() -> Vec<Case> {
         case(1, [10, 9], [2, 3], [2, 3], [3, 2], [0, 2]),
         case(2, [4, 4], [48, 95], [4, 4], [1, 1], [0, 0]),
         case(1, [3, 3], [7, 6], [3, 3], [1, 1], [3, 3]),
+        // In tiles.
+        case(1, [6, 6], [16, 16], [3, 3], [1, 1], [1, 1]),
+        case(2, [12, 13], [17, 33], [3, 3], [1, 1], [1, 1]),
+        case(3, [11, 8], [40, 100], [3, 3], [1, 1], [0, 0]),
+        case(1, [7, 9], [70, 20], [3, 3], [1, 1], [2, 1]),
+        // In tiles, more of them than one part of a weight gradient holds.
+        case(4, [33, 34], [20, 49], [3, 3], [1, 1], [0, 2]),
         // More pixels than one part of a weight gradient holds.
         case(3, [56, 50], [4, 18], [3, 3], [1, 1], [1, 1]),
         case(4, [45, 48], [18, 34], [1, 1], [1, 1], [0, 0]),
@@ -102,9 +112,21 @@ fn convolutions_agree_with_the_formula() {
 
         let mut dx = x.clone();
         let mut dx64 = x64.clone();
-        convolution_backward_input(dy.view(), weight.view(), window, dx.view_mut(), &mut scratch);
-        convolution_backward_input(dy64.view(), weight64.view(), window, dx64.view_mut(), &mut scratch64);
+        convolution_backward_input(dy.view(), weight.view(), window, Accumulation::Add, dx.view_mut(), &mut scratch);
+        convolution_backward_input(
+            dy64.view(),
+            weight64.view(),
+            window,
+            Accumulation::Add,
+            dx64.view_mut(),
+            &mut scratch64,
+        );
         assert_close(&dx, &dx64, taps * outputs + 1, &format!("input gradient, {name}"));
+        let mut from_zero = Array4::zeros(x.raw_dim());
+        let (add, set) = (Accumulation::Add, Accumulation::Set);
+        convolution_backward_input(dy.view(), weight.view(), window, add, from_zero.view_mut(), &mut scratch);
+        convolution_backward_input(dy.view(), weight.view(), window, set, dx.view_mut(), &mut scratch);
+        assert_eq!(dx, from_zero, "input gradient that is set, {name}");
 
         let mut dweight = weight.clone();
         let mut dweight64 = weight64.clone();
@@ -125,7 +147,7 @@ fn results<T: Scalar>(threads: usize) -> (Array4<T>, Array4<T>, Array4<T>) {
         let mut y = Array4::zeros((4, 40, 40, 24));
         convolution_forward(x.view(), weight.view(), window, y.view_mut(), &mut scratch);
         let mut dx = Array4::zeros(x.raw_dim());
-        convolution_backward_input(y.view(), weight.view(), window, dx.view_mut(), &mut scratch);
+        convolution_backward_input(y.view(), weight.view(), window, Accumulation::Add, dx.view_mut(), &mut scratch);
         let mut dweight = Array4::zeros(weight.raw_dim());
         convolution_backward_weight(x.view(), y.view(), window, dweight.view_mut(), &mut scratch);
         (y, dx, dweight)
@@ -152,7 +174,7 @@ fn linear_maps_agree_with_the_formula() {
         linear_forward(x.view(), weight.view(), y.view_mut(), &mut scratch);
         assert_close(&y, &x64.dot(&weight64), inputs, "forward");
         let mut dx = x.clone();
-        linear_backward_input(dy.view(), weight.view(), dx.view_mut(), &mut scratch);
+        linear_backward_input(dy.view(), weight.view(), Accumulation::Add, dx.view_mut(), &mut scratch);
         assert_close(&dx, &(&x64 + &dy64.dot(&weight64.t())), outputs + 1, "input gradient");
         let mut dweight = weight.clone();
         linear_backward_weight(x.view(), dy.view(), dweight.view_mut(), &mut scratch);
@@ -185,7 +207,14 @@ fn depthwise_convolutions_are_diagonal_convolutions() {
         let mut dx = x.clone();
         depthwise_backward_input(dy.view(), weight.view(), window, dx.view_mut());
         let mut dx64 = x64.clone();
-        convolution_backward_input(dy64.view(), diagonal.view(), window, dx64.view_mut(), &mut scratch);
+        convolution_backward_input(
+            dy64.view(),
+            diagonal.view(),
+            window,
+            Accumulation::Add,
+            dx64.view_mut(),
+            &mut scratch,
+        );
         assert_close(&dx, &dx64, taps + 1, "input gradient");
 
         let mut dweight = weight.clone();

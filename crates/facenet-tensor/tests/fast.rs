@@ -3,7 +3,7 @@
 //! (`convolution.rs` compares the convolutions with their formulas, at more sizes.)
 
 use facenet_tensor::{
-    DropoutKey, LocalResponse, Scalar, Scratch, Window, average_pool_backward, average_pool_forward,
+    Accumulation, DropoutKey, LocalResponse, Scalar, Scratch, Window, average_pool_backward, average_pool_forward,
     batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, bias_backward,
     bias_forward, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
     convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_backward_input,
@@ -202,7 +202,18 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
     let (mut dscale, mut dshift) = (vector(12), vector(13));
     outcomes.image("batch_norm dx", &start, 16.0 * ADDITIONS, |dx| {
         let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
-        batch_norm_backward(x_view, dy_view, scale.view(), epsilon, mean.view(), variance.view(), dx, dscale, dshift);
+        batch_norm_backward(
+            x_view,
+            dy_view,
+            scale.view(),
+            epsilon,
+            mean.view(),
+            variance.view(),
+            Accumulation::Add,
+            dx,
+            dscale,
+            dshift,
+        );
     });
     outcomes.add("batch_norm dscale", dscale, 4.0 * ADDITIONS * pixels);
     outcomes.add("batch_norm dshift", dshift, ADDITIONS * pixels);
@@ -215,7 +226,18 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
     outcomes.image("batch_norm_eval dx", &start, 8.0, |dx| {
         let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
         let (mean, variance) = (mean.view(), variance.view());
-        batch_norm_eval_backward(x_view, dy_view, scale.view(), epsilon, mean, variance, dx, dscale, dshift);
+        batch_norm_eval_backward(
+            x_view,
+            dy_view,
+            scale.view(),
+            epsilon,
+            mean,
+            variance,
+            Accumulation::Add,
+            dx,
+            dscale,
+            dshift,
+        );
     });
     outcomes.add("batch_norm_eval dscale", dscale, 4.0 * ADDITIONS * pixels);
     outcomes.add("batch_norm_eval dshift", dshift, ADDITIONS * pixels);
@@ -274,7 +296,7 @@ fn products<T: Scalar>(outcomes: &mut Outcomes<T>, x: &ArrayView4<'_, T>, dy: &A
         convolution_forward(*x, weight.view(), window, y, &mut scratch);
     });
     outcomes.image("convolution dx", &start, terms * terms, |dx| {
-        convolution_backward_input(out_image.view(), weight.view(), window, dx, &mut scratch);
+        convolution_backward_input(out_image.view(), weight.view(), window, Accumulation::Add, dx, &mut scratch);
     });
     let mut dweight: Array4<T> = random(weight.raw_dim(), 22);
     convolution_backward_weight(*x, out_image.view(), window, dweight.view_mut(), &mut scratch);
@@ -299,7 +321,7 @@ fn products<T: Scalar>(outcomes: &mut Outcomes<T>, x: &ArrayView4<'_, T>, dy: &A
     linear_forward(x.view(), weight.view(), y.view_mut(), &mut scratch);
     outcomes.add("linear", y, (inputs * inputs) as f64);
     let mut dx = x.clone();
-    linear_backward_input(dy_narrow.view(), weight.view(), dx.view_mut(), &mut scratch);
+    linear_backward_input(dy_narrow.view(), weight.view(), Accumulation::Add, dx.view_mut(), &mut scratch);
     outcomes.add("linear dx", dx, 38.0 * 38.0);
     let mut dweight = weight.clone();
     linear_backward_weight(x.view(), dy_narrow.view(), dweight.view_mut(), &mut scratch);

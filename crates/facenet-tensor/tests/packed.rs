@@ -1,7 +1,10 @@
 //! Products for inference against the operations that they fuse, one after the other.
 //!
 //! Both add the same terms in the same order and round as often, so they agree exactly: the bound of every comparison
-//! here is 0.
+//! here is 0. Only convolutions in tiles of 4x4 outputs, which training doesn't use, are compared with the formula.
+
+#[path = "levels/levels.rs"]
+mod levels;
 
 use facenet_tensor::{
     FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Scratch, Window, bias_forward, convolution_forward,
@@ -82,7 +85,7 @@ fn cases() -> Vec<Case> {
         case(2, [8, 9], [12, 48], [1, 1], [2, 2], [0, 0]),
         case(2, [9, 7], [3, 17], [3, 3], [1, 1], [1, 1]),
         case(3, [11, 6], [10, 40], [3, 3], [2, 2], [1, 1]),
-        case(1, [12, 13], [16, 64], [3, 3], [1, 1], [1, 1]),
+        case(1, [12, 13], [15, 64], [3, 3], [1, 1], [1, 1]),
         case(2, [9, 8], [9, 10], [1, 7], [1, 1], [0, 3]),
         case(2, [21, 19], [3, 24], [7, 7], [2, 2], [3, 3]),
         case(1, [15, 14], [8, 5], [7, 7], [2, 2], [3, 3]),
@@ -104,7 +107,7 @@ fn packed_convolutions<T: Scalar>() {
         for activation in activations(outputs) {
             let expected = finish(sums.clone(), &bias, &activation);
             let name = format!("case {index}, {window:?}, {activation:?}");
-            let packed = PackedConvolution::new(weight.view(), bias.view(), activation, window);
+            let packed = PackedConvolution::new(weight.view(), bias.view(), activation, window, [height, width]);
             assert_writes(&expected, &name, |y| packed.forward(x, y));
             let mut y = expected.clone() + T::one();
             packed.forward(x.to_owned().view(), y.view_mut());
@@ -117,6 +120,92 @@ fn packed_convolutions<T: Scalar>() {
 fn packed_convolutions_fuse_what_runs_one_by_one() {
     packed_convolutions::<f32>();
     packed_convolutions::<f64>();
+}
+
+fn residuals_and_joined<T: Scalar>() {
+    for (window, input, inputs) in [
+        (Window::square(1, 1, 0), [7, 9], 21),
+        (Window::square(3, 1, 1), [12, 13], 17),
+        (Window::square(3, 2, 1), [9, 8], 3),
+    ] {
+        let [rows, columns] = window.output(input).unwrap();
+        let x: Array4<T> = random((2, input[0], input[1], inputs), 1);
+        let convolution = |outputs: usize, activation| {
+            let [height, width] = window.kernel;
+            let weight = random((height, width, inputs, outputs), outputs as u64);
+            PackedConvolution::new(weight.view(), random(outputs, 3).view(), activation, window, input)
+        };
+        // A residual is added to the sums with their bias, before the activation.
+        for activation in activations(34) {
+            let wide: Array4<T> = random((2, rows, columns, 39), 2);
+            let residual = middle(&wide, 34);
+            let mut sums = Array4::zeros((2, rows, columns, 34));
+            convolution(34, FusedActivation::None).forward(x.view(), sums.view_mut());
+            let expected = finish(sums + residual, &Array1::zeros(34), &activation);
+            let name = format!("{window:?}, {activation:?}");
+            let packed = convolution(34, activation);
+            assert_writes(&expected, &name, |y| packed.forward_residual(x.view(), residual, y));
+        }
+        // Joined convolutions compute what each of them does.
+        let alone = [
+            convolution(5, FusedActivation::Relu),
+            convolution(48, FusedActivation::None),
+            convolution(33, FusedActivation::PRelu(random(33, 4).to_vec())),
+        ];
+        if !alone[1].can_join(&alone[2]) {
+            assert_eq!(window, Window::square(3, 1, 1), "only what is computed in tiles can't be joined");
+            continue;
+        }
+        let mut expected = [5, 48, 33].map(|outputs| Array4::zeros((2, rows, columns, outputs)));
+        alone.iter().zip(&mut expected).for_each(|(packed, y)| packed.forward(x.view(), y.view_mut()));
+        let mut outputs = expected.clone().map(|y| y + T::one());
+        let joined = PackedConvolution::join(&alone.each_ref());
+        joined.forward_joined(x.view(), outputs.iter_mut().map(|y| y.view_mut()).collect());
+        assert_eq!(outputs, expected, "{window:?}");
+    }
+}
+
+#[test]
+fn residuals_are_added_and_siblings_computed_together() {
+    residuals_and_joined::<f32>();
+    residuals_and_joined::<f64>();
+}
+
+#[test]
+fn tiles_agree_with_the_formula() {
+    for (batch, input, [inputs, outputs], padding) in [
+        (1, [6, 6], [16, 16], [1, 1]),
+        (2, [12, 13], [17, 33], [1, 1]),
+        (1, [11, 8], [40, 100], [0, 0]),
+        (3, [7, 9], [64, 20], [2, 1]),
+        (2, [27, 30], [20, 49], [0, 2]),
+    ] {
+        let window = Window { kernel: [3, 3], stride: [1, 1], padding };
+        let [rows, columns] = window.output(input).unwrap();
+        let wide: Array4<f32> = random((batch, input[0], input[1], inputs + 5), 1);
+        let x = middle(&wide, inputs);
+        let weight: Array4<f32> = random((3, 3, inputs, outputs), 2);
+        let bias: Array1<f32> = random(outputs, 3);
+        let mut sums = Array4::zeros((batch, rows, columns, outputs));
+        let (x64, weight64) = (x.mapv(f64::from), weight.mapv(f64::from));
+        convolution_forward(x64.view(), weight64.view(), window, sums.view_mut(), &mut Scratch::default());
+        let none = FusedActivation::None;
+        let no_bias = Array1::zeros(outputs);
+        let packed = PackedConvolution::new(weight.view(), no_bias.view(), none, window, input);
+        let mut y = Array4::<f32>::zeros((batch, rows, columns, outputs));
+        packed.forward(x, y.view_mut());
+        // Transformed inputs reach 100, weights and sums grow less; errors of random sign add up like their root.
+        let bound = f64::from(f32::EPSILON) * 16.0 * (9.0 * inputs as f64).sqrt();
+        for ((index, y), sum) in y.indexed_iter().zip(&sums) {
+            assert!((f64::from(*y) - sum).abs() <= bound, "{input:?}, {window:?}: {y} and {sum} at {index:?}");
+        }
+        for activation in activations(outputs) {
+            let expected = finish(y.clone(), &bias, &activation);
+            let name = format!("{input:?}, {window:?}, {activation:?}");
+            let packed = PackedConvolution::new(weight.view(), bias.view(), activation, window, input);
+            assert_writes(&expected, &name, |y| packed.forward(x, y));
+        }
+    }
 }
 
 fn packed_depthwise<T: Scalar>() {
@@ -154,7 +243,8 @@ fn fully_connected_layers_are_convolutions_of_single_pixels() {
     let pixels = |rows: Array2<f32>| rows.insert_axis(Axis(1)).insert_axis(Axis(1));
     let expected = finish(pixels(product), &bias, &FusedActivation::Relu);
     let weight = weight.insert_axis(Axis(0)).insert_axis(Axis(0));
-    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::Relu, Window::square(1, 1, 0));
+    let window = Window::square(1, 1, 0);
+    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::Relu, window, [1, 1]);
     assert_writes(&expected, "one pixel per image", |y| packed.forward(pixels(x.clone()).view(), y));
 }
 
@@ -167,6 +257,7 @@ fn any_number_of_threads_computes_the_same_bits() {
         random(24, 3).view(),
         FusedActivation::PRelu(random(24, 4).to_vec()),
         window,
+        [40, 40],
     );
     let depthwise =
         PackedDepthwise::new(random((3, 3, 24), 5).view(), random(24, 6).view(), FusedActivation::Sigmoid, window);
@@ -191,7 +282,7 @@ fn a_rectifier_keeps_what_is_no_number() {
         let weight = Array4::<f32>::ones((1, 1, 1, outputs));
         let bias = Array1::zeros(outputs);
         let window = Window::square(1, 1, 0);
-        let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::Relu, window);
+        let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::Relu, window, [1, 3]);
         let x = Array4::from_shape_vec((1, 1, 3, 1), vec![f32::NAN, -1.0, 2.0]).unwrap();
         let mut y = Array4::zeros((1, 1, 3, outputs));
         packed.forward(x.view(), y.view_mut());
@@ -209,13 +300,14 @@ fn empty_operands() {
         random(5, 2).view(),
         FusedActivation::Relu,
         window,
+        [6, 6],
     );
     packed.forward(Array4::zeros((0, 6, 6, 4)).view(), Array4::zeros((0, 6, 6, 5)).view_mut());
 
     // Without inputs, the bias is all there is.
     let bias = array![1.0, -2.0];
     let weight = Array4::<f32>::zeros((3, 3, 0, 2));
-    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, window);
+    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, window, [2, 2]);
     let mut y = Array4::zeros((1, 2, 2, 2));
     packed.forward(Array4::zeros((1, 2, 2, 0)).view(), y.view_mut());
     assert_eq!(y.slice(s![0, 1, 1, ..]), bias);
@@ -226,7 +318,8 @@ fn empty_operands() {
 fn channels_that_disagree_name_both_shapes() {
     let weight = Array4::<f32>::zeros((3, 3, 2, 8));
     let bias = Array1::zeros(8);
-    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, Window::square(3, 1, 1));
+    let window = Window::square(3, 1, 1);
+    let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, window, [4, 4]);
     packed.forward(Array4::zeros((1, 4, 4, 3)).view(), Array4::zeros((1, 4, 4, 8)).view_mut());
 }
 
@@ -236,5 +329,5 @@ fn slopes_that_disagree_name_both_shapes() {
     let weight = Array4::<f32>::zeros((1, 1, 2, 8));
     let bias = Array1::zeros(8);
     let activation = FusedActivation::PRelu(vec![0.5; 3]);
-    let _ = PackedConvolution::new(weight.view(), bias.view(), activation, Window::square(1, 1, 0));
+    let _ = PackedConvolution::new(weight.view(), bias.view(), activation, Window::square(1, 1, 0), [1, 1]);
 }

@@ -1,19 +1,31 @@
-use facenet_network::{Checkpoint, Description, FrozenNetwork, Network};
+use std::sync::{Mutex, PoisonError};
+
+use facenet_network::{Checkpoint, Description, FrozenNetwork, FrozenWorkspace, Network};
 use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 
 use crate::embed::{assert_input_size, check_finite};
 use crate::{Embed, Error};
 
-/// The most faces that pass through the network together.
+/// Faces that pass through the network together, if there is memory for them.
 const BATCH: usize = 32;
 /// The most numbers between its layers then, about: 1 GiB.
 const ACTIVATIONS: usize = 1 << 28;
 
-/// A trained network, frozen, that embeds faces.
-#[derive(Clone, Debug)]
+/// A trained network, frozen, that embeds faces. It keeps the memory of its passes for the next ones.
+#[derive(Debug)]
 pub struct Embedder {
     network: FrozenNetwork<f32>,
     dimension: usize,
+    /// Faces that pass through the network together.
+    batch: usize,
+    /// Memory for passes that none is using.
+    idle: Mutex<Option<FrozenWorkspace<f32>>>,
+}
+
+impl Clone for Embedder {
+    fn clone(&self) -> Self {
+        Self { network: self.network.clone(), idle: Mutex::default(), ..*self }
+    }
 }
 
 impl Embedder {
@@ -24,7 +36,22 @@ impl Embedder {
     /// [`Error::NoEmbeddings`] if it makes something else of faces.
     pub fn new(network: &Network<f32>) -> Result<Self, Error> {
         let dimension = check_makes_embeddings(network.description())?;
-        Ok(Self { network: FrozenNetwork::new(network), dimension })
+        let network = FrozenNetwork::new(network);
+        let batch = most_faces(&network).min(BATCH);
+        Ok(Self { network, dimension, batch, idle: Mutex::default() })
+    }
+
+    /// The same with at most so many faces that pass through the network together; the embeddings do not depend on it.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn with_batch(mut self, batch: usize) -> Self {
+        assert!(batch > 0, "no faces pass through the network together");
+        self.batch = most_faces(&self.network).min(batch);
+        self
     }
 
     /// Of the bytes of a checkpoint file.
@@ -41,6 +68,11 @@ impl Embedder {
     pub fn description(&self) -> &Description {
         self.network.description()
     }
+}
+
+/// The most faces that there is memory for between the layers.
+fn most_faces(network: &FrozenNetwork<f32>) -> usize {
+    (ACTIVATIONS / network.activations()).max(1)
 }
 
 /// The numbers per embedding of a network that makes any.
@@ -62,16 +94,18 @@ impl Embed for Embedder {
         assert_input_size(faces, self.input_size());
         let (count, height, width, _) = faces.dim();
         let mut embeddings = Array2::zeros((count, self.dimension()));
-        let mut workspace = self.network.workspace();
-        let batch = (ACTIVATIONS / self.network.activations()).clamp(1, BATCH);
-        let mut x = Array4::zeros((count.min(batch), height, width, 3));
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused = idle().take();
+        let mut workspace = unused.unwrap_or_else(|| self.network.workspace());
+        let mut x = Array4::zeros((count.min(self.batch), height, width, 3));
         for (faces, mut embeddings) in
-            faces.axis_chunks_iter(Axis(0), batch).zip(embeddings.axis_chunks_iter_mut(Axis(0), batch))
+            faces.axis_chunks_iter(Axis(0), self.batch).zip(embeddings.axis_chunks_iter_mut(Axis(0), self.batch))
         {
             let mut x = x.slice_mut(s![..faces.len_of(Axis(0)), .., .., ..]);
             self.description().preprocessing.apply(faces, x.view_mut());
             embeddings.assign(&self.network.forward(x.view(), &mut workspace));
         }
+        *idle() = Some(workspace);
         check_finite(embeddings.view())?;
         Ok(embeddings)
     }

@@ -8,7 +8,7 @@ use facenet_tensor::peak_multiply_adds_per_second;
 use ndarray::Axis;
 use serde::Serialize;
 
-use super::Subject;
+use super::{Subject, median};
 use crate::arguments::print;
 use crate::table::Table;
 
@@ -56,9 +56,13 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     for _ in 0..arguments.passes {
         let mut pass = vec![0.0; rows.len()];
         let mut last = Instant::now();
-        frozen.forward_observed(x.view(), &mut workspace, &mut |row| {
+        frozen.forward_observed(x.view(), &mut workspace, &mut |layers| {
             let now = Instant::now();
-            pass[row] += (now - last).as_secs_f64();
+            let seconds = (now - last).as_secs_f64();
+            // Of layers that are computed together each has its share.
+            let cost = |&row: &usize| rows[row].multiply_adds.max(1) as f64;
+            let all: f64 = layers.iter().map(cost).sum();
+            layers.iter().for_each(|row| pass[*row] += seconds * cost(row) / all);
             last = now;
         });
         times.iter_mut().zip(pass).for_each(|(times, seconds)| times.push(seconds));
@@ -87,11 +91,6 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         layers: layers.collect(),
     };
     print(arguments.subject.json, &report, &text(&report))
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 fn text(report: &Report) -> String {

@@ -12,23 +12,17 @@ use std::ops::Range;
 use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
+use super::division::{for_each_task, share};
 use super::image::Image;
-#[cfg(target_arch = "aarch64")]
-use super::lanes::Neon;
-#[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{LANES, Lanes, Portable};
-use super::tile::{Sums, product};
-use crate::packed::{Epilogue, FusedActivation};
-use crate::sigmoid::sigmoid;
+use super::lanes::{Kernel, LANES, Lanes, dispatch};
+use super::tile::{add_products, panels_of_tile};
+use super::write::{Output, PanelWrite, Place, Write};
 use crate::simd::Level;
-use crate::{Scratch, Window};
+use crate::{Accumulation, Scratch, Window};
 
-/// Pixels per task. A multiple of every tile's rows; a chunk's rows and one panel of weights stay in the second-level cache.
-const CHUNK: usize = 96;
-/// Tasks below which panels are divided as well, so that small maps keep several threads busy.
-const FEW_TASKS: usize = 32;
-/// Below this number of input channels, the inputs of all taps are gathered into one row per pixel.
+/// Pixels per task. A multiple of every tile's rows; a chunk's rows and a few panels of weights stay in the second-level cache.
+const CHUNK: usize = 72;
+/// Below this number of input channels, a line of the kernel is one tap: its inputs lie side by side.
 const FEW_CHANNELS: usize = 8;
 
 /// One tap: which input pixel it reads relative to the output pixel, and its place in the packed weights.
@@ -38,10 +32,11 @@ struct Tap {
     weight: usize,
 }
 
-/// What [`run`] computes: `output[first + step i] (+)= sum over taps of source[scale i + tap] x weights[tap]`.
+/// What [`run`] computes: `outputs[first + step i] (+)= sum over taps of source[scale i + tap] x weights[tap]`.
 struct Job<'a> {
     source: Image<*const f32>,
-    output: Image<*mut f32>,
+    /// Images of one height and width; each has whole panels of weights.
+    outputs: &'a [Output<'a>],
     /// Rows and columns of the grid of output pixels, the pixel of its origin and the step between its pixels.
     grid: [usize; 2],
     first: [usize; 2],
@@ -49,30 +44,21 @@ struct Job<'a> {
     /// Source pixels per step of the grid.
     scale: [usize; 2],
     taps: Vec<Tap>,
-    /// The kernel whose taps these are, all of them and in order, if its inputs are to be gathered.
-    gathered: Option<[usize; 2]>,
+    /// Pixels of the source side by side under one tap.
+    tap_width: usize,
     packed: &'a [f32],
     panel_length: usize,
     zeros: &'a [f32],
-    write: Write<'a>,
 }
 
-/// What becomes of a sum.
-#[derive(Clone, Copy)]
-pub(super) enum Write<'a> {
-    Set,
-    Add,
-    /// Bias and activation first.
-    Finished(&'a Epilogue<f32>),
-}
-
-/// Memory of a thread: the table of input rows, the places of the outputs, gathered inputs.
+/// Memory of a thread: the table of input rows, the places of outputs, lines of inputs that reach over the border.
 #[derive(Default)]
 struct Rows {
     table: Vec<*const f32>,
-    outputs: Vec<isize>,
+    /// `[output][pixel]`
+    places: Vec<Place>,
     taps: Vec<usize>,
-    gathered: Vec<f32>,
+    lines: Vec<f32>,
 }
 
 thread_local! {
@@ -80,45 +66,36 @@ thread_local! {
 }
 
 /// The forward pass with the weights of [`pack`].
-pub(super) fn forward(
-    level: Level,
-    x: ArrayView4<'_, f32>,
-    packed: &[f32],
-    window: Window,
-    mut y: ArrayViewMut4<'_, f32>,
-    write: Write<'_>,
-) {
+pub(super) fn forward(level: Level, x: ArrayView4<'_, f32>, packed: &[f32], window: Window, outputs: &[Output<'_>]) {
     let [height, width] = window.kernel;
     let inputs = x.dim().3;
     let panel_length = height * width * inputs * LANES;
-    let (packed, zeros) = packed.split_at(packed.len() - inputs);
-    let taps = (0..height * width)
+    let (packed, zeros) = packed.split_at(packed.len() - width * inputs);
+    let tap_width = if inputs < FEW_CHANNELS { width } else { 1 };
+    let taps = (0..height * width / tap_width.max(1))
         .map(|tap| Tap {
-            row: (tap / width) as isize - window.padding[0] as isize,
-            column: (tap % width) as isize - window.padding[1] as isize,
+            row: (tap * tap_width / width) as isize - window.padding[0] as isize,
+            column: (tap * tap_width % width) as isize - window.padding[1] as isize,
             weight: tap,
         })
         .collect();
-    let output = Image::new_mut(&mut y);
-    let grid = [output.shape[1], output.shape[2]];
+    let grid = [outputs[0].image.shape[1], outputs[0].image.shape[2]];
     let source = Image::new(&x);
     let scale = window.stride;
-    let gathered = ((1..FEW_CHANNELS).contains(&inputs) && height * width > 1).then_some(window.kernel);
     run(
         level,
         &Job {
             source,
-            output,
+            outputs,
             grid,
             first: [0; 2],
             step: [1; 2],
             scale,
             taps,
-            gathered,
+            tap_width,
             packed,
             panel_length,
             zeros,
-            write,
         },
     );
 }
@@ -128,9 +105,19 @@ pub(super) fn backward_input(
     dy: ArrayView4<'_, f32>,
     weight: ArrayView4<'_, f32>,
     window: Window,
+    accumulation: Accumulation,
     mut dx: ArrayViewMut4<'_, f32>,
     scratch: &mut Scratch<f32>,
 ) {
+    let write = if window.kernel[0] < window.stride[0] || window.kernel[1] < window.stride[1] {
+        // Some pixels were read by no output.
+        if accumulation == Accumulation::Set {
+            dx.fill(0.0);
+        }
+        Write::Add
+    } else {
+        accumulation.into()
+    };
     let (height, width, _, outputs) = weight.dim();
     let panel_length = height * width * outputs * LANES;
     let packed = scratch.take(transposed_length(&weight));
@@ -168,17 +155,16 @@ pub(super) fn backward_input(
                 level,
                 &Job {
                     source,
-                    output,
+                    outputs: &[Output { image: output, write }],
                     grid,
                     first,
                     step,
                     scale: [1; 2],
                     taps,
-                    gathered: None,
+                    tap_width: 1,
                     packed,
                     panel_length,
                     zeros,
-                    write: Write::Add,
                 },
             );
         }
@@ -188,11 +174,11 @@ pub(super) fn backward_input(
 /// The length of what [`pack`] fills.
 pub(super) fn packed_length(weight: &ArrayView4<'_, f32>) -> usize {
     let (height, width, inputs, outputs) = weight.dim();
-    outputs.div_ceil(LANES) * height * width * inputs * LANES + inputs
+    outputs.div_ceil(LANES) * height * width * inputs * LANES + width * inputs
 }
 
 /// Packs `weight [taps][inputs][outputs]` as `[outputs / 16][tap][input][16]`, the last panel filled up with zeros, and
-/// a row of zeros as long as a row of inputs.
+/// as many zeros as a line of the kernel reads.
 pub(super) fn pack(weight: &ArrayView4<'_, f32>, packed: &mut [f32]) {
     let (height, width, inputs, outputs) = weight.dim();
     let values = weight.to_slice().expect("asserted: weights lie in standard layout");
@@ -239,226 +225,223 @@ fn pack_panels(packed: &mut [f32], rows: usize, columns: usize, fill: impl Fn(us
     });
 }
 
-/// Divides a job into tasks (chunks of pixels, and panels where chunks are few) and runs them. What a task computes
-/// doesn't depend on the division.
+/// Divides a job into tasks and runs them. What a task computes doesn't depend on the division.
 fn run(level: Level, job: &Job<'_>) {
-    let pixels = job.output.shape[0] * job.grid[0] * job.grid[1];
-    let panels = job.output.shape[3].div_ceil(LANES);
-    let chunks = pixels.div_ceil(CHUNK);
-    if pixels == 0 || panels == 0 {
-        return;
-    }
-    let groups = (FEW_TASKS / chunks).clamp(1, panels);
-    let group = panels.div_ceil(groups).next_multiple_of(2);
-    let groups = panels.div_ceil(group);
-    (0..chunks * groups).into_par_iter().for_each(|task| {
-        let pixels = (task / groups * CHUNK)..((task / groups + 1) * CHUNK).min(pixels);
-        let panels = (task % groups * group)..((task % groups + 1) * group).min(panels);
-        ROWS.with_borrow_mut(|rows| match level {
-            // SAFETY: a level above `Portable` is only handed in after it was detected.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { chunk_avx512(job, pixels, panels, rows) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { chunk_avx2(job, pixels, panels, rows) },
-            // SAFETY: every processor of this architecture has it; and as below.
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => unsafe { chunk::<Neon, 6, 1>(job, pixels, panels, rows) },
-            // SAFETY: `chunk` asks for nothing that a `Job` doesn't hold.
-            _ => unsafe { chunk::<Portable, 4, 1>(job, pixels, panels, rows) },
+    let pixels = job.source.shape[0] * job.grid[0] * job.grid[1];
+    // The output of each panel, and the panel's first channel there.
+    let panels: Vec<[usize; 2]> = (0..job.outputs.len())
+        .flat_map(|output| (0..job.outputs[output].image.shape[3]).step_by(LANES).map(move |first| [output, first]))
+        .collect();
+    for_each_task(pixels, CHUNK, panels.len(), |pixels, group| {
+        ROWS.with_borrow_mut(|rows| {
+            // SAFETY: levels are only handed in after they were detected, images are valid while the job is, and no two tasks
+            // write the same.
+            unsafe { dispatch(level, Chunk { job, pixels, panels: &panels[group.clone()], first: group.start, rows }) }
         });
     });
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn chunk_avx512(job: &Job<'_>, pixels: Range<usize>, panels: Range<usize>, rows: &mut Rows) {
-    // SAFETY: the caller's.
-    unsafe { chunk::<Avx512, 8, 2>(job, pixels, panels, rows) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn chunk_avx2(job: &Job<'_>, pixels: Range<usize>, panels: Range<usize>, rows: &mut Rows) {
-    // SAFETY: the caller's.
-    unsafe { chunk::<Avx2, 6, 1>(job, pixels, panels, rows) }
-}
-
-/// Computes some panels of a chunk of pixels: fills the table of input rows, then walks panels over tiles.
-///
-/// # Safety
-/// The images of the job must be valid for their shapes and strides, and no other task may write the same pixels and panels.
-#[inline(always)]
-unsafe fn chunk<L: Lanes, const TILE: usize, const PANELS: usize>(
-    job: &Job<'_>,
+/// Some panels of some pixels.
+struct Chunk<'a> {
+    job: &'a Job<'a>,
     pixels: Range<usize>,
-    panels: Range<usize>,
-    rows: &mut Rows,
-) {
-    let tiles = pixels.len().div_ceil(TILE);
-    let mut depth = job.source.shape[3];
-    let Rows { table, outputs, taps, gathered } = rows;
-    table.clear();
-    taps.clear();
-    outputs.clear();
-    if let Some(kernel) = job.gathered {
-        depth *= kernel[0] * kernel[1];
-        taps.push(0);
-        // SAFETY: the caller's.
-        unsafe { gather(job, kernel, pixels.clone(), tiles * TILE, gathered, outputs) };
-        table.extend((0..tiles * TILE).map(|pixel| &raw const gathered[pixel * depth]));
-    } else {
-        taps.extend(job.taps.iter().map(|tap| tap.weight));
-        table.resize(tiles * TILE * taps.len(), job.zeros.as_ptr());
-        fill_table(job, pixels.clone(), TILE, table, outputs);
-    }
-    let mut panel = panels.start;
-    while panel < panels.end {
-        let paired = panel + PANELS <= panels.end;
-        for tile in 0..tiles {
-            let count = TILE.min(pixels.len() - tile * TILE);
-            let place = &outputs[tile * TILE..][..count];
-            let first = panel * LANES;
-            // SAFETY: the table holds readable rows of `depth` numbers, the packed weights all panels, and `place` the
-            // pixels that this task owns.
-            unsafe {
-                let rows = table.as_ptr().add(tile * TILE * taps.len());
-                let weights = job.packed.as_ptr().add(panel * job.panel_length);
-                if paired {
-                    let sums = product::<L, TILE, PANELS>(rows, taps, depth, weights, job.panel_length);
-                    store(&sums, job.output.pointer, place, job.output.shape[3], first, job.write);
-                } else {
-                    let sums = product::<L, TILE, 1>(rows, taps, depth, weights, job.panel_length);
-                    store(&sums, job.output.pointer, place, job.output.shape[3], first, job.write);
-                }
-            }
-        }
-        panel += if paired { PANELS } else { 1 };
-    }
-}
-
-/// Calls `each(position, image, row, column)` for pixels of a job's grid, in order, and writes where each is written.
-#[inline(always)]
-fn for_each_pixel(
-    job: &Job<'_>,
-    pixels: Range<usize>,
-    outputs: &mut Vec<isize>,
-    mut each: impl FnMut(usize, usize, usize, usize),
-) {
-    let [height, width] = job.grid;
-    let (mut image, mut row, mut column) =
-        (pixels.start / (width * height), pixels.start / width % height, pixels.start % width);
-    for at in 0..pixels.len() {
-        let place = [job.first[0] + row * job.step[0], job.first[1] + column * job.step[1]];
-        outputs.push(job.output.offset(image, place[0], place[1]));
-        each(at, image, row, column);
-        column += 1;
-        if column == width {
-            (column, row) = (0, row + 1);
-            if row == height {
-                (row, image) = (0, image + 1);
-            }
-        }
-    }
-}
-
-/// Writes where each tap of each pixel reads (`[tile][tap][row of the tile]`) and where each pixel is written.
-#[inline(always)]
-fn fill_table(job: &Job<'_>, pixels: Range<usize>, rows: usize, table: &mut [*const f32], outputs: &mut Vec<isize>) {
-    let taps = job.taps.len();
-    for_each_pixel(
-        job,
-        pixels,
-        outputs,
-        #[inline(always)]
-        |at, image, row, column| {
-            let entries = &mut table[at / rows * rows * taps..];
-            for (t, tap) in job.taps.iter().enumerate() {
-                let source_row = (row * job.scale[0]) as isize + tap.row;
-                let source_column = (column * job.scale[1]) as isize + tap.column;
-                let inside = (0..job.source.shape[1] as isize).contains(&source_row)
-                    && (0..job.source.shape[2] as isize).contains(&source_column);
-                if inside {
-                    let offset = job.source.offset(image, source_row as usize, source_column as usize);
-                    // SAFETY: the pixel is inside the source.
-                    entries[t * rows + at % rows] = unsafe { job.source.pointer.offset(offset) };
-                }
-            }
-        },
-    );
-}
-
-/// Copies the few channels of all taps into one row per pixel, zeros into the rows up to `rows`, and writes where each pixel
-/// is written.
-///
-/// # Safety
-/// The source of the job must be valid for its shape and strides.
-#[inline(always)]
-unsafe fn gather(
-    job: &Job<'_>,
-    kernel: [usize; 2],
-    pixels: Range<usize>,
-    rows: usize,
-    gathered: &mut Vec<f32>,
-    outputs: &mut Vec<isize>,
-) {
-    let depth = kernel[0] * kernel[1] * job.source.shape[3];
-    let corner = &job.taps[0];
-    gathered.resize(rows * depth, 0.0);
-    gathered[pixels.len() * depth..].fill(0.0);
-    for_each_pixel(
-        job,
-        pixels,
-        outputs,
-        #[inline(always)]
-        |at, image, row, column| {
-            let corner = [(row * job.scale[0]) as isize + corner.row, (column * job.scale[1]) as isize + corner.column];
-            // SAFETY: the caller's.
-            unsafe { job.source.gather(image, corner, kernel, &mut gathered[at * depth..][..depth]) };
-        },
-    );
-}
-
-/// Writes the sums of a tile to its pixels, bias and activation applied: channels `first` and following.
-///
-/// # Safety
-/// `output + places[r]` is writable for `columns` numbers and owned by this task; and as [`Lanes`] asks.
-#[inline(always)]
-unsafe fn store<L: Lanes, const TILE: usize, const PANELS: usize>(
-    sums: &Sums<L, TILE, PANELS>,
-    output: *mut f32,
-    places: &[isize],
-    columns: usize,
+    panels: &'a [[usize; 2]],
+    /// The number of the first panel.
     first: usize,
-    write: Write<'_>,
-) {
-    for p in 0..PANELS {
-        let lanes = first + p * LANES..first + (p + 1) * LANES;
-        let count = LANES.min(columns - lanes.start);
-        // SAFETY: the caller's contract; bias and slopes have numbers for whole panels.
-        unsafe {
-            let (bias, slope, activation) = match write {
-                Write::Set | Write::Add => (L::zero(), L::zero(), &FusedActivation::None),
-                Write::Finished(Epilogue { bias, activation }) => {
-                    let slope = match activation {
-                        FusedActivation::PRelu(slope) => L::load(slope[lanes.clone()].as_ptr()),
-                        _ => L::zero(),
+    rows: &'a mut Rows,
+}
+
+impl Kernel for Chunk<'_> {
+    type Output = ();
+
+    /// Fills the table of input rows, then walks panels over tiles.
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Self { job, pixels, panels, first, rows } = self;
+        let Rows { table, places, taps, lines } = rows;
+        taps.clear();
+        taps.extend(job.taps.iter().map(|tap| tap.weight));
+        let count = pixels.len();
+        fill_table(job, pixels, table, places, lines);
+        let depth = job.tap_width * job.source.shape[3];
+        let [tile_rows, tile_panels] = L::TILE;
+        let tiles = count.div_ceil(tile_rows);
+        let mut panel = 0;
+        while panel < panels.len() {
+            let width = panels_of_tile(panels.len() - panel, tile_panels);
+            for tile in 0..tiles {
+                let pixels = share(count, tiles, tile);
+                // SAFETY: the table holds readable rows of `depth` numbers, the packed weights all panels, and `places` the
+                // pixels that this task owns.
+                unsafe {
+                    let tile = Tile {
+                        rows: table.as_ptr().add(pixels.start),
+                        pixels: count,
+                        taps,
+                        depth,
+                        weights: job.packed.as_ptr().add((first + panel) * job.panel_length),
+                        panel_stride: job.panel_length,
+                        panels: &panels[panel..],
+                        outputs: job.outputs,
+                        places: &places[pixels.start..],
                     };
-                    (L::load(bias[lanes.clone()].as_ptr()), slope, activation)
+                    match width {
+                        3 => tile.compute_rows::<L, 3>(pixels.len()),
+                        2 => tile.compute_rows::<L, 2>(pixels.len()),
+                        _ => tile.compute_rows::<L, 1>(pixels.len()),
+                    }
                 }
-            };
-            let output = output.add(lanes.start);
-            for (sums, &place) in sums.iter().zip(places) {
-                let target = output.offset(place);
-                let before = if let Write::Add = write { L::load_first(target, count) } else { bias };
-                let y = before.multiply_add(1.0, sums[p]);
-                let y = match activation {
-                    FusedActivation::None => y,
-                    FusedActivation::Relu => y.relu(),
-                    FusedActivation::Sigmoid => y.map(sigmoid),
-                    FusedActivation::PRelu(_) => y.prelu(slope),
-                };
-                y.store_first(target, count);
+            }
+            panel += width;
+        }
+    }
+}
+
+/// What a tile of sums reads, and where it goes.
+struct Tile<'a> {
+    rows: *const *const f32,
+    /// Pixels of the chunk: pointers from one tap to the next, places from one output to the next.
+    pixels: usize,
+    taps: &'a [usize],
+    depth: usize,
+    weights: *const f32,
+    panel_stride: usize,
+    panels: &'a [[usize; 2]],
+    outputs: &'a [Output<'a>],
+    places: &'a [Place],
+}
+
+impl Tile<'_> {
+    /// # Safety
+    /// As [`Tile::compute`].
+    #[inline(always)]
+    unsafe fn compute_rows<L: Lanes, const PANELS: usize>(&self, rows: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            match rows {
+                1 => self.compute::<L, 1, PANELS>(),
+                2 => self.compute::<L, 2, PANELS>(),
+                3 => self.compute::<L, 3, PANELS>(),
+                4 => self.compute::<L, 4, PANELS>(),
+                5 => self.compute::<L, 5, PANELS>(),
+                6 => self.compute::<L, 6, PANELS>(),
+                7 => self.compute::<L, 7, PANELS>(),
+                8 => self.compute::<L, 8, PANELS>(),
+                9 => self.compute::<L, 9, PANELS>(),
+                rows => unreachable!("a tile of {rows} rows"),
+            }
+        }
+    }
+
+    /// # Safety
+    /// All rows of all taps are readable for `depth` numbers, the weights of all taps and panels, and each output at the places of
+    /// all rows is this task's; and as [`Lanes`] asks.
+    #[inline(always)]
+    unsafe fn compute<L: Lanes, const ROWS: usize, const PANELS: usize>(&self) {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut sums = [[L::zero(); PANELS]; ROWS];
+            for (t, &tap) in self.taps.iter().enumerate() {
+                let rows: [*const f32; ROWS] = *self.rows.add(t * self.pixels).cast();
+                let weights = self.weights.add(tap * self.depth * LANES);
+                sums = add_products(rows, self.depth, weights, self.panel_stride, sums);
+            }
+            for (p, &[output, first]) in self.panels[..PANELS].iter().enumerate() {
+                let write = PanelWrite::<L>::new(&self.outputs[output], first);
+                for (sums, &place) in sums.iter().zip(&self.places[output * self.pixels..]) {
+                    write.write(sums[p], place);
+                }
+            }
+        }
+    }
+}
+
+/// Pixels of a job's grid that lie side by side: the first is number `at` of its chunk.
+struct Run {
+    at: usize,
+    image: usize,
+    row: usize,
+    columns: Range<usize>,
+}
+
+/// The runs of some pixels of a grid of so many rows and columns.
+#[inline(always)]
+fn runs([height, width]: [usize; 2], pixels: Range<usize>) -> impl Iterator<Item = Run> {
+    let mut next = pixels.start;
+    std::iter::from_fn(move || {
+        (next < pixels.end).then(|| {
+            let (line, first) = (next / width, next % width);
+            let length = (width - first).min(pixels.end - next);
+            let at = next - pixels.start;
+            next += length;
+            Run { at, image: line / height, row: line % height, columns: first..first + length }
+        })
+    })
+}
+
+/// Writes where each tap of each pixel reads (`[tap][pixel]`) and where each pixel of each output is written. Lines that reach over the
+/// border, or whose pixels don't lie side by side, are copied.
+#[inline(always)]
+fn fill_table(
+    job: &Job<'_>,
+    pixels: Range<usize>,
+    table: &mut Vec<*const f32>,
+    places: &mut Vec<Place>,
+    lines: &mut Vec<f32>,
+) {
+    let count = pixels.len();
+    let width = job.tap_width;
+    let [_, rows_in, columns_in, channels] = job.source.shape;
+    let side_by_side = width == 1 || job.source.strides[2] == channels as isize;
+    let line = width * channels;
+    table.clear();
+    table.resize(count * job.taps.len(), job.zeros.as_ptr());
+    if width > 1 && lines.len() < table.len() * line {
+        lines.resize(table.len() * line, 0.0);
+    }
+    let lines = lines.as_mut_ptr();
+    places.clear();
+    places.resize(count * job.outputs.len(), [0; 2]);
+    for Run { at, image, row, columns } in runs(job.grid, pixels) {
+        for (output, places) in job.outputs.iter().zip(places.chunks_exact_mut(count)) {
+            for (column, place) in columns.clone().zip(&mut places[at..]) {
+                *place = output.place(image, job.first[0] + row * job.step[0], job.first[1] + column * job.step[1]);
+            }
+        }
+        for (t, tap) in job.taps.iter().enumerate() {
+            let source_row = (row * job.scale[0]) as isize + tap.row;
+            if !(0..rows_in as isize).contains(&source_row) {
+                continue;
+            }
+            let source_column = |column: usize| (column * job.scale[1]) as isize + tap.column;
+            // The columns whose taps lie inside: from the first that isn't too far left to the first too far right.
+            let scale = job.scale[1] as isize;
+            let last_inside = columns_in as isize - width as isize - tap.column;
+            let begin = (-tap.column).max(0).unsigned_abs().div_ceil(job.scale[1]);
+            let end = if last_inside < 0 { 0 } else { (last_inside / scale) as usize + 1 };
+            let inside = begin.clamp(columns.start, columns.end)..end.clamp(columns.start, columns.end);
+            let entries = &mut table[t * count + at..][..columns.len()];
+            if side_by_side && !inside.is_empty() {
+                let first = source_column(inside.start) as usize;
+                let mut offset = job.source.offset(image, source_row as usize, first);
+                let step = scale * job.source.strides[2];
+                for entry in &mut entries[inside.start - columns.start..inside.end - columns.start] {
+                    // SAFETY: the pixels are inside the source.
+                    *entry = unsafe { job.source.pointer.offset(offset) };
+                    offset += step;
+                }
+            }
+            if width > 1 {
+                for column in columns.clone().filter(|column| !(side_by_side && inside.contains(column))) {
+                    let entry = column - columns.start;
+                    // SAFETY: there is a line for each entry of the table; the source of a job is valid for its shape and strides.
+                    unsafe {
+                        let copy = lines.add((t * count + at + entry) * line);
+                        let numbers = std::slice::from_raw_parts_mut(copy, line);
+                        job.source.gather(image, [source_row, source_column(column)], [1, width], numbers);
+                        entries[entry] = copy;
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Sixteen numbers side by side, in the registers of each instruction set.
 #![expect(unsafe_code, reason = "vector instructions; the loops around them are compiled for their features")]
 
+use crate::Level;
 use crate::prelu::prelu;
 use crate::relu::relu;
 
@@ -13,6 +14,9 @@ pub(crate) const LANES: usize = 16;
 /// The methods may only run where the instruction set was detected, and only in functions compiled for it (all of them
 /// are inlined). Pointers must be valid for sixteen numbers, or the first `count`.
 pub(super) trait Lanes: Copy {
+    /// Rows and panels of the largest tile of sums that fits the registers.
+    const TILE: [usize; 2];
+
     /// All zero.
     unsafe fn zero() -> Self;
     /// Reads sixteen numbers, at any alignment.
@@ -21,6 +25,14 @@ pub(super) trait Lanes: Copy {
     unsafe fn store(self, target: *mut f32);
     /// `a b + self`, rounded once where the instruction set fuses.
     unsafe fn multiply_add(self, a: f32, b: Self) -> Self;
+    /// Asks for a line of the cache that will be read soon; it need not exist.
+    #[inline(always)]
+    unsafe fn prefetch(_line: *const f32) {}
+
+    /// `self + b`.
+    unsafe fn add(self, b: Self) -> Self;
+    /// `self - b`.
+    unsafe fn subtract(self, b: Self) -> Self;
 
     /// [`relu`] of each number.
     unsafe fn relu(self) -> Self;
@@ -69,11 +81,44 @@ pub(super) trait Lanes: Copy {
     }
 }
 
+/// Work on vectors, compiled for each instruction set.
+pub(super) trait Kernel {
+    type Output;
+
+    /// Does the work. (Implementations, and what they call, are inlined into a function compiled for the instruction set.)
+    ///
+    /// # Safety
+    /// As [`Lanes`] asks of the instruction set; and what the kernel's pointers say.
+    unsafe fn run<L: Lanes>(self) -> Self::Output;
+}
+
+/// Runs a kernel in the vectors of a level.
+///
+/// # Safety
+/// The level was detected; and what the kernel's pointers say.
+pub(super) unsafe fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    // SAFETY: the caller's.
+    unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => x86_64::avx512(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => x86_64::avx2(kernel),
+            // Every processor of this architecture has it, and so all code is compiled for it.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => kernel.run::<aarch64::Neon>(),
+            _ => kernel.run::<Portable>(),
+        }
+    }
+}
+
 /// For any processor. (Without the instruction, `mul_add` would call a library function: product and sum are rounded.)
 #[derive(Clone, Copy)]
-pub(super) struct Portable([f32; LANES]);
+struct Portable([f32; LANES]);
 
 impl Lanes for Portable {
+    const TILE: [usize; 2] = [4, 1];
+
     #[inline(always)]
     unsafe fn zero() -> Self {
         Self([0.0; LANES])
@@ -100,6 +145,22 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    unsafe fn add(mut self, b: Self) -> Self {
+        for (a, b) in self.0.iter_mut().zip(b.0) {
+            *a += b;
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(mut self, b: Self) -> Self {
+        for (a, b) in self.0.iter_mut().zip(b.0) {
+            *a -= b;
+        }
+        self
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         Self(self.0.map(relu))
     }
@@ -114,11 +175,6 @@ impl Lanes for Portable {
 }
 
 #[cfg(target_arch = "aarch64")]
-pub(super) use aarch64::Neon;
-#[cfg(target_arch = "x86_64")]
-pub(super) use x86_64::{Avx2, Avx512};
-
-#[cfg(target_arch = "aarch64")]
 mod aarch64 {
     use std::arch::aarch64::*;
 
@@ -126,9 +182,11 @@ mod aarch64 {
 
     /// Four 128-bit registers.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Neon([float32x4_t; 4]);
+    pub(super) struct Neon([float32x4_t; 4]);
 
     impl Lanes for Neon {
+        const TILE: [usize; 2] = [6, 1];
+
         #[inline(always)]
         unsafe fn zero() -> Self {
             // SAFETY: the trait's contract.
@@ -159,6 +217,24 @@ mod aarch64 {
         }
 
         #[inline(always)]
+        unsafe fn add(mut self, b: Self) -> Self {
+            for (a, b) in self.0.iter_mut().zip(b.0) {
+                // SAFETY: the trait's contract.
+                *a = unsafe { vaddq_f32(*a, b) };
+            }
+            self
+        }
+
+        #[inline(always)]
+        unsafe fn subtract(mut self, b: Self) -> Self {
+            for (a, b) in self.0.iter_mut().zip(b.0) {
+                // SAFETY: the trait's contract.
+                *a = unsafe { vsubq_f32(*a, b) };
+            }
+            self
+        }
+
+        #[inline(always)]
         unsafe fn relu(self) -> Self {
             // SAFETY: the trait's contract. (A comparison with NaN is false.)
             Self(self.0.map(|x| unsafe {
@@ -182,13 +258,27 @@ mod aarch64 {
 mod x86_64 {
     use std::arch::x86_64::*;
 
-    use super::Lanes;
+    use super::{Kernel, Lanes};
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+    pub(super) unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: the caller's.
+        unsafe { kernel.run::<Avx512>() }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn avx2<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: the caller's.
+        unsafe { kernel.run::<Avx2>() }
+    }
 
     /// Two 256-bit registers.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Avx2(__m256, __m256);
+    struct Avx2(__m256, __m256);
 
     impl Lanes for Avx2 {
+        const TILE: [usize; 2] = [6, 1];
+
         #[inline(always)]
         unsafe fn zero() -> Self {
             // SAFETY: the trait's contract.
@@ -220,6 +310,24 @@ mod x86_64 {
         }
 
         #[inline(always)]
+        unsafe fn prefetch(line: *const f32) {
+            // SAFETY: any address may be asked for.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm256_add_ps(self.0, b.0), _mm256_add_ps(self.1, b.1)) }
+        }
+
+        #[inline(always)]
+        unsafe fn subtract(self, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm256_sub_ps(self.0, b.0), _mm256_sub_ps(self.1, b.1)) }
+        }
+
+        #[inline(always)]
         unsafe fn relu(self) -> Self {
             // SAFETY: the trait's contract. (The instruction returns its second operand unless the first is larger.)
             unsafe {
@@ -244,9 +352,11 @@ mod x86_64 {
 
     /// One 512-bit register.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Avx512(__m512);
+    struct Avx512(__m512);
 
     impl Lanes for Avx512 {
+        const TILE: [usize; 2] = [9, 3];
+
         #[inline(always)]
         unsafe fn zero() -> Self {
             // SAFETY: the trait's contract.
@@ -269,6 +379,24 @@ mod x86_64 {
         unsafe fn multiply_add(self, a: f32, b: Self) -> Self {
             // SAFETY: the trait's contract.
             unsafe { Self(_mm512_fmadd_ps(_mm512_set1_ps(a), b.0, self.0)) }
+        }
+
+        #[inline(always)]
+        unsafe fn prefetch(line: *const f32) {
+            // SAFETY: any address may be asked for.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm512_add_ps(self.0, b.0)) }
+        }
+
+        #[inline(always)]
+        unsafe fn subtract(self, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm512_sub_ps(self.0, b.0)) }
         }
 
         #[inline(always)]

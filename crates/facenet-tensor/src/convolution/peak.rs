@@ -4,12 +4,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-#[cfg(target_arch = "aarch64")]
-use super::lanes::Neon;
-#[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{LANES, Lanes, Portable};
-use crate::{Level, level};
+use super::lanes::{Kernel, LANES, Lanes, dispatch};
+use crate::level;
 
 /// Rounds of one attempt: well below a millisecond.
 const ROUNDS: usize = 20_000;
@@ -22,36 +18,29 @@ pub fn peak_multiply_adds_per_second() -> f64 {
     let mut best: f64 = 0.0;
     while start.elapsed().as_secs_f64() < 0.2 {
         let attempt = Instant::now();
-        let sums = match level() {
-            // SAFETY: a level above `Portable` was detected.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512() },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { avx2() },
-            // SAFETY: every processor of this architecture has it.
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => unsafe { work::<Neon, 6>() },
-            // SAFETY: any processor can.
-            _ => unsafe { work::<Portable, 2>() },
-        };
+        // SAFETY: the level was detected, and the kernel has no pointers.
+        let sums = unsafe { dispatch(level(), Peak) };
         best = best.max((sums * ROUNDS * LANES) as f64 / attempt.elapsed().as_secs_f64());
     }
     best
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn avx512() -> usize {
-    // SAFETY: the caller's.
-    unsafe { work::<Avx512, 16>() }
-}
+struct Peak;
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2() -> usize {
-    // SAFETY: the caller's.
-    unsafe { work::<Avx2, 6>() }
+impl Kernel for Peak {
+    type Output = usize;
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) -> usize {
+        // SAFETY: the caller's.
+        unsafe {
+            match L::TILE[0] * L::TILE[1] {
+                27.. => work::<L, 16>(),
+                6.. => work::<L, 6>(),
+                _ => work::<L, 2>(),
+            }
+        }
+    }
 }
 
 /// Adds to as many sums as fit the registers, and says how many those are.

@@ -5,76 +5,78 @@
 
 use super::lanes::{LANES, Lanes};
 
+/// How many vectors ahead weights are asked for: where few pixels share them, the time to fetch them is all there is.
+const AHEAD: usize = 24;
+
 /// The sums of a tile.
 pub(super) type Sums<L, const ROWS: usize, const PANELS: usize> = [[L; PANELS]; ROWS];
 
-/// Sums over taps and input channels of `input row x weights`.
+/// How many of the `left` panels go into the next tile. (Two tiles of two panels are better than one of three and one of one.)
+#[inline(always)]
+pub(super) fn panels_of_tile(left: usize, most: usize) -> usize {
+    if left == 4 { most.min(2) } else { most.min(left) }
+}
+
+/// Adds products of input channels and weights to the sums of a tile.
 ///
 /// ```text
-/// sums[r][p][j] = sum over t, c of rows[t][r][c] * panels[p][taps[t]][c][j]
+/// sums[r][p][j] += sum over c of rows[r][c] * weights[p * panel_stride + c * 16 + j]
 /// ```
 ///
 /// # Safety
-/// `rows` points at `taps.len() x ROWS` pointers, each readable for `channels` numbers; `panel` is readable at
-/// `p * panel_stride + (taps[t] * channels + c) * LANES + j` for all indices above; and as [`Lanes`] asks.
+/// Each row is readable for `channels` numbers, the weights at all indices above; and as [`Lanes`] asks.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the inner loop of all convolutions: no bounds checks")]
-pub(super) unsafe fn product<L: Lanes, const ROWS: usize, const PANELS: usize>(
-    rows: *const *const f32,
-    taps: &[usize],
+pub(super) unsafe fn add_products<L: Lanes, const ROWS: usize, const PANELS: usize>(
+    rows: [*const f32; ROWS],
     channels: usize,
-    panel: *const f32,
+    weights: *const f32,
     panel_stride: usize,
+    mut sums: Sums<L, ROWS, PANELS>,
 ) -> Sums<L, ROWS, PANELS> {
-    // SAFETY: the caller's contract covers every read below.
-    unsafe {
-        let mut sums = [[L::zero(); PANELS]; ROWS];
-        for (t, &tap) in taps.iter().enumerate() {
-            let row: [*const f32; ROWS] = *rows.add(t * ROWS).cast();
-            let weights = panel.add(tap * channels * LANES);
-            for c in 0..channels {
-                let mut b = [L::zero(); PANELS];
-                for (p, b) in b.iter_mut().enumerate() {
-                    *b = L::load(weights.add(p * panel_stride + c * LANES));
-                }
-                for r in 0..ROWS {
-                    let a = *row[r].add(c);
-                    for p in 0..PANELS {
-                        sums[r][p] = sums[r][p].multiply_add(a, b[p]);
-                    }
+    for c in 0..channels {
+        // SAFETY: the caller's contract covers every read.
+        unsafe {
+            let mut b = [L::zero(); PANELS];
+            for (p, b) in b.iter_mut().enumerate() {
+                let weights = weights.add(p * panel_stride + c * LANES);
+                L::prefetch(weights.wrapping_add(AHEAD * LANES));
+                *b = L::load(weights);
+            }
+            for r in 0..ROWS {
+                let a = *rows[r].add(c);
+                for p in 0..PANELS {
+                    sums[r][p] = sums[r][p].multiply_add(a, b[p]);
                 }
             }
         }
-        sums
     }
+    sums
 }
 
-/// Adds, pixel by pixel, the products of `ROWS` input channels and `PANELS x 16` output channels to `sums`.
+/// Adds, pair by pair, the products of `ROWS` numbers and `PANELS x 16` others to `sums`.
 ///
 /// ```text
-/// sums[r][p][j] += sum over k of pairs[k].0[r] * pairs[k].1[p * 16 + j]
+/// sums[r][p][j] += sum over pairs of pair.0[r] * pair.1[p * 16 + j]
 /// ```
 ///
 /// # Safety
-/// For each pair the first pointer is readable at `row_offset + 0..ROWS`, the second at
-/// `lane_offset + 0..PANELS * 16`; and as [`Lanes`] asks.
+/// Of each pair the first pointer is readable for `ROWS` numbers, the second for `PANELS * 16`; and as [`Lanes`] asks.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the inner loop of all weight gradients: no bounds checks")]
 pub(super) unsafe fn outer_product<L: Lanes, const ROWS: usize, const PANELS: usize>(
-    pairs: &[(*const f32, *const f32)],
-    row_offset: usize,
-    lane_offset: usize,
+    pairs: impl Iterator<Item = (*const f32, *const f32)>,
     mut sums: Sums<L, ROWS, PANELS>,
 ) -> Sums<L, ROWS, PANELS> {
-    for &(x, dy) in pairs {
+    for (x, dy) in pairs {
         // SAFETY: the caller's contract.
         unsafe {
             let mut b = [L::zero(); PANELS];
             for (p, b) in b.iter_mut().enumerate() {
-                *b = L::load(dy.add(lane_offset + p * LANES));
+                *b = L::load(dy.add(p * LANES));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let a = *x.add(row_offset + r);
+                let a = *x.add(r);
                 for (sum, &b) in sums.iter_mut().zip(&b) {
                     *sum = sum.multiply_add(a, b);
                 }

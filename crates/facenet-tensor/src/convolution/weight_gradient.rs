@@ -1,7 +1,8 @@
 //! Weight gradient as a sum of outer products over pixels.
 //!
 //! The result is divided into groups of rows (one tap, some input channels), and, where it is small and pixels are many,
-//! the pixels into parts with partial sums of their own, added up in order. Both depend on shapes only.
+//! the pixels into parts with partial sums of their own, added up in order. The parts depend on shapes only; a sum is the
+//! same in any group.
 #![expect(unsafe_code, reason = "raw rows of images feed the register tiles")]
 
 use std::cell::RefCell;
@@ -10,22 +11,19 @@ use std::ops::Range;
 use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
+use super::division::{keeps_busy, share};
 use super::image::Image;
-#[cfg(target_arch = "aarch64")]
-use super::lanes::Neon;
-#[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{LANES, Lanes, Portable};
-use super::tile::outer_product;
+use super::lanes::{Kernel, LANES, Lanes, dispatch};
+use super::tile::{outer_product, panels_of_tile};
 use crate::simd::Level;
 use crate::{Scratch, Window};
 
 /// Pixels between two visits of a tile of the result: their rows stay in the cache meanwhile.
 const BLOCK: usize = 128;
-/// Input channels per task.
-const GROUP: usize = 64;
+/// Fewest and most input channels per task, where there are more: many of them lie side by side in memory.
+const GROUP: [usize; 2] = [63, 252];
 /// Pixels that a partial sum must be worth.
-const PART: usize = 4096;
+const PART: usize = 1024;
 /// Most parts, and most numbers in all their partial sums.
 const MOST_PARTS: usize = 16;
 const MOST_PARTIAL: usize = 1 << 21;
@@ -92,12 +90,15 @@ pub(super) fn backward_weight(
     let groups: Vec<Group> = if gather {
         vec![Group { tap: 0, inputs: 0..taps * inputs, first_row: 0 }]
     } else {
+        let [most, fewest] = GROUP.map(|channels| inputs.div_ceil(channels));
+        // A sum over pixels is the same in any group: their number may depend on that of threads.
+        let busy = |groups: &usize| keeps_busy(taps * parts * groups, rayon::current_num_threads());
+        let groups = (fewest..=most).find(busy).unwrap_or(most);
         (0..taps)
             .flat_map(|tap| {
-                (0..inputs).step_by(GROUP).map(move |first| Group {
-                    tap,
-                    inputs: first..(first + GROUP).min(inputs),
-                    first_row: tap * inputs + first,
+                (0..groups).map(move |group| {
+                    let inputs_of_group = share(inputs, groups, group);
+                    Group { tap, first_row: tap * inputs + inputs_of_group.start, inputs: inputs_of_group }
                 })
             })
             .collect()
@@ -105,7 +106,6 @@ pub(super) fn backward_weight(
     let job = Job { x, dy, window, gather };
     let length = result.len();
     let partial = scratch.take(if parts == 1 { 0 } else { parts * length });
-    partial.fill(0.0);
     let target = Target(if parts == 1 { result.as_mut_ptr() } else { partial.as_mut_ptr() });
     (0..parts * groups.len()).into_par_iter().for_each(|task| {
         let Target(target) = { target };
@@ -113,18 +113,9 @@ pub(super) fn backward_weight(
         let pixels = index * part..((index + 1) * part).min(pixels);
         // SAFETY: this part and these rows of the target belong to this task.
         let target = unsafe { target.add(index * length + group.first_row * outputs) };
-        ROWS.with_borrow_mut(|rows| match level {
-            // SAFETY: a level above `Portable` is only handed in after it was detected; `target` is this task's.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { group_avx512(&job, group, pixels, target, rows) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { group_avx2(&job, group, pixels, target, rows) },
-            // SAFETY: every processor of this architecture has it; and as below.
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => unsafe { sum_group::<Neon, 6, 1>(&job, group, pixels, target, rows) },
-            // SAFETY: `target` is this task's.
-            _ => unsafe { sum_group::<Portable, 4, 1>(&job, group, pixels, target, rows) },
+        ROWS.with_borrow_mut(|rows| {
+            // SAFETY: levels are only handed in after they were detected; `target` is this task's.
+            unsafe { dispatch(level, GroupSum { job: &job, group, pixels, target, fresh: parts > 1, rows }) }
         });
     });
     if parts > 1 {
@@ -140,138 +131,124 @@ pub(super) fn backward_weight(
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn group_avx512(job: &Job, group: &Group, pixels: Range<usize>, target: *mut f32, rows: &mut Rows) {
-    // SAFETY: the caller's.
-    unsafe { sum_group::<Avx512, 8, 2>(job, group, pixels, target, rows) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn group_avx2(job: &Job, group: &Group, pixels: Range<usize>, target: *mut f32, rows: &mut Rows) {
-    // SAFETY: the caller's.
-    unsafe { sum_group::<Avx2, 6, 1>(job, group, pixels, target, rows) }
-}
-
 /// Adds the outer products of a range of pixels to the rows of a group, block by block.
 ///
-/// # Safety
 /// `target` is writable for the group's rows of output channels and nobody else uses them.
-#[inline(always)]
-unsafe fn sum_group<L: Lanes, const TILE: usize, const PANELS: usize>(
-    job: &Job,
-    group: &Group,
+struct GroupSum<'a> {
+    job: &'a Job,
+    group: &'a Group,
     pixels: Range<usize>,
     target: *mut f32,
-    rows: &mut Rows,
-) {
-    let columns = job.dy.shape[3];
-    let whole = columns / LANES;
-    for first in pixels.clone().step_by(BLOCK) {
-        rows.fill(job, group, first..(first + BLOCK).min(pixels.end));
-        let (mut row, count) = (0, group.inputs.len());
-        while row < count {
-            let height = match count - row {
-                left if left >= TILE => TILE,
-                left if left >= 4 => 4,
-                left if left >= 2 => 2,
-                _ => 1,
-            };
-            // SAFETY: all tiles lie inside the group's rows; the last columns were filled up to 16.
-            unsafe {
-                let target = target.add(row * columns);
-                let mut panel = 0;
-                while panel < whole {
-                    let width = if panel + PANELS <= whole { PANELS } else { 1 };
-                    let place = target.add(panel * LANES);
-                    let at = panel * LANES;
-                    if width == PANELS {
-                        match height {
-                            4 if TILE != 4 => tile::<L, 4, PANELS>(&rows.pairs, row, at, place, columns, LANES),
-                            2 => tile::<L, 2, PANELS>(&rows.pairs, row, at, place, columns, LANES),
-                            1 => tile::<L, 1, PANELS>(&rows.pairs, row, at, place, columns, LANES),
-                            _ => tile::<L, TILE, PANELS>(&rows.pairs, row, at, place, columns, LANES),
+    /// Whether sums start at zero, whatever the target holds.
+    fresh: bool,
+    rows: &'a mut Rows,
+}
+
+impl Kernel for GroupSum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Self { job, group, pixels, target, fresh, rows } = self;
+        let columns = job.dy.shape[3];
+        let whole = columns / LANES;
+        let [tile_rows, tile_panels] = L::TILE;
+        let inputs = group.inputs.len();
+        let tiles = inputs.div_ceil(tile_rows);
+        for first in pixels.clone().step_by(BLOCK) {
+            rows.fill(job, group, first..(first + BLOCK).min(pixels.end));
+            let fresh = fresh && first == pixels.start;
+            let mut panel = 0;
+            while panel < whole {
+                let width = panels_of_tile(whole - panel, tile_panels);
+                for tile in 0..tiles {
+                    let lane = panel * LANES;
+                    let inputs = share(inputs, tiles, tile);
+                    let tile = Tile { pairs: &rows.pairs, lane, target, columns, lanes: lane..lane + LANES, fresh };
+                    // SAFETY: all tiles lie inside the group's rows.
+                    unsafe {
+                        match width {
+                            3 => tile.add_rows::<L, 3>(inputs),
+                            2 => tile.add_rows::<L, 2>(inputs),
+                            _ => tile.add_rows::<L, 1>(inputs),
                         }
-                    } else {
-                        column::<L, TILE>(&rows.pairs, height, row, at, place, columns, LANES);
                     }
-                    panel += width;
                 }
-                if columns > whole * LANES {
-                    let place = target.add(whole * LANES);
-                    let last = columns - whole * LANES;
-                    column::<L, TILE>(&rows.last_pairs, height, row, 0, place, columns, last);
+                panel += width;
+            }
+            if columns > whole * LANES {
+                for tile in 0..tiles {
+                    let (inputs, lanes) = (share(inputs, tiles, tile), whole * LANES..columns);
+                    let tile = Tile { pairs: &rows.last_pairs, lane: 0, target, columns, lanes, fresh };
+                    // SAFETY: as above; the last columns were filled up to 16.
+                    unsafe { tile.add_rows::<L, 1>(inputs) };
                 }
             }
-            row += height;
         }
     }
 }
 
-/// One panel of a tile of any height.
-///
-/// # Safety
-/// As [`tile`].
-#[inline(always)]
-unsafe fn column<L: Lanes, const TILE: usize>(
-    pairs: &[Pair],
-    height: usize,
-    row: usize,
+/// Some rows and panels of the result.
+struct Tile<'a> {
+    pairs: &'a [Pair],
+    /// Where the first panel lies in the rows of the pairs.
     lane: usize,
     target: *mut f32,
     columns: usize,
-    count: usize,
-) {
-    // SAFETY: the caller's.
-    unsafe {
-        match height {
-            4 if TILE != 4 => tile::<L, 4, 1>(pairs, row, lane, target, columns, count),
-            2 => tile::<L, 2, 1>(pairs, row, lane, target, columns, count),
-            1 => tile::<L, 1, 1>(pairs, row, lane, target, columns, count),
-            _ => tile::<L, TILE, 1>(pairs, row, lane, target, columns, count),
-        }
-    }
+    /// The lanes of the first panel in the rows of the target; fewer than sixteen of a last one.
+    lanes: Range<usize>,
+    fresh: bool,
 }
 
-/// Loads a tile of the result, adds the outer products of all pairs, stores it.
-///
-/// # Safety
-/// `target` is writable for `HEIGHT` rows of `columns` numbers, of which `count` lanes per panel are touched; pairs as
-/// [`outer_product`] asks.
-#[inline(always)]
-unsafe fn tile<L: Lanes, const HEIGHT: usize, const PANELS: usize>(
-    pairs: &[Pair],
-    row: usize,
-    lane: usize,
-    target: *mut f32,
-    columns: usize,
-    count: usize,
-) {
-    // SAFETY: the caller's contract; `last` has sixteen numbers.
-    unsafe {
-        let mut last = [0.0; LANES];
-        let mut sums = [[L::zero(); PANELS]; HEIGHT];
-        for (r, sums) in sums.iter_mut().enumerate() {
-            for (p, sums) in sums.iter_mut().enumerate() {
-                let source = target.add(r * columns + p * LANES).cast_const();
-                if count == LANES {
-                    *sums = L::load(source);
-                } else {
-                    std::ptr::copy_nonoverlapping(source, last.as_mut_ptr(), count);
-                    *sums = L::load(last.as_ptr());
-                }
+impl Tile<'_> {
+    /// # Safety
+    /// As [`Tile::add`].
+    #[inline(always)]
+    unsafe fn add_rows<L: Lanes, const PANELS: usize>(&self, inputs: Range<usize>) {
+        let row = inputs.start;
+        // SAFETY: the caller's.
+        unsafe {
+            match inputs.len() {
+                1 => self.add::<L, 1, PANELS>(row),
+                2 => self.add::<L, 2, PANELS>(row),
+                3 => self.add::<L, 3, PANELS>(row),
+                4 => self.add::<L, 4, PANELS>(row),
+                5 => self.add::<L, 5, PANELS>(row),
+                6 => self.add::<L, 6, PANELS>(row),
+                7 => self.add::<L, 7, PANELS>(row),
+                8 => self.add::<L, 8, PANELS>(row),
+                9 => self.add::<L, 9, PANELS>(row),
+                rows => unreachable!("a tile of {rows} rows"),
             }
         }
-        let sums = outer_product(pairs, row, lane, sums);
-        for (r, sums) in sums.iter().enumerate() {
-            for (p, sums) in sums.iter().enumerate() {
-                let place = target.add(r * columns + p * LANES);
-                if count == LANES {
-                    sums.store(place);
-                } else {
-                    sums.store(last.as_mut_ptr());
-                    std::ptr::copy_nonoverlapping(last.as_ptr(), place, count);
+    }
+
+    /// Loads a tile of the result, adds the outer products of all pairs, stores it.
+    ///
+    /// # Safety
+    /// `target` is writable for the rows from `row` on, each of `columns` numbers; pairs as [`outer_product`] asks.
+    #[inline(always)]
+    unsafe fn add<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, row: usize) {
+        let count = self.lanes.len();
+        // SAFETY: the caller's contract.
+        unsafe {
+            let place = |r: usize, p: usize| self.target.add((row + r) * self.columns + self.lanes.start + p * LANES);
+            let mut sums = [[L::zero(); PANELS]; ROWS];
+            if !self.fresh {
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        *sums = L::load_first(place(r, p), count);
+                    }
+                }
+            }
+            let pairs = self.pairs.iter().map(
+                #[inline(always)]
+                |&(x, dy)| (x.add(row), dy.add(self.lane)),
+            );
+            let sums = outer_product(pairs, sums);
+            for (r, sums) in sums.iter().enumerate() {
+                for (p, sums) in sums.iter().enumerate() {
+                    sums.store_first(place(r, p), count);
                 }
             }
         }
@@ -291,6 +268,7 @@ impl Rows {
         if job.gather {
             self.gathered.resize(pixels.len() * depth, 0.0);
         }
+        let gathered = self.gathered.as_mut_ptr();
         let source = |image: usize, row: usize, column: usize, tap: usize| {
             let source_row = (row * job.window.stride[0] + tap / kernel_width).wrapping_sub(job.window.padding[0]);
             let source_column =
@@ -305,15 +283,18 @@ impl Rows {
             // SAFETY: the pixel is inside the gradient.
             let dy = unsafe { job.dy.pointer.offset(job.dy.offset(image, row, column)) };
             if job.gather {
-                let gathered = &mut self.gathered[(pixel - first_pixel) * depth..][..depth];
                 let Window { kernel, stride, padding } = job.window;
                 let corner = [
                     (row * stride[0]) as isize - padding[0] as isize,
                     (column * stride[1]) as isize - padding[1] as isize,
                 ];
                 // SAFETY: the input is valid for its shape and strides.
-                unsafe { job.x.gather(image, corner, kernel, gathered) };
-                self.pairs.push((gathered.as_ptr(), dy));
+                // There are as many numbers for each pixel.
+                unsafe {
+                    let row = gathered.add((pixel - first_pixel) * depth);
+                    job.x.gather(image, corner, kernel, std::slice::from_raw_parts_mut(row, depth));
+                    self.pairs.push((row, dy));
+                }
             } else if let Some(x) = source(image, row, column, group.tap) {
                 // SAFETY: the group's first channel is one of the pixel's.
                 self.pairs.push((unsafe { x.add(group.inputs.start) }, dy));

@@ -5,9 +5,9 @@ use ndarray::{ArrayD, ArrayView, ArrayViewMut, Dimension};
 use super::frame::Frame;
 use super::{GradientCheck, check, random_dynamic};
 use crate::{
-    Scratch, Window, bias_backward, bias_forward, convolution_backward_input, convolution_backward_weight,
-    convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, linear_backward_input,
-    linear_backward_weight, linear_forward,
+    Accumulation, Scratch, Window, bias_backward, bias_forward, convolution_backward_input,
+    convolution_backward_weight, convolution_forward, depthwise_backward_input, depthwise_backward_weight,
+    depthwise_forward, linear_backward_input, linear_backward_weight, linear_forward,
 };
 
 pub(super) fn checks() -> Vec<GradientCheck> {
@@ -47,7 +47,14 @@ fn convolution([n, height, width]: [usize; 3], [inputs, outputs]: [usize; 2], wi
         |inputs, dy, gradients| {
             let (x, dy, mut dx) = (Frame::new(&inputs[0]), Frame::new(dy), Frame::new(&gradients[0]));
             let mut scratch = Scratch::default();
-            convolution_backward_input(dy.view(), fixed(&inputs[1]), window, dx.view_mut(), &mut scratch);
+            convolution_backward_input(
+                dy.view(),
+                fixed(&inputs[1]),
+                window,
+                Accumulation::Add,
+                dx.view_mut(),
+                &mut scratch,
+            );
             gradients[0] = dx.image();
             convolution_backward_weight(x.view(), dy.view(), window, fixed_mut(&mut gradients[1]), &mut scratch);
         },
@@ -88,7 +95,13 @@ fn linear(n: usize, inputs: usize, outputs: usize) -> Vec<GradientCheck> {
         },
         |inputs, dy, gradients| {
             let mut scratch = Scratch::default();
-            linear_backward_input(fixed(dy), fixed(&inputs[1]), fixed_mut(&mut gradients[0]), &mut scratch);
+            linear_backward_input(
+                fixed(dy),
+                fixed(&inputs[1]),
+                Accumulation::Add,
+                fixed_mut(&mut gradients[0]),
+                &mut scratch,
+            );
             linear_backward_weight(fixed(&inputs[0]), fixed(dy), fixed_mut(&mut gradients[1]), &mut scratch);
         },
     )

@@ -6,8 +6,9 @@ use super::convolutions::{fixed, fixed_mut};
 use super::frame::Frame;
 use super::{GradientCheck, check, random, random_dynamic};
 use crate::{
-    LocalResponse, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward,
-    l2_normalize_backward, l2_normalize_forward, local_response_norm_backward, local_response_norm_forward,
+    Accumulation, LocalResponse, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward,
+    batch_norm_forward, l2_normalize_backward, l2_normalize_forward, local_response_norm_backward,
+    local_response_norm_forward,
 };
 
 const EPSILON: f64 = 1e-3;
@@ -65,6 +66,7 @@ fn batch_norm(shape: &[usize]) -> Vec<GradientCheck> {
                 EPSILON,
                 mean.view(),
                 variance.view(),
+                Accumulation::Add,
                 dx.view_mut(),
                 fixed_mut(dscale),
                 fixed_mut(dshift),
@@ -97,6 +99,7 @@ fn batch_norm_eval(shape: &[usize]) -> Vec<GradientCheck> {
                 EPSILON,
                 mean.view(),
                 variance.view(),
+                Accumulation::Add,
                 dx.view_mut(),
                 fixed_mut(dscale),
                 fixed_mut(dshift),

@@ -49,7 +49,12 @@ pub struct UnreadPicture {
 /// A picture on its way.
 enum Step {
     Cached(CachedPortrait),
-    Face { key: String, portrait: Portrait, face: Array3<u8> },
+    /// With the key of its embedding if that is kept.
+    Face {
+        key: Option<String>,
+        portrait: Portrait,
+        face: Array3<u8>,
+    },
 }
 
 impl PortraitEmbedder {
@@ -83,6 +88,18 @@ impl PortraitEmbedder {
         };
         let cache = cache.map(|folder| EmbeddingCache::open(folder, &fingerprint, embedder.dimension()));
         Ok(Self { embedder, weights_sha256: weights, reader, cache: cache.transpose()? })
+    }
+
+    /// The same with at most so many faces that pass through the network together, as [`Embedder::with_batch`].
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn with_batch(mut self, batch: usize) -> Self {
+        self.embedder = self.embedder.with_batch(batch);
+        self
     }
 
     /// What the network is.
@@ -158,7 +175,7 @@ impl PortraitEmbedder {
                             continue;
                         };
                         let cached = CachedPortrait { portrait, embedding };
-                        new.insert(key, cached.clone());
+                        new.extend(key.map(|key| (key, cached.clone())));
                         cached
                     }
                 };
@@ -192,8 +209,8 @@ impl PortraitEmbedder {
     /// Looks a picture up, or cuts its face out.
     fn step(&self, files: &PictureReader, path: &Path) -> Result<Step, Error> {
         let bytes = read_picture_file(path)?;
-        let key = key(&bytes, self.reader.listed(path));
-        if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
+        let key = self.cache.as_ref().map(|_| key(&bytes, self.reader.listed(path)));
+        if let Some(cached) = self.cache.as_ref().zip(key.as_ref()).and_then(|(cache, key)| cache.get(key)) {
             return Ok(Step::Cached(cached.clone()));
         }
         let (face, portrait) = files.decode(&bytes, path, |picture| self.reader.read(picture, path))??;

@@ -1,0 +1,279 @@
+//! Gradient at the weights: at each point, a sum of outer products over tiles.
+//!
+//! The tiles are divided into parts with sums of their own, which are added up in order, and input channels into groups.
+//! Both depend on shapes only.
+#![expect(unsafe_code, reason = "raw rows of images feed the transforms and register tiles")]
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{GradientForm, Grid, each_lane, pixels, tiles_per_task, transform};
+use crate::convolution::division::share;
+use crate::convolution::image::Image;
+use crate::convolution::lanes::{Kernel, LANES, Lanes, dispatch};
+use crate::convolution::tile::{outer_product, panels_of_tile};
+use crate::simd::{Level, vectorize};
+use crate::{AlignedVec, Scratch};
+
+/// Input channels per task.
+const GROUP: usize = 64;
+/// Tiles that a partial sum must be worth.
+const PART: usize = 256;
+/// Most parts, and most numbers in all their partial sums.
+const MOST_PARTS: usize = 16;
+const MOST_PARTIAL: usize = 1 << 21;
+
+pub(super) struct Job {
+    pub x: Image<*const f32>,
+    pub dy: Image<*const f32>,
+    pub padding: [usize; 2],
+}
+
+/// Memory of a thread: transformed inputs `[point][tile][input of the group]` and gradients `[point][tile][output]`.
+#[derive(Default)]
+struct Memory {
+    inputs: AlignedVec<f32>,
+    gradients: AlignedVec<f32>,
+    zeros: Vec<f32>,
+}
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
+/// Where sums are written; tasks write different ones.
+#[derive(Clone, Copy)]
+struct Target(*mut f32);
+// SAFETY: each task writes the sums of its own part and group.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
+
+/// Adds to `result [3][3][inputs][outputs]`.
+pub(super) fn run<F: GradientForm<POINTS, OUTPUTS>, const POINTS: usize, const OUTPUTS: usize>(
+    level: Level,
+    job: &Job,
+    result: &mut [f32],
+    scratch: &mut Scratch<f32>,
+) {
+    const { assert!(POINTS == 4, "room for the sums of sixteen points") };
+    let points = POINTS * POINTS;
+    let grid = Grid::new(job.dy.shape, OUTPUTS);
+    let tiles = job.dy.shape[0] * grid.tiles();
+    if tiles == 0 {
+        return;
+    }
+    let (inputs, outputs) = (job.x.shape[3], job.dy.shape[3]);
+    let row = outputs.next_multiple_of(LANES);
+    let length = points * inputs * row;
+    let parts = (tiles / PART).min(MOST_PARTIAL / length).clamp(1, MOST_PARTS);
+    let sums = scratch.take(parts * length);
+    let groups = inputs.div_ceil(GROUP);
+    let target = Target(sums.as_mut_ptr());
+    (0..parts * groups).into_par_iter().for_each(|task| {
+        let Target(target) = { target };
+        let (part, inputs) = (task / groups, share(inputs, groups, task % groups));
+        MEMORY.with_borrow_mut(|memory| {
+            // SAFETY: this part of the sums belongs to this task and the others of its part, which write other inputs.
+            let sums = unsafe { target.add(part * length) };
+            let tiles = share(tiles, parts, part);
+            let task = Task::<POINTS, OUTPUTS, F> { job, grid, tiles, inputs, sums, memory, form: PhantomData };
+            // SAFETY: levels are only handed in after they were detected, and images are valid while the job is.
+            unsafe { dispatch(level, task) }
+        });
+    });
+    let sums = &*sums;
+    // One row of the result per tap and input: each input's nine rows are finished together.
+    let rows = Target(result.as_mut_ptr());
+    (0..inputs).into_par_iter().for_each(|input| {
+        let Target(rows) = { rows };
+        vectorize(
+            #[inline(always)]
+            || {
+                for first in (0..outputs).step_by(LANES) {
+                    let count = LANES.min(outputs - first);
+                    let mut total = [[0.0; LANES]; 16];
+                    let total = &mut total[..points];
+                    for sums in sums.chunks_exact(length) {
+                        for (point, total) in total.iter_mut().enumerate() {
+                            let sums = &sums[(point * inputs + input) * row + first..][..LANES];
+                            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+                        }
+                    }
+                    let half: [[[f32; LANES]; 3]; POINTS] = std::array::from_fn(|column| {
+                        each_lane(std::array::from_fn(|row| total[row * POINTS + column]), F::weight_gradient)
+                    });
+                    for tap_row in 0..3 {
+                        let row = half.each_ref().map(|taps| taps[tap_row]);
+                        let taps = each_lane(row, F::weight_gradient);
+                        for (tap_column, taps) in taps.iter().enumerate() {
+                            let at = ((tap_row * 3 + tap_column) * inputs + input) * outputs + first;
+                            // SAFETY: the rows of this input belong to this task.
+                            let dweight = unsafe { std::slice::from_raw_parts_mut(rows.add(at), count) };
+                            dweight.iter_mut().zip(taps).for_each(|(dweight, tap)| *dweight += tap);
+                        }
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// Sums of some inputs over some tiles.
+struct Task<'a, const POINTS: usize, const OUTPUTS: usize, F> {
+    job: &'a Job,
+    grid: Grid,
+    tiles: Range<usize>,
+    inputs: Range<usize>,
+    /// `[point][all inputs][outputs, filled up to whole vectors]`
+    sums: *mut f32,
+    memory: &'a mut Memory,
+    form: PhantomData<F>,
+}
+
+impl<const POINTS: usize, const OUTPUTS: usize, F: GradientForm<POINTS, OUTPUTS>> Kernel
+    for Task<'_, POINTS, OUTPUTS, F>
+{
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Self { job, grid, tiles, inputs, sums, memory, .. } = self;
+        let points = POINTS * POINTS;
+        let (all_inputs, outputs) = (job.x.shape[3], job.dy.shape[3]);
+        let input_row = inputs.len().next_multiple_of(LANES);
+        let output_row = outputs.next_multiple_of(LANES);
+        let block = tiles_per_task(points, input_row + output_row);
+        memory.inputs.grow(points * block * input_row);
+        memory.gradients.grow(points * block * output_row);
+        if memory.zeros.len() < all_inputs.max(outputs) {
+            memory.zeros.resize(all_inputs.max(outputs), 0.0);
+        }
+        let (x, dy) = (memory.inputs.as_mut_ptr(), memory.gradients.as_mut_ptr());
+        let zeros = memory.zeros.as_ptr();
+        for first in tiles.clone().step_by(block) {
+            let count = block.min(tiles.end - first);
+            for at in 0..count {
+                let (image, corner) = grid.corner(first + at);
+                let x_pixels = pixels::<POINTS>(&job.x, image, corner, job.padding, zeros);
+                let dy_pixels = pixels::<OUTPUTS>(&job.dy, image, corner, [0; 2], zeros);
+                // SAFETY: pixels and zeros have all their channels; rows have room for whole vectors.
+                unsafe {
+                    let x_pixels = x_pixels.map(|row| row.map(|pixel| pixel.add(inputs.start)));
+                    transform(
+                        &x_pixels,
+                        inputs.len(),
+                        x.add(at * input_row),
+                        block * input_row,
+                        #[inline(always)]
+                        |x: [L; POINTS]| F::input(x),
+                    );
+                    transform(
+                        &dy_pixels,
+                        outputs,
+                        dy.add(at * output_row),
+                        block * output_row,
+                        #[inline(always)]
+                        |dy: [L; OUTPUTS]| F::output_gradient(dy),
+                    );
+                }
+            }
+            let panels = output_row / LANES;
+            for point in 0..points {
+                let mut panel = 0;
+                while panel < panels {
+                    let width = panels_of_tile(panels - panel, L::TILE[1]);
+                    // SAFETY: as above; the sums of a point have all inputs and whole vectors of outputs.
+                    unsafe {
+                        let products = Products {
+                            tiles: count,
+                            x: x.add(point * block * input_row),
+                            input_row,
+                            dy: dy.add(point * block * output_row + panel * LANES),
+                            output_row,
+                            sums: sums.add((point * all_inputs + inputs.start) * output_row + panel * LANES),
+                            fresh: first == tiles.start,
+                        };
+                        match width {
+                            3 => products.run::<L, 3>(inputs.len()),
+                            2 => products.run::<L, 2>(inputs.len()),
+                            _ => products.run::<L, 1>(inputs.len()),
+                        }
+                    }
+                    panel += width;
+                }
+            }
+        }
+    }
+}
+
+/// Outer products of one point: rows of transformed inputs with some panels of transformed gradients.
+struct Products {
+    tiles: usize,
+    x: *const f32,
+    input_row: usize,
+    dy: *const f32,
+    output_row: usize,
+    sums: *mut f32,
+    /// Whether these are the first, so that sums start at zero.
+    fresh: bool,
+}
+
+impl Products {
+    /// # Safety
+    /// Inputs, gradients and sums have all their rows, and these all panels; and as [`Lanes`] asks.
+    #[inline(always)]
+    unsafe fn run<L: Lanes, const PANELS: usize>(&self, inputs: usize) {
+        let blocks = inputs.div_ceil(L::TILE[0]);
+        for block in 0..blocks {
+            let rows = share(inputs, blocks, block);
+            let row = rows.start;
+            // SAFETY: the caller's.
+            unsafe {
+                match rows.len() {
+                    1 => self.block::<L, 1, PANELS>(row),
+                    2 => self.block::<L, 2, PANELS>(row),
+                    3 => self.block::<L, 3, PANELS>(row),
+                    4 => self.block::<L, 4, PANELS>(row),
+                    5 => self.block::<L, 5, PANELS>(row),
+                    6 => self.block::<L, 6, PANELS>(row),
+                    7 => self.block::<L, 7, PANELS>(row),
+                    8 => self.block::<L, 8, PANELS>(row),
+                    9 => self.block::<L, 9, PANELS>(row),
+                    rows => unreachable!("a tile of {rows} rows"),
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Products::run`].
+    #[inline(always)]
+    unsafe fn block<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, row: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            let place = |r: usize, p: usize| self.sums.add((row + r) * self.output_row + p * LANES);
+            let mut sums = [[L::zero(); PANELS]; ROWS];
+            if !self.fresh {
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        *sums = L::load(place(r, p));
+                    }
+                }
+            }
+            let pairs = (0..self.tiles).map(
+                #[inline(always)]
+                |tile| (self.x.add(tile * self.input_row + row), self.dy.add(tile * self.output_row)),
+            );
+            let sums = outer_product(pairs, sums);
+            for (r, sums) in sums.iter().enumerate() {
+                for (p, sums) in sums.iter().enumerate() {
+                    sums.store(place(r, p));
+                }
+            }
+        }
+    }
+}

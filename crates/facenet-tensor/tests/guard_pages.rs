@@ -1,0 +1,194 @@
+//! Kernels read and write through pointers. Here their operands end, or begin, where a page lies that must not be touched:
+//! one element too many, read or written, ends the process.
+#![cfg(unix)]
+#![expect(unsafe_code, reason = "memory between protected pages")]
+
+#[path = "levels/levels.rs"]
+mod levels;
+
+use std::ptr;
+
+use facenet_tensor::{
+    Accumulation, FusedActivation, PackedConvolution, PackedDepthwise, Scratch, Window, average_pool_forward,
+    batch_norm_backward, batch_norm_forward, convolution_backward_input, convolution_backward_weight,
+    convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, l2_pool_forward,
+    max_pool_backward, max_pool_forward, relu_backward, relu_forward,
+};
+use ndarray::{Array, Array1, Array4, ArrayView1, ArrayView4, ArrayViewMut4};
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand_distr::Uniform;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// Which end of the numbers lies at a protected page.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Begin,
+    End,
+}
+
+/// An image, or weights, with a protected page right before its first number or right after its last.
+struct Guarded {
+    mapping: *mut libc::c_void,
+    length: usize,
+    numbers: *mut f32,
+    shape: [usize; 4],
+}
+
+impl Guarded {
+    fn new(values: &Array4<f32>, side: Side) -> Self {
+        let shape = values.shape().try_into().unwrap();
+        let size = size_of_val(values.as_slice().unwrap());
+        // SAFETY: asks for a number.
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
+        let pages = size.next_multiple_of(page).max(page);
+        let length = pages + 2 * page;
+        // SAFETY: new memory, of which all but the first and the last page is made usable.
+        unsafe {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            let mapping = libc::mmap(ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0);
+            assert_ne!(mapping, libc::MAP_FAILED);
+            let usable = mapping.byte_add(page);
+            assert_eq!(libc::mprotect(usable, pages, libc::PROT_READ | libc::PROT_WRITE), 0);
+            let numbers: *mut f32 = match side {
+                Side::Begin => usable.cast(),
+                Side::End => usable.byte_add(pages - size).cast(),
+            };
+            ptr::copy_nonoverlapping(values.as_ptr(), numbers, values.len());
+            Self { mapping, length, numbers, shape }
+        }
+    }
+
+    fn view(&self) -> ArrayView4<'_, f32> {
+        // SAFETY: so many numbers were written.
+        unsafe { ArrayView4::from_shape_ptr(self.shape, self.numbers) }
+    }
+
+    fn view_mut(&mut self) -> ArrayViewMut4<'_, f32> {
+        // SAFETY: as above.
+        unsafe { ArrayViewMut4::from_shape_ptr(self.shape, self.numbers) }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new`, and no view outlives it.
+        unsafe { libc::munmap(self.mapping, self.length) };
+    }
+}
+
+fn random(shape: [usize; 4], seed: u64) -> Array4<f32> {
+    Array::random_using(shape, Uniform::new(-1.0, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
+}
+
+fn numbers(count: usize) -> Array1<f32> {
+    Array1::linspace(0.5, 1.5, count)
+}
+
+/// Runs an operation on ordinary memory and on guarded memory: it must compute the same.
+fn check<const N: usize>(
+    name: &str,
+    operands: [&Array4<f32>; N],
+    target: &Array4<f32>,
+    operation: impl Fn([ArrayView4<'_, f32>; N], ArrayViewMut4<'_, f32>),
+) {
+    let mut expected = target.clone();
+    operation(operands.map(|operand| operand.view()), expected.view_mut());
+    for side in [Side::Begin, Side::End] {
+        let guarded = operands.map(|operand| Guarded::new(operand, side));
+        let mut y = Guarded::new(target, side);
+        operation(guarded.each_ref().map(Guarded::view), y.view_mut());
+        assert_eq!(y.view(), expected, "{name}, {side:?}");
+    }
+}
+
+fn convolutions(window: Window, input: [usize; 2], [inputs, outputs]: [usize; 2]) {
+    let name = format!("{input:?}, {inputs} to {outputs}, {window:?}");
+    let [rows, columns] = window.output(input).unwrap();
+    let [height, width] = window.kernel;
+    let x = random([2, input[0], input[1], inputs], 1);
+    let weight = random([height, width, inputs, outputs], 2);
+    let y = random([2, rows, columns, outputs], 3);
+    check(&format!("forward, {name}"), [&x, &weight], &y, |[x, weight], y| {
+        convolution_forward(x, weight, window, y, &mut Scratch::default());
+    });
+    for accumulation in [Accumulation::Set, Accumulation::Add] {
+        check(&format!("input gradient, {accumulation:?}, {name}"), [&y, &weight], &x, |[dy, weight], dx| {
+            convolution_backward_input(dy, weight, window, accumulation, dx, &mut Scratch::default());
+        });
+    }
+    check(&format!("weight gradient, {name}"), [&x, &y], &weight, |[x, dy], dweight| {
+        convolution_backward_weight(x, dy, window, dweight, &mut Scratch::default());
+    });
+    for activation in [FusedActivation::Relu, FusedActivation::PRelu(numbers(outputs).to_vec())] {
+        let packed = PackedConvolution::new(weight.view(), numbers(outputs).view(), activation, window, input);
+        check(&format!("packed, {name}"), [&x], &y, |[x], y| packed.forward(x, y));
+        let residual = random(y.dim().into(), 4);
+        check(&format!("residual, {name}"), [&x, &residual], &y, |[x, residual], y| {
+            packed.forward_residual(x, residual, y);
+        });
+    }
+}
+
+#[test]
+fn convolutions_touch_nothing_beyond_their_operands() {
+    for channels in [[1, 1], [3, 15], [15, 17], [16, 16], [17, 33], [33, 49], [20, 64]] {
+        for (kernel, stride, padding) in [(1, 1, 0), (1, 2, 0), (3, 1, 0), (3, 1, 1), (3, 1, 2), (3, 2, 1), (5, 1, 2)] {
+            convolutions(Window::square(kernel, stride, padding), [9, 11], channels);
+        }
+    }
+    convolutions(Window::square(3, 1, 1), [6, 13], [16, 48]);
+    convolutions(Window::square(7, 2, 3), [13, 16], [3, 64]);
+    convolutions(Window::square(3, 2, 0), [12, 9], [3, 32]);
+    convolutions(Window { kernel: [1, 7], stride: [1, 1], padding: [0, 3] }, [6, 8], [12, 18]);
+    convolutions(Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] }, [1, 1], [100, 65]);
+}
+
+#[test]
+fn operations_by_pixels_touch_nothing_beyond_their_operands() {
+    for channels in [1, 3, 15, 16, 17, 33, 49] {
+        let input = [9, 11];
+        let x = random([2, input[0], input[1], channels], 1);
+        for window in [Window::square(3, 1, 1), Window::square(3, 2, 1)] {
+            let [rows, columns] = window.output(input).unwrap();
+            let y = random([2, rows, columns, channels], 2);
+            check("max_pool", [&x], &y, |[x], y| max_pool_forward(x, window, y));
+            check("max_pool, gradient", [&x, &y], &x, |[x, dy], dx| max_pool_backward(x, dy, window, dx));
+            check("average_pool", [&x], &y, |[x], y| average_pool_forward(x, window, y));
+            check("l2_pool", [&x], &y, |[x], y| l2_pool_forward(x, window, y));
+            let weight = random([1, 3, 3, channels], 3);
+            let slice = |weight: &ArrayView4<'_, f32>| weight.to_shape((3, 3, channels)).unwrap().into_owned();
+            check("depthwise", [&x, &weight], &y, |[x, weight], y| {
+                depthwise_forward(x, slice(&weight).view(), window, y);
+            });
+            check("depthwise, input gradient", [&y, &weight], &x, |[dy, weight], dx| {
+                depthwise_backward_input(dy, slice(&weight).view(), window, dx);
+            });
+            check("depthwise, weight gradient", [&x, &y], &weight, |[x, dy], dweight| {
+                let dweight = dweight.into_shape_with_order((3, 3, channels)).unwrap();
+                depthwise_backward_weight(x, dy, window, dweight);
+            });
+            let bias = numbers(channels);
+            let weight = slice(&weight.view());
+            let packed = PackedDepthwise::new(weight.view(), bias.view(), FusedActivation::Relu, window);
+            check("packed depthwise", [&x], &y, |[x], y| packed.forward(x, y));
+        }
+        check("relu", [], &x, |[], y| relu_forward(y));
+        check("relu, gradient", [&x], &x, |[y], dy| relu_backward(y, dy));
+        let scale = numbers(channels);
+        let statistics = |x: ArrayView4<'_, f32>, y: ArrayViewMut4<'_, f32>| {
+            let (mut mean, mut variance) = (Array1::zeros(channels), Array1::zeros(channels));
+            let (scale, shift): (ArrayView1<'_, f32>, _) = (scale.view(), scale.view());
+            batch_norm_forward(x, scale, shift, 1e-3, mean.view_mut(), variance.view_mut(), y);
+            (mean, variance)
+        };
+        check("batch_norm", [&x], &x, |[x], y| drop(statistics(x, y)));
+        check("batch_norm, gradient", [&x, &x], &x, |[x, dy], dx| {
+            let (mean, variance) = statistics(x, Array4::zeros(x.raw_dim()).view_mut());
+            let (mut dscale, mut dshift) = (Array1::zeros(channels), Array1::zeros(channels));
+            let (scale, mean, variance) = (scale.view(), mean.view(), variance.view());
+            let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
+            batch_norm_backward(x, dy, scale, 1e-3, mean, variance, Accumulation::Set, dx, dscale, dshift);
+        });
+    }
+}
