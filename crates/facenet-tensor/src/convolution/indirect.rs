@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::division::{for_each_task, share};
 use super::image::Image;
 use super::lanes::{Kernel, LANES, Lanes, dispatch};
-use super::tile::{add_products, panels_of_tile};
+use super::tile::{add_products, for_rows, panels_of_tile};
 use super::write::{Output, PanelWrite, Place, Write};
 use crate::simd::Level;
 use crate::{Accumulation, Scratch, Window};
@@ -317,20 +317,7 @@ impl Tile<'_> {
     #[inline(always)]
     unsafe fn compute_rows<L: Lanes, const PANELS: usize>(&self, rows: usize) {
         // SAFETY: the caller's.
-        unsafe {
-            match rows {
-                1 => self.compute::<L, 1, PANELS>(),
-                2 => self.compute::<L, 2, PANELS>(),
-                3 => self.compute::<L, 3, PANELS>(),
-                4 => self.compute::<L, 4, PANELS>(),
-                5 => self.compute::<L, 5, PANELS>(),
-                6 => self.compute::<L, 6, PANELS>(),
-                7 => self.compute::<L, 7, PANELS>(),
-                8 => self.compute::<L, 8, PANELS>(),
-                9 => self.compute::<L, 9, PANELS>(),
-                rows => unreachable!("a tile of {rows} rows"),
-            }
-        }
+        unsafe { for_rows!(rows, self.compute::<L, PANELS>()) }
     }
 
     /// # Safety

@@ -11,6 +11,25 @@ const AHEAD: usize = 24;
 /// The sums of a tile.
 pub(super) type Sums<L, const ROWS: usize, const PANELS: usize> = [[L; PANELS]; ROWS];
 
+/// Calls a method that is compiled for each number of rows, of which a tile has nine at most.
+macro_rules! for_rows {
+    ($rows:expr, $self:ident.$method:ident::<$lanes:ident, $panels:ident>($($argument:expr),*)) => {
+        match $rows {
+            1 => $self.$method::<$lanes, 1, $panels>($($argument),*),
+            2 => $self.$method::<$lanes, 2, $panels>($($argument),*),
+            3 => $self.$method::<$lanes, 3, $panels>($($argument),*),
+            4 => $self.$method::<$lanes, 4, $panels>($($argument),*),
+            5 => $self.$method::<$lanes, 5, $panels>($($argument),*),
+            6 => $self.$method::<$lanes, 6, $panels>($($argument),*),
+            7 => $self.$method::<$lanes, 7, $panels>($($argument),*),
+            8 => $self.$method::<$lanes, 8, $panels>($($argument),*),
+            9 => $self.$method::<$lanes, 9, $panels>($($argument),*),
+            rows => unreachable!("a tile of {rows} rows"),
+        }
+    };
+}
+pub(in crate::convolution) use for_rows;
+
 /// How many of the `left` panels go into the next tile. (Two tiles of two panels are better than one of three and one of one.)
 #[inline(always)]
 pub(super) fn panels_of_tile(left: usize, most: usize) -> usize {

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::division::{keeps_busy, share};
 use super::image::Image;
 use super::lanes::{Kernel, LANES, Lanes, dispatch};
-use super::tile::{outer_product, panels_of_tile};
+use super::tile::{for_rows, outer_product, panels_of_tile};
 use crate::simd::Level;
 use crate::{Scratch, Window};
 
@@ -59,9 +59,9 @@ struct Job {
     gather: bool,
 }
 
-/// Where partial sums are written; tasks write different rows.
+/// Where sums are written; tasks write different rows.
 #[derive(Clone, Copy)]
-struct Target(*mut f32);
+pub(super) struct Target(pub(super) *mut f32);
 // SAFETY: each task writes the rows of its own group and part.
 unsafe impl Send for Target {}
 // SAFETY: as above.
@@ -207,20 +207,7 @@ impl Tile<'_> {
     unsafe fn add_rows<L: Lanes, const PANELS: usize>(&self, inputs: Range<usize>) {
         let row = inputs.start;
         // SAFETY: the caller's.
-        unsafe {
-            match inputs.len() {
-                1 => self.add::<L, 1, PANELS>(row),
-                2 => self.add::<L, 2, PANELS>(row),
-                3 => self.add::<L, 3, PANELS>(row),
-                4 => self.add::<L, 4, PANELS>(row),
-                5 => self.add::<L, 5, PANELS>(row),
-                6 => self.add::<L, 6, PANELS>(row),
-                7 => self.add::<L, 7, PANELS>(row),
-                8 => self.add::<L, 8, PANELS>(row),
-                9 => self.add::<L, 9, PANELS>(row),
-                rows => unreachable!("a tile of {rows} rows"),
-            }
-        }
+        unsafe { for_rows!(inputs.len(), self.add::<L, PANELS>(row)) }
     }
 
     /// Loads a tile of the result, adds the outer products of all pairs, stores it.
@@ -288,8 +275,7 @@ impl Rows {
                     (row * stride[0]) as isize - padding[0] as isize,
                     (column * stride[1]) as isize - padding[1] as isize,
                 ];
-                // SAFETY: the input is valid for its shape and strides.
-                // There are as many numbers for each pixel.
+                // SAFETY: the input is valid for its shape and strides, and there are `depth` numbers for each pixel.
                 unsafe {
                     let row = gathered.add((pixel - first_pixel) * depth);
                     job.x.gather(image, corner, kernel, std::slice::from_raw_parts_mut(row, depth));

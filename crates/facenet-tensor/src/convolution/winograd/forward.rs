@@ -10,7 +10,7 @@ use crate::AlignedVec;
 use crate::convolution::division::{for_each_task, share};
 use crate::convolution::image::Image;
 use crate::convolution::lanes::{Kernel, LANES, Lanes, dispatch};
-use crate::convolution::tile::{add_products, panels_of_tile};
+use crate::convolution::tile::{add_products, for_rows, panels_of_tile};
 use crate::convolution::write::{Output, PanelWrite};
 use crate::simd::Level;
 
@@ -186,20 +186,7 @@ impl Products {
                 let tiles = share(self.tiles, blocks, block);
                 let first = point * self.tiles + tiles.start;
                 // SAFETY: the caller's.
-                unsafe {
-                    match tiles.len() {
-                        1 => self.block::<L, 1, PANELS>(point, first),
-                        2 => self.block::<L, 2, PANELS>(point, first),
-                        3 => self.block::<L, 3, PANELS>(point, first),
-                        4 => self.block::<L, 4, PANELS>(point, first),
-                        5 => self.block::<L, 5, PANELS>(point, first),
-                        6 => self.block::<L, 6, PANELS>(point, first),
-                        7 => self.block::<L, 7, PANELS>(point, first),
-                        8 => self.block::<L, 8, PANELS>(point, first),
-                        9 => self.block::<L, 9, PANELS>(point, first),
-                        rows => unreachable!("a tile of {rows} rows"),
-                    }
-                }
+                unsafe { for_rows!(tiles.len(), self.block::<L, PANELS>(point, first)) }
             }
         }
     }

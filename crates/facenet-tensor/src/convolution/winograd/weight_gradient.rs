@@ -14,7 +14,8 @@ use super::{GradientForm, Grid, each_lane, pixels, tiles_per_task, transform};
 use crate::convolution::division::share;
 use crate::convolution::image::Image;
 use crate::convolution::lanes::{Kernel, LANES, Lanes, dispatch};
-use crate::convolution::tile::{outer_product, panels_of_tile};
+use crate::convolution::tile::{for_rows, outer_product, panels_of_tile};
+use crate::convolution::weight_gradient::Target;
 use crate::simd::{Level, vectorize};
 use crate::{AlignedVec, Scratch};
 
@@ -43,14 +44,6 @@ struct Memory {
 thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::default();
 }
-
-/// Where sums are written; tasks write different ones.
-#[derive(Clone, Copy)]
-struct Target(*mut f32);
-// SAFETY: each task writes the sums of its own part and group.
-unsafe impl Send for Target {}
-// SAFETY: as above.
-unsafe impl Sync for Target {}
 
 /// Adds to `result [3][3][inputs][outputs]`.
 pub(super) fn run<F: GradientForm<POINTS, OUTPUTS>, const POINTS: usize, const OUTPUTS: usize>(
@@ -232,20 +225,7 @@ impl Products {
             let rows = share(inputs, blocks, block);
             let row = rows.start;
             // SAFETY: the caller's.
-            unsafe {
-                match rows.len() {
-                    1 => self.block::<L, 1, PANELS>(row),
-                    2 => self.block::<L, 2, PANELS>(row),
-                    3 => self.block::<L, 3, PANELS>(row),
-                    4 => self.block::<L, 4, PANELS>(row),
-                    5 => self.block::<L, 5, PANELS>(row),
-                    6 => self.block::<L, 6, PANELS>(row),
-                    7 => self.block::<L, 7, PANELS>(row),
-                    8 => self.block::<L, 8, PANELS>(row),
-                    9 => self.block::<L, 9, PANELS>(row),
-                    rows => unreachable!("a tile of {rows} rows"),
-                }
-            }
+            unsafe { for_rows!(rows.len(), self.block::<L, PANELS>(row)) }
         }
     }
 
