@@ -3,8 +3,10 @@
 use std::iter::Peekable;
 use std::slice::Iter;
 
-use facenet_tensor::{FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Window, prelu_forward};
-use ndarray::{Array, Array1, ArrayView1, ArrayView2, ArrayView4, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, Zip};
+use facenet_tensor::{AlignedVec, FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Window, prelu_forward};
+use ndarray::{
+    Array, Array1, ArrayView1, ArrayView2, ArrayView4, ArrayViewMut2, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, Zip,
+};
 
 use crate::pass::{forward_without_parameters, on_a_worker};
 use crate::plan::{INPUT, Operation, Place};
@@ -70,10 +72,16 @@ enum FrozenOperation<T> {
     WithoutParameters(Operation),
 }
 
+/// The most faces that pass through all operations together: what lies between these stays in the cache.
+const PART: usize = 8;
+
 /// The memory of a frozen network's passes: reused, it allocates nothing after the largest batch.
 #[derive(Clone, Debug)]
 pub struct FrozenWorkspace<T> {
+    /// Of a part of the batch.
     activations: Slots<T>,
+    /// Of the whole batch.
+    embeddings: AlignedVec<T>,
 }
 
 impl<T: Scalar> FrozenNetwork<T> {
@@ -109,7 +117,8 @@ impl<T: Scalar> FrozenNetwork<T> {
     /// Memory for its passes; grows with the first.
     #[must_use]
     pub fn workspace(&self) -> FrozenWorkspace<T> {
-        FrozenWorkspace { activations: Slots::sharing(&self.slots, self.buffers.clone()) }
+        let activations = Slots::sharing(&self.slots, self.buffers.clone());
+        FrozenWorkspace { activations, embeddings: AlignedVec::zeros(0) }
     }
 
     /// Numbers between the layers that are kept at the same time, per face.
@@ -137,8 +146,8 @@ impl<T: Scalar> FrozenNetwork<T> {
         self.forward_observed(x, workspace, &mut |_| ())
     }
 
-    /// The same; `done` is told after each operation the numbers of its rows in [`Plan::rows`](crate::Plan::rows), to find out
-    /// where time goes.
+    /// The same; `done` is told, after each operation on each part of the faces, the numbers of its rows in
+    /// [`Plan::rows`](crate::Plan::rows), to find out where time goes.
     ///
     /// # Panics
     ///
@@ -150,15 +159,29 @@ impl<T: Scalar> FrozenNetwork<T> {
         workspace: &'w mut FrozenWorkspace<T>,
         done: &mut (dyn FnMut(&[usize]) + Send),
     ) -> ArrayView2<'w, T> {
-        let activations = &mut workspace.activations;
+        let FrozenWorkspace { activations, embeddings } = workspace;
         let [height, width] = self.description.input;
         let (batch, rows_in, columns_in, colours) = x.dim();
         assert_eq!([rows_in, columns_in, colours], [height, width, 3], "faces {:?} of this network", x.shape());
         assert!(activations.fit(&self.slots, &self.buffers), "the workspace is that of another network");
-        activations.resize(batch);
-        activations.view_mut(&Place { slot: INPUT, channels: 0..3 }).assign(&x);
-        on_a_worker(|| self.run(activations, done));
-        rows(activations.view(&self.output))
+        let [height, width, _] = self.slots[self.output.slot];
+        let dimension = height * width * self.output.channels.len();
+        embeddings.grow(batch * dimension);
+        let embeddings = ArrayViewMut2::from_shape((batch, dimension), &mut embeddings[..batch * dimension]);
+        let mut embeddings = embeddings.expect("as many numbers as were made room for");
+        let part = batch.div_ceil(batch.div_ceil(PART).max(1)).max(1);
+        on_a_worker(|| {
+            for (x, mut embeddings) in
+                x.axis_chunks_iter(Axis(0), part).zip(embeddings.axis_chunks_iter_mut(Axis(0), part))
+            {
+                activations.resize(x.len_of(Axis(0)));
+                activations.view_mut(&Place { slot: INPUT, channels: 0..3 }).assign(&x);
+                self.run(activations, done);
+                embeddings.assign(&rows(activations.view(&self.output)));
+            }
+        });
+        ArrayView2::from_shape((batch, dimension), &workspace.embeddings[..batch * dimension])
+            .expect("as many numbers as were made room for")
     }
 
     fn run(&self, activations: &mut Slots<T>, done: &mut dyn FnMut(&[usize])) {
@@ -325,13 +348,14 @@ impl<T: Scalar, D: Dimension> Folded<T, D> {
         let Network { parameters, statistics, .. } = network;
         let mut weight = parameters.view::<D>(weight).to_owned();
         let mut bias = Array1::zeros(y.channels.len());
+        let mut activation = FusedActivation::None;
         let mut y = y.clone();
         match rest.peek() {
             Some(Operation::Bias { y: place, bias: entry }) if *place == y => {
                 bias.assign(&parameters.view::<Ix1>(*entry));
                 rest.next();
             }
-            Some(Operation::BatchNorm { x, y: normalized, scale, shift, mean, variance }) if *x == y => {
+            Some(Operation::BatchNorm { x, y: normalized, scale, shift, mean, variance, rectified }) if *x == y => {
                 let [scale, shift] = [scale, shift].map(|&entry| parameters.view(entry));
                 let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
                 let factors = factors(scale, variance, network.plan().epsilon);
@@ -343,22 +367,27 @@ impl<T: Scalar, D: Dimension> Folded<T, D> {
                 Zip::from(&mut bias).and(shift).and(mean).and(&factors).for_each(|bias, &shift, &mean, &factor| {
                     *bias = T::from_f64(Scalar::to_f64(shift) - Scalar::to_f64(mean) * factor);
                 });
+                if *rectified {
+                    activation = FusedActivation::Relu;
+                }
                 y = normalized.clone();
                 rest.next();
             }
             _ => {}
         }
-        let activation = match rest.peek() {
-            Some(Operation::Relu { y: place }) if *place == y => FusedActivation::Relu,
-            Some(Operation::Sigmoid { y: place }) if *place == y => FusedActivation::Sigmoid,
-            Some(Operation::PRelu { x, y: activated, slope }) if *x == y => {
-                y = activated.clone();
-                FusedActivation::PRelu(parameters.entry(*slope).to_vec())
+        if activation == FusedActivation::None {
+            activation = match rest.peek() {
+                Some(Operation::Relu { y: place }) if *place == y => FusedActivation::Relu,
+                Some(Operation::Sigmoid { y: place }) if *place == y => FusedActivation::Sigmoid,
+                Some(Operation::PRelu { x, y: activated, slope }) if *x == y => {
+                    y = activated.clone();
+                    FusedActivation::PRelu(parameters.entry(*slope).to_vec())
+                }
+                _ => FusedActivation::None,
+            };
+            if activation != FusedActivation::None {
+                rest.next();
             }
-            _ => FusedActivation::None,
-        };
-        if activation != FusedActivation::None {
-            rest.next();
         }
         Self { weight, bias, activation, y }
     }

@@ -173,10 +173,12 @@ impl<T: Scalar> Network<T> {
             for (operation, first) in self.plan.operations.iter().rev().zip(&self.plan.gradients.first_touched) {
                 // Channels that this operation didn't write would keep what the memory held before.
                 let whole = |x: &&Place| first.contains(&x.slot) && x.channels.len() == self.plan.slots[x.slot][2];
-                let set = operation.sets_gradient().filter(whole).map(|x| x.slot);
-                first.iter().filter(|&&slot| Some(slot) != set).for_each(|&slot| workspace.gradients.zero(slot));
-                let accumulation = if set.is_some() { Accumulation::Set } else { Accumulation::Add };
-                pass::backward(operation, self, accumulation, workspace, gradients);
+                let set: Vec<&Place> = operation.sets_gradients().into_iter().flatten().filter(whole).collect();
+                let is_set = |slot: usize| set.iter().any(|place| place.slot == slot);
+                first.iter().filter(|&&slot| !is_set(slot)).for_each(|&slot| workspace.gradients.zero(slot));
+                let accumulation =
+                    |place: &Place| if is_set(place.slot) { Accumulation::Set } else { Accumulation::Add };
+                pass::backward(operation, self, &accumulation, workspace, gradients);
             }
         });
     }

@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use facenet_tensor::{
-    Accumulation, DropoutKey, Scalar, average_pool_backward, average_pool_forward, batch_norm_backward,
-    batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, bias_backward, bias_forward,
-    channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward, convolution_backward_input,
-    convolution_backward_weight, convolution_forward, depthwise_backward_input, depthwise_backward_weight,
-    depthwise_forward, dropout_backward, dropout_forward, global_average_pool_backward, global_average_pool_forward,
-    l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input,
-    linear_backward_weight, linear_forward, local_response_norm_backward, local_response_norm_forward,
-    max_pool_backward, max_pool_forward, maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward,
-    relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward,
-    zero_pad_forward,
+    Accumulation, BatchNormParameters, DropoutKey, Scalar, average_pool_backward, average_pool_forward,
+    batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, bias_backward,
+    bias_forward, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
+    convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_backward_input,
+    depthwise_backward_weight, depthwise_forward, dropout_backward, dropout_forward, global_average_pool_backward,
+    global_average_pool_forward, l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward,
+    linear_backward_input, linear_backward_weight, linear_forward, local_response_norm_backward,
+    local_response_norm_forward, max_pool_backward, max_pool_forward, maxout_backward, maxout_forward, prelu_backward,
+    prelu_forward, relu_backward, relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward,
+    sigmoid_forward, zero_pad_backward, zero_pad_forward,
 };
 
 use rayon::Yield;
@@ -23,7 +23,7 @@ use rayon::Yield;
 use crate::description::PoolKind;
 use crate::network::{Mode, Network};
 use crate::parameters::Parameters;
-use crate::plan::{INPUT, Operation};
+use crate::plan::{INPUT, Operation, Place};
 use crate::workspace::{Slots, Workspace, rows, rows_mut};
 
 /// How long a thread looks for work in vain before it leaves a pass.
@@ -89,18 +89,17 @@ pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, wo
             linear_forward(rows(x), parameters.view(*weight), rows_mut(y), scratch);
         }
         Operation::Bias { y, bias } => bias_forward(parameters.view(*bias), activations.view_mut(y)),
-        Operation::BatchNorm { x, y, scale, shift, mean, variance } => {
+        Operation::BatchNorm { x, y, scale, shift, mean, variance, rectified } => {
             let (x, y) = activations.read_write(x, y);
-            let [scale, shift] = [scale, shift].map(|&entry| parameters.view(entry));
-            let epsilon = T::from_f64(network.plan().epsilon);
+            let numbers = batch_norm_parameters(network, *scale, *shift, *rectified);
             match mode {
                 Mode::Train { .. } => {
                     let [mean, variance] = batch_statistics.disjoint_mut([*mean, *variance]);
-                    batch_norm_forward(x, scale, shift, epsilon, mean, variance, y);
+                    batch_norm_forward(x, numbers, mean, variance, y);
                 }
                 Mode::Eval => {
                     let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
-                    batch_norm_eval_forward(x, scale, shift, epsilon, mean, variance, y);
+                    batch_norm_eval_forward(x, numbers, mean, variance, y);
                 }
             }
         }
@@ -117,6 +116,16 @@ pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, wo
         }
         other => forward_without_parameters(other, activations),
     }
+}
+
+fn batch_norm_parameters<T: Scalar>(
+    network: &Network<T>,
+    scale: usize,
+    shift: usize,
+    rectify: bool,
+) -> BatchNormParameters<'_, T> {
+    let [scale, shift] = [scale, shift].map(|entry| network.parameters.view(entry));
+    BatchNormParameters { scale, shift, epsilon: T::from_f64(network.plan().epsilon), rectify }
 }
 
 /// [`forward`] of an operation that needs nothing but activations.
@@ -168,13 +177,12 @@ pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activ
     }
 }
 
-/// Adds the operation's gradients to those of its parameters and of what it reads; those of what it reads are written over where
-/// that is asked of an operation that can. Nothing asks for the gradient at the
-/// faces themselves: products, where it would cost, leave it out.
+/// Adds the operation's gradients to those of its parameters and of what it reads; operations that can write over the latter do so
+/// where `accumulation` says it. Nothing asks for the gradient at the faces themselves: products, where it would cost, leave it out.
 pub(crate) fn backward<T: Scalar>(
     operation: &Operation,
     network: &Network<T>,
-    accumulation: Accumulation,
+    accumulation: &dyn Fn(&Place) -> Accumulation,
     workspace: &mut Workspace<T>,
     gradients: &mut Parameters<T>,
 ) {
@@ -186,7 +194,7 @@ pub(crate) fn backward<T: Scalar>(
             convolution_backward_weight(activations.view(x), d.view(y), *window, dweight, scratch);
             if x.slot != INPUT {
                 let (dy, dx) = d.read_write(y, x);
-                convolution_backward_input(dy, parameters.view(*weight), *window, accumulation, dx, scratch);
+                convolution_backward_input(dy, parameters.view(*weight), *window, accumulation(x), dx, scratch);
             }
         }
         Operation::Depthwise { x, y, weight, window } => {
@@ -201,23 +209,24 @@ pub(crate) fn backward<T: Scalar>(
             linear_backward_weight(rows(activations.view(x)), rows(d.view(y)), dweight, scratch);
             if x.slot != INPUT {
                 let (dy, dx) = d.read_write(y, x);
-                linear_backward_input(rows(dy), parameters.view(*weight), accumulation, rows_mut(dx), scratch);
+                linear_backward_input(rows(dy), parameters.view(*weight), accumulation(x), rows_mut(dx), scratch);
             }
         }
         Operation::Bias { y, bias } => bias_backward(d.view(y), gradients.view_mut(*bias)),
-        Operation::BatchNorm { x, y, scale, shift, mean, variance } => {
+        Operation::BatchNorm { x, y, scale, shift, mean, variance, rectified } => {
             let [dscale, dshift] = gradients.disjoint_mut([*scale, *shift]);
+            let accumulation = accumulation(x);
             let (dy, dx) = d.read_write(y, x);
-            let (x, scale) = (activations.view(x), parameters.view(*scale));
-            let epsilon = T::from_f64(network.plan().epsilon);
+            let x = activations.view(x);
+            let numbers = batch_norm_parameters(network, *scale, *shift, *rectified);
             match mode {
                 Mode::Train { .. } => {
                     let [mean, variance] = [mean, variance].map(|&entry| batch_statistics.view(entry));
-                    batch_norm_backward(x, dy, scale, epsilon, mean, variance, accumulation, dx, dscale, dshift);
+                    batch_norm_backward(x, dy, numbers, mean, variance, accumulation, dx, dscale, dshift);
                 }
                 Mode::Eval => {
                     let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
-                    batch_norm_eval_backward(x, dy, scale, epsilon, mean, variance, accumulation, dx, dscale, dshift);
+                    batch_norm_eval_backward(x, dy, numbers, mean, variance, accumulation, dx, dscale, dshift);
                 }
             }
         }
@@ -256,9 +265,9 @@ pub(crate) fn backward<T: Scalar>(
         }
         Operation::ScaledSum { x, branch, y, scale } => {
             let (dy, dx) = d.read_write(y, x);
-            scaled_sum_backward(dy, T::one(), dx);
+            scaled_sum_backward(dy, T::one(), accumulation(x), dx);
             let (dy, dbranch) = d.read_write(y, branch);
-            scaled_sum_backward(dy, T::from_f64(*scale), dbranch);
+            scaled_sum_backward(dy, T::from_f64(*scale), accumulation(branch), dbranch);
         }
         Operation::ChannelScale { x, gate, y } => {
             let (dy, dgate) = d.read_write(y, gate);

@@ -32,7 +32,7 @@ pub(crate) enum Operation {
     Depthwise { x: Place, y: Place, weight: usize, window: Window },
     Linear { x: Place, y: Place, weight: usize },
     Bias { y: Place, bias: usize },
-    BatchNorm { x: Place, y: Place, scale: usize, shift: usize, mean: usize, variance: usize },
+    BatchNorm { x: Place, y: Place, scale: usize, shift: usize, mean: usize, variance: usize, rectified: bool },
     Relu { y: Place },
     Sigmoid { y: Place },
     PRelu { x: Place, y: Place, slope: usize },
@@ -53,13 +53,14 @@ impl Operation {
         Self::ZeroPad { x, y, before: [0; 2] }
     }
 
-    /// The place whose gradient it can write over, where it is the first to write it, instead of adding to zeros.
-    pub(crate) fn sets_gradient(&self) -> Option<&Place> {
+    /// The places whose gradients it can write over, where it is the first to write them, instead of adding to zeros.
+    pub(crate) fn sets_gradients(&self) -> [Option<&Place>; 2] {
         match self {
             Self::Convolution { x, .. } | Self::Linear { x, .. } | Self::BatchNorm { x, .. } if x.slot != INPUT => {
-                Some(x)
+                [Some(x), None]
             }
-            _ => None,
+            Self::ScaledSum { x, branch, .. } if x.slot != branch.slot => [Some(x), Some(branch)],
+            _ => [None, None],
         }
     }
 

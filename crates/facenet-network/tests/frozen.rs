@@ -122,13 +122,16 @@ fn networks_without_embeddings_freeze() {
 fn a_workspace_serves_batches_of_any_size() {
     let network = network(built_in("nns2").unwrap());
     let frozen = FrozenNetwork::new(&network);
-    let x = faces(network.description(), 5);
+    // More than pass through the network together.
+    let x = faces(network.description(), 19);
     let mut workspace = frozen.workspace();
     let all = frozen.forward(x.view(), &mut workspace).to_owned();
     for (row, face) in x.axis_chunks_iter(Axis(0), 1).enumerate() {
         assert_eq!(frozen.forward(face, &mut workspace).row(0), all.row(row), "alone as among others");
     }
     assert_eq!(frozen.forward(x.view(), &mut workspace), all);
+    let none = faces(network.description(), 0);
+    assert_eq!(frozen.forward(none.view(), &mut workspace).shape(), [0, all.ncols()]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Convolution: sums of products over a window and over input channels.
 
+mod depthwise;
 mod division;
 mod image;
 mod indirect;
 mod lanes;
 mod naive;
+mod outer_products;
 mod peak;
 mod tile;
 mod weight_gradient;
@@ -13,7 +15,7 @@ mod write;
 
 use image::Image;
 pub(crate) use lanes::LANES;
-use ndarray::{ArrayView4, ArrayViewMut4};
+use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4};
 pub use peak::peak_multiply_adds_per_second;
 use rayon::prelude::*;
 use winograd::Tiling;
@@ -228,6 +230,19 @@ impl Kernels for f32 {
         }
     }
 
+    fn depthwise_forward(
+        level: Level,
+        x: ArrayView4<'_, f32>,
+        weight: ArrayView3<'_, f32>,
+        window: Window,
+        epilogue: Option<&Epilogue<f32>>,
+        mut y: ArrayViewMut4<'_, f32>,
+    ) {
+        let write = epilogue.map_or(Write::Set, |epilogue| Write::Finished { epilogue, residual: None });
+        let output = Output { image: Image::new_mut(&mut y), write };
+        depthwise::forward(level, x, weight, window, output);
+    }
+
     fn convolution_backward_input(
         level: Level,
         dy: ArrayView4<'_, f32>,
@@ -292,22 +307,21 @@ impl Kernels for f64 {
             (weight, rest) = rest.split_at(shape.0 * shape.1 * shape.2 * shape.3);
             let weight = ArrayView4::from_shape(shape, weight).expect("asserted: x and y fit the weights");
             naive::forward(x, weight, window, y.view_mut());
-            let residual = residual.map(Pixels::new);
-            PixelsMut::new(y.view_mut()).blocks().for_each(|block| {
-                vectorize(
-                    #[inline(always)]
-                    || {
-                        let Some(residual) = &residual else {
-                            return block.pixels().for_each(|y| epilogue.apply(y));
-                        };
-                        for (residual, y) in residual.range(block.range()).zip(block.pixels()) {
-                            add_assign(y, &epilogue.bias);
-                            add_assign(y, residual);
-                            epilogue.activate(y);
-                        }
-                    },
-                )
-            });
+            finish(epilogue, *residual, y.view_mut());
+        }
+    }
+
+    fn depthwise_forward(
+        _: Level,
+        x: ArrayView4<'_, f64>,
+        weight: ArrayView3<'_, f64>,
+        window: Window,
+        epilogue: Option<&Epilogue<f64>>,
+        mut y: ArrayViewMut4<'_, f64>,
+    ) {
+        naive::depthwise_forward(x, weight, window, y.view_mut());
+        if let Some(epilogue) = epilogue {
+            finish(epilogue, None, y);
         }
     }
 
@@ -336,4 +350,24 @@ impl Kernels for f64 {
     ) {
         naive::backward_weight(x, dy, window, dweight);
     }
+}
+
+/// What becomes of the sums of a product, pixel by pixel.
+fn finish(epilogue: &Epilogue<f64>, residual: Option<ArrayView4<'_, f64>>, y: ArrayViewMut4<'_, f64>) {
+    let residual = residual.map(Pixels::new);
+    PixelsMut::new(y).blocks().for_each(|block| {
+        vectorize(
+            #[inline(always)]
+            || {
+                let Some(residual) = &residual else {
+                    return block.pixels().for_each(|y| epilogue.apply(y));
+                };
+                for (residual, y) in residual.range(block.range()).zip(block.pixels()) {
+                    add_assign(y, &epilogue.bias);
+                    add_assign(y, residual);
+                    epilogue.activate(y);
+                }
+            },
+        )
+    });
 }

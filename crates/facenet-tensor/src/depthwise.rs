@@ -3,9 +3,9 @@
 use ndarray::{Array3, ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Zip};
 use rayon::prelude::*;
 
-use crate::pixels::Image;
+use crate::convolution::check_channels;
 use crate::simd::vectorize;
-use crate::{Scalar, Window};
+use crate::{Scalar, Window, level};
 
 /// Convolves each channel with its own kernel.
 ///
@@ -26,43 +26,7 @@ pub fn depthwise_forward<T: Scalar>(
     y: ArrayViewMut4<'_, T>,
 ) {
     check(&x, &weight, window, &y.view());
-    forward(x, weight, window, y, |_| {});
-}
-
-/// Computes each pixel of a depthwise convolution and hands it to `finish`.
-pub(crate) fn forward<T: Scalar>(
-    x: ArrayView4<'_, T>,
-    weight: ArrayView3<'_, T>,
-    window: Window,
-    mut y: ArrayViewMut4<'_, T>,
-    finish: impl Fn(&mut [T]) + Sync,
-) {
-    let (_, height, width, _) = x.dim();
-    let weight = Image::new(weight);
-    Zip::from(y.outer_iter_mut()).and(x.outer_iter()).par_for_each(|mut y, x| {
-        let x = Image::new(x);
-        y.outer_iter_mut().into_par_iter().enumerate().for_each(|(row, mut y)| {
-            vectorize(
-                #[inline(always)]
-                || {
-                    let (rows, first_row) = window.taps(0, row, height);
-                    for (column, y) in y.outer_iter_mut().enumerate() {
-                        let y = y.into_slice().expect("asserted: channels are contiguous");
-                        y.fill(T::zero());
-                        let (columns, first_column) = window.taps(1, column, width);
-                        for (i, x_row) in rows.clone().zip(first_row..) {
-                            for (j, x_column) in columns.clone().zip(first_column..) {
-                                for ((y, x), weight) in y.iter_mut().zip(x.at(x_row, x_column)).zip(weight.at(i, j)) {
-                                    *y += *x * *weight;
-                                }
-                            }
-                        }
-                        finish(y);
-                    }
-                },
-            );
-        });
-    });
+    T::depthwise_forward(level(), x, weight, window, None, y);
 }
 
 /// Adds the gradient at the input of a depthwise convolution to `dx`.
@@ -190,9 +154,7 @@ pub(crate) fn check<T>(x: &ArrayView4<'_, T>, weight: &ArrayView3<'_, T>, window
         "output of x {:?} under {window:?}, and y",
         x.shape()
     );
-    let strides = [x.strides()[3], weight.strides()[2], y.strides()[3]];
-    assert!(
-        x.is_empty() || y.is_empty() || channels == 1 || strides == [1; 3],
-        "channels are not contiguous: strides {strides:?}"
-    );
+    check_channels("x", x);
+    check_channels("y", y);
+    check_channels("weight", &weight.view().insert_axis(Axis(0)));
 }

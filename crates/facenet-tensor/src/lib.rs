@@ -35,7 +35,9 @@ mod zero_pad;
 pub use accumulation::Accumulation;
 pub use aligned::AlignedVec;
 pub use average_pool::{average_pool_backward, average_pool_forward};
-pub use batch_norm::{batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward};
+pub use batch_norm::{
+    BatchNormParameters, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward,
+};
 pub use bias::{bias_backward, bias_forward};
 pub use channel_scale::{channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward};
 pub use concatenate::{channels, channels_mut};

@@ -235,14 +235,7 @@ impl<T: Scalar> PackedDepthwise<T> {
     #[track_caller]
     pub fn forward(&self, x: ArrayView4<'_, T>, y: ArrayViewMut4<'_, T>) {
         depthwise::check(&x, &self.weight.view(), self.window, &y.view());
-        depthwise::forward(
-            x,
-            self.weight.view(),
-            self.window,
-            y,
-            #[inline(always)]
-            |y| self.epilogue.apply(y),
-        );
+        T::depthwise_forward(level(), x, self.weight.view(), self.window, Some(&self.epilogue), y);
     }
 }
 

@@ -31,9 +31,10 @@ impl Scalar for f64 {
 }
 
 pub(crate) mod sealed {
-    use ndarray::{ArrayView4, ArrayViewMut4};
+    use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4};
 
     use crate::convolution::{PackedOutput, PackedWeights};
+    use crate::packed::Epilogue;
     use crate::simd::Level;
     use crate::{Accumulation, Scratch, Window};
 
@@ -57,6 +58,15 @@ pub(crate) mod sealed {
             packed: &PackedWeights<Self>,
             window: Window,
             outputs: &mut [PackedOutput<'_, Self>],
+        );
+
+        fn depthwise_forward(
+            level: Level,
+            x: ArrayView4<'_, Self>,
+            weight: ArrayView3<'_, Self>,
+            window: Window,
+            epilogue: Option<&Epilogue<Self>>,
+            y: ArrayViewMut4<'_, Self>,
         );
 
         fn convolution_backward_input(

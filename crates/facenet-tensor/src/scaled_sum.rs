@@ -3,9 +3,9 @@
 use ndarray::{ArrayView4, ArrayViewMut4};
 use rayon::prelude::*;
 
-use crate::Scalar;
 use crate::pixels::{Pixels, PixelsMut, each_pair_of_stretches, same_shape};
 use crate::simd::vectorize;
+use crate::{Accumulation, Scalar};
 
 /// Adds a scaled branch to its input.
 ///
@@ -43,10 +43,10 @@ pub fn scaled_sum_forward<T: Scalar>(
     });
 }
 
-/// Adds the gradient at one operand to `d`: with scale 1 that of `x`, with the branch's scale that of `branch`.
+/// Writes the gradient at one operand to `d`, or adds it: with scale 1 that of `x`, with the branch's scale that of `branch`.
 ///
 /// ```text
-/// d += scale * dy
+/// d (+)= scale * dy
 /// ```
 ///
 /// # Shapes
@@ -55,16 +55,25 @@ pub fn scaled_sum_forward<T: Scalar>(
 /// # Panics
 /// If the shapes disagree or channels are not contiguous.
 #[track_caller]
-pub fn scaled_sum_backward<T: Scalar>(dy: ArrayView4<'_, T>, scale: T, d: ArrayViewMut4<'_, T>) {
+pub fn scaled_sum_backward<T: Scalar>(
+    dy: ArrayView4<'_, T>,
+    scale: T,
+    accumulation: Accumulation,
+    d: ArrayViewMut4<'_, T>,
+) {
     same_shape(["dy", "d"], &dy.raw_dim(), &d.raw_dim());
-    each_pair_of_stretches(
-        dy,
-        d,
-        #[inline(always)]
-        |dy, d| {
-            for (d, dy) in d.iter_mut().zip(dy) {
-                *d += scale * *dy;
-            }
-        },
-    );
+    match accumulation {
+        Accumulation::Set => each_pair_of_stretches(
+            dy,
+            d,
+            #[inline(always)]
+            |dy, d| d.iter_mut().zip(dy).for_each(|(d, dy)| *d = scale * *dy),
+        ),
+        Accumulation::Add => each_pair_of_stretches(
+            dy,
+            d,
+            #[inline(always)]
+            |dy, d| d.iter_mut().zip(dy).for_each(|(d, dy)| *d += scale * *dy),
+        ),
+    }
 }

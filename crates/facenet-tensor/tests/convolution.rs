@@ -136,19 +136,19 @@ fn convolutions_agree_with_the_formula() {
     }
 }
 
-fn results<T: Scalar>(threads: usize) -> (Array4<T>, Array4<T>, Array4<T>) {
+fn results<T: Scalar>(threads: usize, inputs: usize, window: Window) -> (Array4<T>, Array4<T>, Array4<T>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let window = Window::square(3, 1, 1);
         let number = |value: f32| T::from_f64(f64::from(value));
-        let x = random((4, 40, 40, 20), 1).mapv(number);
-        let weight = random((3, 3, 20, 24), 2).mapv(number);
+        let x = random((4, 19, 18, inputs), 1).mapv(number);
+        let weight = random((window.kernel[0], window.kernel[1], inputs, 24), 2).mapv(number);
         let mut scratch = Scratch::default();
-        let mut y = Array4::zeros((4, 40, 40, 24));
+        let [rows, columns] = window.output([19, 18]).unwrap();
+        let mut y = Array4::zeros((4, rows, columns, 24));
         convolution_forward(x.view(), weight.view(), window, y.view_mut(), &mut scratch);
         let mut dx = Array4::zeros(x.raw_dim());
         convolution_backward_input(y.view(), weight.view(), window, Accumulation::Add, dx.view_mut(), &mut scratch);
-        let mut dweight = Array4::zeros(weight.raw_dim());
+        let mut dweight = weight.clone();
         convolution_backward_weight(x.view(), y.view(), window, dweight.view_mut(), &mut scratch);
         (y, dx, dweight)
     })
@@ -156,10 +156,21 @@ fn results<T: Scalar>(threads: usize) -> (Array4<T>, Array4<T>, Array4<T>) {
 
 #[test]
 fn any_number_of_threads_computes_the_same_bits() {
-    assert_eq!(results::<f32>(1), results::<f32>(2));
-    assert_eq!(results::<f32>(1), results::<f32>(5));
-    assert_eq!(results::<f64>(1), results::<f64>(2));
-    assert_eq!(results::<f64>(1), results::<f64>(5));
+    let kernels = [
+        (20, Window::square(3, 1, 1)),
+        (130, Window::square(3, 1, 1)),
+        (230, Window::square(3, 2, 1)),
+        (700, Window::square(1, 1, 0)),
+        (40, Window::square(5, 1, 2)),
+    ];
+    for (inputs, window) in kernels {
+        let one = results::<f32>(1, inputs, window);
+        for threads in [2, 5, 16] {
+            assert!(one == results::<f32>(threads, inputs, window), "{inputs} {window:?} on {threads} threads");
+        }
+    }
+    let window = Window::square(3, 1, 1);
+    assert!(results::<f64>(1, 20, window) == results::<f64>(5, 20, window));
 }
 
 #[test]
@@ -180,6 +191,16 @@ fn linear_maps_agree_with_the_formula() {
         linear_backward_weight(x.view(), dy.view(), dweight.view_mut(), &mut scratch);
         assert_close(&dweight, &(&weight64 + &x64.t().dot(&dy64)), n + 1, "weight gradient");
     }
+}
+
+#[test]
+#[should_panic(expected = "channels of y [1, 1, 3, 4] are not contiguous")]
+fn depthwise_outputs_need_contiguous_channels_also_where_there_is_no_input() {
+    let x = Array4::<f32>::zeros((1, 0, 3, 4));
+    let weight = Array3::zeros((2, 1, 4));
+    let mut y = Array4::zeros((1, 1, 3, 8));
+    let window = Window { kernel: [2, 1], stride: [1, 1], padding: [1, 0] };
+    depthwise_forward(x.view(), weight.view(), window, y.slice_mut(s![.., .., .., ..;2]));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //! (`convolution.rs` compares the convolutions with their formulas, at more sizes.)
 
 use facenet_tensor::{
-    Accumulation, DropoutKey, LocalResponse, Scalar, Scratch, Window, average_pool_backward, average_pool_forward,
-    batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, bias_backward,
-    bias_forward, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
+    Accumulation, BatchNormParameters, DropoutKey, LocalResponse, Scalar, Scratch, Window, average_pool_backward,
+    average_pool_forward, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward,
+    bias_backward, bias_forward, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
     convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_backward_input,
     depthwise_backward_weight, depthwise_forward, dropout_backward, dropout_forward, global_average_pool_backward,
     global_average_pool_forward, l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward,
@@ -171,7 +171,9 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
 
     let scale = T::from_f64(0.25);
     outcomes.image("scaled_sum", &start, 2.0, |y| scaled_sum_forward(x_view, dy_view, scale, y));
-    outcomes.image("scaled_sum d", &start, 2.0, |d| scaled_sum_backward(dy_view, scale, d));
+    for (name, accumulation) in [("scaled_sum d, set", Accumulation::Set), ("scaled_sum d, added", Accumulation::Add)] {
+        outcomes.image(name, &start, 2.0, |d| scaled_sum_backward(dy_view, scale, accumulation, d));
+    }
 
     let gate = random((BATCH, CHANNELS), 25);
     let mut dgate = random((BATCH, CHANNELS), 26);
@@ -192,55 +194,58 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
 
     let epsilon = T::from_f64(f64::from(1e-3f32));
     let (scale, shift) = (vector(8), vector(9));
-    let (mut mean, mut variance) = (vector(10), vector(11));
-    // Deviations are about 0.58, so normalised numbers are below 2 and their derivatives too: factors of a few units.
-    outcomes.image("batch_norm", &start, 8.0 * ADDITIONS, |y| {
-        batch_norm_forward(x_view, scale.view(), shift.view(), epsilon, mean.view_mut(), variance.view_mut(), y);
-    });
-    outcomes.add("batch_norm mean", mean.clone(), ADDITIONS);
-    outcomes.add("batch_norm variance", variance.clone(), 2.0 * ADDITIONS);
-    let (mut dscale, mut dshift) = (vector(12), vector(13));
-    outcomes.image("batch_norm dx", &start, 16.0 * ADDITIONS, |dx| {
-        let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
-        batch_norm_backward(
-            x_view,
-            dy_view,
-            scale.view(),
-            epsilon,
-            mean.view(),
-            variance.view(),
-            Accumulation::Add,
-            dx,
-            dscale,
-            dshift,
-        );
-    });
-    outcomes.add("batch_norm dscale", dscale, 4.0 * ADDITIONS * pixels);
-    outcomes.add("batch_norm dshift", dshift, ADDITIONS * pixels);
+    let (given_mean, given_variance) = (vector(14), vector(15) + T::from_f64(1.5));
+    for (rectify, names, names_given) in [
+        (
+            false,
+            ["batch_norm", "batch_norm mean", "batch_norm variance", "batch_norm dx", "dscale", "dshift"],
+            ["batch_norm_eval", "batch_norm_eval dx", "dscale", "dshift"],
+        ),
+        (
+            true,
+            ["batch_norm, rectified", "mean", "variance", "batch_norm dx, rectified", "dscale", "dshift"],
+            ["batch_norm_eval, rectified", "batch_norm_eval dx, rectified", "dscale", "dshift"],
+        ),
+    ] {
+        let parameters = BatchNormParameters { scale: scale.view(), shift: shift.view(), epsilon, rectify };
+        let (mut mean, mut variance) = (vector(10), vector(11));
+        // Deviations are about 0.58, so normalised numbers are below 2 and their derivatives too: factors of a few units.
+        // None of them is so near 0 that a rectifier would take them differently in the two types.
+        outcomes.image(names[0], &start, 8.0 * ADDITIONS, |y| {
+            batch_norm_forward(x_view, parameters, mean.view_mut(), variance.view_mut(), y);
+        });
+        outcomes.add(names[1], mean.clone(), ADDITIONS);
+        outcomes.add(names[2], variance.clone(), 2.0 * ADDITIONS);
+        let (mut dscale, mut dshift) = (vector(12), vector(13));
+        outcomes.image(names[3], &start, 16.0 * ADDITIONS, |dx| {
+            let (mean, variance, dscale, dshift) = (mean.view(), variance.view(), dscale.view_mut(), dshift.view_mut());
+            batch_norm_backward(x_view, dy_view, parameters, mean, variance, Accumulation::Add, dx, dscale, dshift);
+        });
+        outcomes.add(names[4], dscale, 4.0 * ADDITIONS * pixels);
+        outcomes.add(names[5], dshift, ADDITIONS * pixels);
 
-    let (mean, variance) = (vector(14), vector(15) + T::from_f64(1.5));
-    outcomes.image("batch_norm_eval", &start, 16.0, |y| {
-        batch_norm_eval_forward(x_view, scale.view(), shift.view(), epsilon, mean.view(), variance.view(), y);
-    });
-    let (mut dscale, mut dshift) = (vector(16), vector(17));
-    outcomes.image("batch_norm_eval dx", &start, 8.0, |dx| {
-        let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
-        let (mean, variance) = (mean.view(), variance.view());
-        batch_norm_eval_backward(
-            x_view,
-            dy_view,
-            scale.view(),
-            epsilon,
-            mean,
-            variance,
-            Accumulation::Add,
-            dx,
-            dscale,
-            dshift,
-        );
-    });
-    outcomes.add("batch_norm_eval dscale", dscale, 4.0 * ADDITIONS * pixels);
-    outcomes.add("batch_norm_eval dshift", dshift, ADDITIONS * pixels);
+        let (mean, variance) = (given_mean.view(), given_variance.view());
+        outcomes.image(names_given[0], &start, 16.0, |y| {
+            batch_norm_eval_forward(x_view, parameters, mean, variance, y);
+        });
+        let (mut dscale, mut dshift) = (vector(16), vector(17));
+        outcomes.image(names_given[1], &start, 8.0, |dx| {
+            let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
+            batch_norm_eval_backward(
+                x_view,
+                dy_view,
+                parameters,
+                mean,
+                variance,
+                Accumulation::Add,
+                dx,
+                dscale,
+                dshift,
+            );
+        });
+        outcomes.add(names_given[2], dscale, 4.0 * ADDITIONS * pixels);
+        outcomes.add(names_given[3], dshift, ADDITIONS * pixels);
+    }
 
     for (beta, names) in
         [(0.75, ["local_response_norm", "local_response_norm dx"]), (0.6, ["local_response_norm, 0.6", "dx, 0.6"])]

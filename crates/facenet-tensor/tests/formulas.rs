@@ -1,10 +1,11 @@
 //! Forward passes in `f64` against their formulas, written down index by index.
 
 use facenet_tensor::{
-    DropoutKey, LocalResponse, Window, average_pool_forward, batch_norm_eval_forward, batch_norm_forward, bias_forward,
-    channel_scale_backward_gate, channel_scale_forward, channels, dropout_backward, dropout_forward,
-    global_average_pool_forward, l2_normalize_forward, l2_pool_forward, local_response_norm_forward, max_pool_forward,
-    maxout_forward, prelu_forward, relu_forward, scaled_sum_forward, sigmoid_forward, zero_pad_forward,
+    BatchNormParameters, DropoutKey, LocalResponse, Window, average_pool_forward, batch_norm_eval_forward,
+    batch_norm_forward, bias_forward, channel_scale_backward_gate, channel_scale_forward, channels, dropout_backward,
+    dropout_forward, global_average_pool_forward, l2_normalize_forward, l2_pool_forward, local_response_norm_forward,
+    max_pool_forward, maxout_forward, prelu_forward, relu_forward, scaled_sum_forward, sigmoid_forward,
+    zero_pad_forward,
 };
 use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder, array, s};
 use ndarray_rand::RandomExt;
@@ -23,6 +24,10 @@ fn assert_same<D: Dimension>(left: &Array<f64, D>, right: &Array<f64, D>) {
     assert_eq!(left.shape(), right.shape());
     let difference = (left - right).iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
     assert!(difference < 1e-12 && left.iter().all(|value| value.is_finite()), "{left} and {right}: {difference:e}");
+}
+
+fn parameters<'a, T>(scale: &'a Array1<T>, shift: &'a Array1<T>, epsilon: T) -> BatchNormParameters<'a, T> {
+    BatchNormParameters { scale: scale.view(), shift: shift.view(), epsilon, rectify: false }
 }
 
 /// The numbers below output `(n, row, column, c)` of a pooling.
@@ -100,14 +105,17 @@ proptest! {
         let mut y = Array4::from_elem(x.raw_dim(), f64::NAN);
         let [mut mean, mut variance] = [f64::NAN; 2].map(|value| Array1::from_elem(c, value));
         let (scale, shift) = (random(c, 1), random(c, 2));
-        batch_norm_forward(
-            x.view(), scale.view(), shift.view(), 0.01, mean.view_mut(), variance.view_mut(), y.view_mut(),
-        );
+        let parameters = parameters(&scale, &shift, 0.01);
+        batch_norm_forward(x.view(), parameters, mean.view_mut(), variance.view_mut(), y.view_mut());
         let rows = x.to_shape((n * h * w, c)).unwrap();
         assert_same(&mean, &rows.mean_axis(Axis(0)).unwrap());
         assert_same(&variance, &rows.var_axis(Axis(0), 0.0));
         let normal = (&x - &mean) / (&variance + 0.01).mapv(f64::sqrt);
-        assert_same(&y, &(normal * &scale + &shift));
+        let expected = normal * &scale + &shift;
+        assert_same(&y, &expected);
+        let parameters = BatchNormParameters { rectify: true, ..parameters };
+        batch_norm_forward(x.view(), parameters, mean.view_mut(), variance.view_mut(), y.view_mut());
+        assert_same(&y, &expected.mapv(|y| y.max(0.0)));
     }
 }
 
@@ -116,8 +124,13 @@ fn batch_norm_with_given_statistics() {
     let x = random((2, 3, 5, 7), 1);
     let (scale, shift, mean, variance) = (random(7, 2), random(7, 3), random(7, 4), random(7, 5) + 2.0);
     let mut y = Array4::from_elem(x.raw_dim(), f64::NAN);
-    batch_norm_eval_forward(x.view(), scale.view(), shift.view(), 1e-3, mean.view(), variance.view(), y.view_mut());
-    assert_same(&y, &((&x - &mean) / (&variance + 1e-3).mapv(f64::sqrt) * &scale + &shift));
+    let parameters = parameters(&scale, &shift, 1e-3);
+    batch_norm_eval_forward(x.view(), parameters, mean.view(), variance.view(), y.view_mut());
+    let expected = (&x - &mean) / (&variance + 1e-3).mapv(f64::sqrt) * &scale + &shift;
+    assert_same(&y, &expected);
+    let parameters = BatchNormParameters { rectify: true, ..parameters };
+    batch_norm_eval_forward(x.view(), parameters, mean.view(), variance.view(), y.view_mut());
+    assert_same(&y, &expected.mapv(|y| y.max(0.0)));
 }
 
 /// The mean is 10,000 times the deviation: squares of `f32` would have no digit left of the variance.
@@ -128,7 +141,7 @@ fn the_variance_survives_a_large_mean() {
     let mut y = Array4::zeros(x.raw_dim());
     let (one, zero) = (Array1::ones(3), Array1::zeros(3));
     let (mut mean, mut variance) = (Array1::zeros(3), Array1::zeros(3));
-    batch_norm_forward(x.view(), one.view(), zero.view(), 0.0, mean.view_mut(), variance.view_mut(), y.view_mut());
+    batch_norm_forward(x.view(), parameters(&one, &zero, 0.0), mean.view_mut(), variance.view_mut(), y.view_mut());
     for (variance, exact) in variance.iter().zip(&exact) {
         assert!((f64::from(*variance) / exact - 1.0).abs() < 1e-3, "{variance} and {exact}");
     }
@@ -302,7 +315,7 @@ fn empty_batches() {
     bias_forward(Array1::zeros(4).view(), y.view_mut());
     max_pool_forward(x.view(), Window::square(3, 1, 1), y.view_mut());
     let (one, mut mean, mut variance) = (Array1::ones(4), Array1::zeros(4), Array1::zeros(4));
-    batch_norm_forward(x.view(), one.view(), one.view(), 0.1, mean.view_mut(), variance.view_mut(), y.view_mut());
+    batch_norm_forward(x.view(), parameters(&one, &one, 0.1), mean.view_mut(), variance.view_mut(), y.view_mut());
     assert_eq!(variance, Array1::zeros(4));
     scaled_sum_forward(x.view(), x.view(), 0.5, y.view_mut());
     channel_scale_forward(x.view(), Array2::zeros((0, 4)).view(), y.view_mut());

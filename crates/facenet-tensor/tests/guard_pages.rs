@@ -9,12 +9,12 @@ mod levels;
 use std::ptr;
 
 use facenet_tensor::{
-    Accumulation, FusedActivation, PackedConvolution, PackedDepthwise, Scratch, Window, average_pool_forward,
-    batch_norm_backward, batch_norm_forward, convolution_backward_input, convolution_backward_weight,
-    convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, l2_pool_forward,
-    max_pool_backward, max_pool_forward, relu_backward, relu_forward,
+    Accumulation, BatchNormParameters, FusedActivation, PackedConvolution, PackedDepthwise, Scratch, Window,
+    average_pool_forward, batch_norm_backward, batch_norm_forward, convolution_backward_input,
+    convolution_backward_weight, convolution_forward, depthwise_backward_input, depthwise_backward_weight,
+    depthwise_forward, l2_pool_forward, max_pool_backward, max_pool_forward, relu_backward, relu_forward,
 };
-use ndarray::{Array, Array1, Array4, ArrayView1, ArrayView4, ArrayViewMut4};
+use ndarray::{Array, Array1, Array4, ArrayView4, ArrayViewMut4, Axis};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
@@ -159,7 +159,7 @@ fn operations_by_pixels_touch_nothing_beyond_their_operands() {
             let weight = random([1, 3, 3, channels], 3);
             let slice = |weight: &ArrayView4<'_, f32>| weight.to_shape((3, 3, channels)).unwrap().into_owned();
             check("depthwise", [&x, &weight], &y, |[x, weight], y| {
-                depthwise_forward(x, slice(&weight).view(), window, y);
+                depthwise_forward(x, weight.index_axis_move(Axis(0), 0), window, y);
             });
             check("depthwise, input gradient", [&y, &weight], &x, |[dy, weight], dx| {
                 depthwise_backward_input(dy, slice(&weight).view(), window, dx);
@@ -176,19 +176,23 @@ fn operations_by_pixels_touch_nothing_beyond_their_operands() {
         check("relu", [], &x, |[], y| relu_forward(y));
         check("relu, gradient", [&x], &x, |[y], dy| relu_backward(y, dy));
         let scale = numbers(channels);
-        let statistics = |x: ArrayView4<'_, f32>, y: ArrayViewMut4<'_, f32>| {
-            let (mut mean, mut variance) = (Array1::zeros(channels), Array1::zeros(channels));
-            let (scale, shift): (ArrayView1<'_, f32>, _) = (scale.view(), scale.view());
-            batch_norm_forward(x, scale, shift, 1e-3, mean.view_mut(), variance.view_mut(), y);
-            (mean, variance)
-        };
-        check("batch_norm", [&x], &x, |[x], y| drop(statistics(x, y)));
-        check("batch_norm, gradient", [&x, &x], &x, |[x, dy], dx| {
-            let (mean, variance) = statistics(x, Array4::zeros(x.raw_dim()).view_mut());
-            let (mut dscale, mut dshift) = (Array1::zeros(channels), Array1::zeros(channels));
-            let (scale, mean, variance) = (scale.view(), mean.view(), variance.view());
-            let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
-            batch_norm_backward(x, dy, scale, 1e-3, mean, variance, Accumulation::Set, dx, dscale, dshift);
-        });
+        for rectify in [false, true] {
+            let parameters = BatchNormParameters { scale: scale.view(), shift: scale.view(), epsilon: 1e-3, rectify };
+            let statistics = |x: ArrayView4<'_, f32>, y: ArrayViewMut4<'_, f32>| {
+                let (mut mean, mut variance) = (Array1::zeros(channels), Array1::zeros(channels));
+                batch_norm_forward(x, parameters, mean.view_mut(), variance.view_mut(), y);
+                (mean, variance)
+            };
+            check("batch_norm", [&x], &x, |[x], y| drop(statistics(x, y)));
+            for accumulation in [Accumulation::Set, Accumulation::Add] {
+                check("batch_norm, gradient", [&x, &x], &x, |[x, dy], dx| {
+                    let (mean, variance) = statistics(x, Array4::zeros(x.raw_dim()).view_mut());
+                    let (mean, variance) = (mean.view(), variance.view());
+                    let (mut dscale, mut dshift) = (Array1::zeros(channels), Array1::zeros(channels));
+                    let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
+                    batch_norm_backward(x, dy, parameters, mean, variance, accumulation, dx, dscale, dshift);
+                });
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 use crate::embed::{assert_input_size, check_finite};
 use crate::{Embed, Error};
 
-/// Faces that pass through the network together, if there is memory for them.
+/// Faces that the network is given at once, if there is memory for them.
 const BATCH: usize = 32;
 /// The most numbers between its layers then, about: 1 GiB.
 const ACTIVATIONS: usize = 1 << 28;
@@ -16,7 +16,7 @@ const ACTIVATIONS: usize = 1 << 28;
 pub struct Embedder {
     network: FrozenNetwork<f32>,
     dimension: usize,
-    /// Faces that pass through the network together.
+    /// Faces that the network is given at once.
     batch: usize,
     /// Memory for passes that none is using.
     idle: Mutex<Option<FrozenWorkspace<f32>>>,
@@ -41,7 +41,7 @@ impl Embedder {
         Ok(Self { network, dimension, batch, idle: Mutex::default() })
     }
 
-    /// The same with at most so many faces that pass through the network together; the embeddings do not depend on it.
+    /// The same with at most so many faces that the network is given at once; the embeddings do not depend on it.
     ///
     /// # Panics
     ///

@@ -473,11 +473,22 @@ impl Builder {
                 let mean = self.statistics.push(name("batch_norm.mean"), &[channels], Role::Zero);
                 let variance = self.statistics.push(name("batch_norm.variance"), &[channels], Role::One);
                 let y = normalized.clone();
-                self.operations.push(Operation::BatchNorm { x: multiplied, y, scale, shift, mean, variance });
+                let rectified = product.activation == Activation::Relu;
+                self.operations.push(Operation::BatchNorm {
+                    x: multiplied,
+                    y,
+                    scale,
+                    shift,
+                    mean,
+                    variance,
+                    rectified,
+                });
             }
         }
         match product.activation {
             Activation::None => {}
+            // Batch normalisation rectifies in the same pass.
+            Activation::Relu if product.normalization == Normalization::BatchNorm => {}
             Activation::Relu => self.operations.push(Operation::Relu { y: y.clone() }),
             Activation::Sigmoid => self.operations.push(Operation::Sigmoid { y: y.clone() }),
             Activation::Prelu | Activation::PreluShared => {
@@ -533,10 +544,12 @@ mod tests {
             panic!("the embedding is a product")
         };
         assert_eq!((plan.slots[output.slot], output.channels.clone()), ([8, 8, 13], 0..13));
-        // What is written last, in place or not: ReLU of a, b and c, the copy of the three colours, PReLU of the sum.
+        // What is written last: the rectified a, b and c, the copy of the three colours, PReLU of the sum.
         let mut written: Vec<Range<usize>> = Vec::new();
         for operation in &plan.operations {
-            let (Operation::Relu { y } | Operation::ZeroPad { y, .. } | Operation::PRelu { y, .. }) = operation else {
+            let (Operation::BatchNorm { y, .. } | Operation::ZeroPad { y, .. } | Operation::PRelu { y, .. }) =
+                operation
+            else {
                 continue;
             };
             if y.slot == output.slot {

@@ -1,6 +1,8 @@
 //! Images as kernels see them: a pointer and strides.
 #![expect(unsafe_code, reason = "disjoint pixels of one image are written from several threads")]
 
+use std::ops::Range;
+
 use ndarray::{ArrayView4, ArrayViewMut4};
 
 /// An image operand whose channels are contiguous.
@@ -26,6 +28,17 @@ impl Image<*const f32> {
         Self { pointer: view.as_ptr(), strides: [s[0], s[1], s[2]], shape: [n, h, w, c] }
     }
 
+    /// The image of some of its channels.
+    ///
+    /// # Panics
+    /// If it has fewer.
+    pub fn channels(&self, channels: Range<usize>) -> Self {
+        let [images, height, width, count] = self.shape;
+        assert!(channels.end <= count, "channels {channels:?} of {count}");
+        let shape = [images, height, width, channels.len()];
+        Self { pointer: self.pointer.wrapping_add(channels.start), strides: self.strides, shape }
+    }
+
     /// Copies the numbers under a kernel of `[height, width]` whose upper left corner lies at `[row, column]`, zeros for what is
     /// outside: `[height][width][channels]`. Pixels that lie side by side in memory are copied together.
     ///
@@ -38,6 +51,17 @@ impl Image<*const f32> {
     pub unsafe fn gather(&self, image: usize, [row, column]: [isize; 2], kernel: [usize; 2], numbers: &mut [f32]) {
         let [images, height, width, channels] = self.shape;
         assert!(image < images && numbers.len() == kernel[0] * kernel[1] * channels, "numbers under a kernel");
+        if kernel == [1, 1] {
+            let inside = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
+            if !inside {
+                return numbers.fill(0.0);
+            }
+            // SAFETY: the pixel is inside.
+            return numbers.copy_from_slice(unsafe {
+                let source = self.pointer.offset(self.offset(image, row as usize, column as usize));
+                std::slice::from_raw_parts(source, channels)
+            });
+        }
         let first = column.clamp(0, width as isize);
         let last = (column + kernel[1] as isize).clamp(first, width as isize);
         let before = ((first - column) as usize).min(kernel[1]) * channels;

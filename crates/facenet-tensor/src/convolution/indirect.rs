@@ -15,15 +15,18 @@ use rayon::prelude::*;
 use super::division::{for_each_task, share};
 use super::image::Image;
 use super::lanes::{Kernel, LANES, Lanes, dispatch};
-use super::tile::{add_products, for_rows, panels_of_tile};
+use super::tile::{MOST_ROWS, add_products, for_rows, panels_of_tile};
 use super::write::{Output, PanelWrite, Place, Write};
-use crate::simd::Level;
+use crate::simd::{Level, vectorize};
 use crate::{Accumulation, Scratch, Window};
 
 /// Pixels per task. A multiple of every tile's rows; a chunk's rows and a few panels of weights stay in the second-level cache.
 const CHUNK: usize = 72;
 /// Below this number of input channels, a line of the kernel is one tap: its inputs lie side by side.
 const FEW_CHANNELS: usize = 8;
+
+/// Panels that are packed together: rows of weights lie far apart, so a few lines of each are read at a time.
+const PACKED_TOGETHER: usize = 4;
 
 /// One tap: which input pixel it reads relative to the output pixel, and its place in the packed weights.
 struct Tap {
@@ -182,11 +185,29 @@ pub(super) fn packed_length(weight: &ArrayView4<'_, f32>) -> usize {
 pub(super) fn pack(weight: &ArrayView4<'_, f32>, packed: &mut [f32]) {
     let (height, width, inputs, outputs) = weight.dim();
     let values = weight.to_slice().expect("asserted: weights lie in standard layout");
-    pack_panels(packed, height * width * inputs, outputs, |first, count, panel| {
-        for (lanes, row) in panel.chunks_exact_mut(LANES).zip(values.chunks_exact(outputs)) {
-            lanes[..count].copy_from_slice(&row[first..first + count]);
-            lanes[count..].fill(0.0);
-        }
+    let rows = height * width * inputs;
+    let panel_length = rows * LANES;
+    let (panels, zeros) = packed.split_at_mut(outputs.div_ceil(LANES) * panel_length);
+    zeros.fill(0.0);
+    panels.par_chunks_mut((PACKED_TOGETHER * panel_length).max(1)).enumerate().for_each(|(group, panels)| {
+        let first = group * PACKED_TOGETHER * LANES;
+        vectorize(
+            #[inline(always)]
+            || {
+                for (row, values) in values.chunks_exact(outputs).enumerate() {
+                    let values = &values[first..outputs.min(first + PACKED_TOGETHER * LANES)];
+                    let (whole, last) = values.as_chunks::<LANES>();
+                    for (panel, values) in whole.iter().enumerate() {
+                        panels[panel * panel_length + row * LANES..][..LANES].copy_from_slice(values);
+                    }
+                    if !last.is_empty() {
+                        let lanes = &mut panels[whole.len() * panel_length + row * LANES..][..LANES];
+                        lanes.fill(0.0);
+                        lanes[..last.len()].copy_from_slice(last);
+                    }
+                }
+            },
+        );
     });
 }
 
@@ -201,27 +222,39 @@ fn transposed_length(weight: &ArrayView4<'_, f32>) -> usize {
 fn pack_transposed(weight: &ArrayView4<'_, f32>, packed: &mut [f32]) {
     let (height, width, inputs, outputs) = weight.dim();
     let values = weight.to_slice().expect("asserted: weights lie in standard layout");
-    pack_panels(packed, height * width * outputs, inputs, |first, count, panel| {
-        panel.fill(0.0);
-        for (panel, values) in panel.chunks_exact_mut(outputs * LANES).zip(values.chunks_exact(inputs * outputs)) {
-            for (lane, row) in values[first * outputs..(first + count) * outputs].chunks_exact(outputs).enumerate() {
-                for (lanes, value) in panel.chunks_exact_mut(LANES).zip(row) {
-                    lanes[lane] = *value;
-                }
-            }
-        }
-    });
-}
-
-/// Fills `columns / 16` panels of `rows x 16` weights, each by `fill(first column, number of columns, panel)`, and the
-/// rest with zeros.
-fn pack_panels(packed: &mut [f32], rows: usize, columns: usize, fill: impl Fn(usize, usize, &mut [f32]) + Sync) {
-    let panel_length = rows * LANES;
-    let (panels, zeros) = packed.split_at_mut(columns.div_ceil(LANES) * panel_length);
+    let panel_length = height * width * outputs * LANES;
+    let (panels, zeros) = packed.split_at_mut(inputs.div_ceil(LANES) * panel_length);
     zeros.fill(0.0);
-    panels.par_chunks_exact_mut(panel_length.max(1)).enumerate().for_each(|(panel, values)| {
+    panels.par_chunks_exact_mut(panel_length.max(1)).enumerate().for_each(|(panel, packed)| {
         let first = panel * LANES;
-        fill(first, LANES.min(columns - first), values);
+        let count = LANES.min(inputs - first);
+        vectorize(
+            #[inline(always)]
+            || {
+                for (packed, values) in
+                    packed.chunks_exact_mut(outputs * LANES).zip(values.chunks_exact(inputs * outputs))
+                {
+                    let rows = &values[first * outputs..(first + count) * outputs];
+                    for (packed, start) in packed.chunks_mut(LANES * LANES).zip((0..outputs).step_by(LANES)) {
+                        let mut block = [[0.0; LANES]; LANES];
+                        let width = packed.len() / LANES;
+                        for (block, row) in block.iter_mut().zip(rows.chunks_exact(outputs)) {
+                            let row = &row[start..start + width];
+                            if let Ok(row) = <&[f32; LANES]>::try_from(row) {
+                                *block = *row;
+                            } else {
+                                block[..width].copy_from_slice(row);
+                            }
+                        }
+                        for (column, lanes) in packed.chunks_exact_mut(LANES).enumerate() {
+                            for (lane, block) in lanes.iter_mut().zip(&block) {
+                                *lane = block[column];
+                            }
+                        }
+                    }
+                }
+            },
+        );
     });
 }
 
@@ -284,6 +317,7 @@ impl Kernel for Chunk<'_> {
                         panels: &panels[panel..],
                         outputs: job.outputs,
                         places: &places[pixels.start..],
+                        asks_for_rows: panel == 0 && job.outputs[0].outgrows_cache(),
                     };
                     match width {
                         3 => tile.compute_rows::<L, 3>(pixels.len()),
@@ -309,6 +343,8 @@ struct Tile<'a> {
     panels: &'a [[usize; 2]],
     outputs: &'a [Output<'a>],
     places: &'a [Place],
+    /// Whether to ask for the next tile's rows: no tile has read them yet, and they may be far away.
+    asks_for_rows: bool,
 }
 
 impl Tile<'_> {
@@ -321,17 +357,26 @@ impl Tile<'_> {
     }
 
     /// # Safety
-    /// All rows of all taps are readable for `depth` numbers, the weights of all taps and panels, and each output at the places of
+    /// All rows of all taps are readable for `depth` numbers, behind them the table goes on for as many, the weights of all taps and panels, and each output at the places of
     /// all rows is this task's; and as [`Lanes`] asks.
     #[inline(always)]
     unsafe fn compute<L: Lanes, const ROWS: usize, const PANELS: usize>(&self) {
         // SAFETY: the caller's.
         unsafe {
             let mut sums = [[L::zero(); PANELS]; ROWS];
+            for &[output, first] in
+                self.panels[..PANELS].iter().filter(|&&[output, _]| self.outputs[output].outgrows_cache())
+            {
+                let target = self.outputs[output].image.pointer.wrapping_add(first);
+                for &[place, _] in &self.places[output * self.pixels..][..ROWS] {
+                    L::prefetch(target.wrapping_offset(place));
+                }
+            }
             for (t, &tap) in self.taps.iter().enumerate() {
                 let rows: [*const f32; ROWS] = *self.rows.add(t * self.pixels).cast();
                 let weights = self.weights.add(tap * self.depth * LANES);
-                sums = add_products(rows, self.depth, weights, self.panel_stride, sums);
+                let next = self.asks_for_rows.then(|| *self.rows.add(t * self.pixels + ROWS).cast());
+                sums = add_products(rows, self.depth, weights, self.panel_stride, next, sums);
             }
             for (p, &[output, first]) in self.panels[..PANELS].iter().enumerate() {
                 let write = PanelWrite::<L>::new(&self.outputs[output], first);
@@ -382,7 +427,8 @@ fn fill_table(
     let side_by_side = width == 1 || job.source.strides[2] == channels as isize;
     let line = width * channels;
     table.clear();
-    table.resize(count * job.taps.len(), job.zeros.as_ptr());
+    // Behind the last tile's rows there are as many as the next one would read.
+    table.resize(count * job.taps.len() + MOST_ROWS, job.zeros.as_ptr());
     if width > 1 && lines.len() < table.len() * line {
         lines.resize(table.len() * line, 0.0);
     }

@@ -25,7 +25,9 @@ pub(super) trait Lanes: Copy {
     unsafe fn store(self, target: *mut f32);
     /// `a b + self`, rounded once where the instruction set fuses.
     unsafe fn multiply_add(self, a: f32, b: Self) -> Self;
-    /// Asks for a line of the cache that will be read soon; it need not exist.
+    /// `a b + self` of each number, rounded likewise.
+    unsafe fn multiply_add_lanes(self, a: Self, b: Self) -> Self;
+    /// Asks for a line of the cache that will be read or written soon; it need not exist.
     #[inline(always)]
     unsafe fn prefetch(_line: *const f32) {}
 
@@ -145,6 +147,14 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    unsafe fn multiply_add_lanes(mut self, a: Self, b: Self) -> Self {
+        for (sum, (a, b)) in self.0.iter_mut().zip(a.0.into_iter().zip(b.0)) {
+            *sum += a * b;
+        }
+        self
+    }
+
+    #[inline(always)]
     unsafe fn add(mut self, b: Self) -> Self {
         for (a, b) in self.0.iter_mut().zip(b.0) {
             *a += b;
@@ -212,6 +222,15 @@ mod aarch64 {
             for (sum, b) in self.0.iter_mut().zip(b.0) {
                 // SAFETY: the trait's contract.
                 *sum = unsafe { vfmaq_n_f32(*sum, b, a) };
+            }
+            self
+        }
+
+        #[inline(always)]
+        unsafe fn multiply_add_lanes(mut self, a: Self, b: Self) -> Self {
+            for (sum, (a, b)) in self.0.iter_mut().zip(a.0.into_iter().zip(b.0)) {
+                // SAFETY: the trait's contract.
+                *sum = unsafe { vfmaq_f32(*sum, a, b) };
             }
             self
         }
@@ -310,6 +329,12 @@ mod x86_64 {
         }
 
         #[inline(always)]
+        unsafe fn multiply_add_lanes(self, a: Self, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm256_fmadd_ps(a.0, b.0, self.0), _mm256_fmadd_ps(a.1, b.1, self.1)) }
+        }
+
+        #[inline(always)]
         unsafe fn prefetch(line: *const f32) {
             // SAFETY: any address may be asked for.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
@@ -379,6 +404,12 @@ mod x86_64 {
         unsafe fn multiply_add(self, a: f32, b: Self) -> Self {
             // SAFETY: the trait's contract.
             unsafe { Self(_mm512_fmadd_ps(_mm512_set1_ps(a), b.0, self.0)) }
+        }
+
+        #[inline(always)]
+        unsafe fn multiply_add_lanes(self, a: Self, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { Self(_mm512_fmadd_ps(a.0, b.0, self.0)) }
         }
 
         #[inline(always)]

@@ -3,7 +3,7 @@
 //! The innermost loop of each runs over neighbouring channels, tasks own rows of the result: each number is one sum, its
 //! terms added in the order of the loops.
 
-use ndarray::{ArrayView4, ArrayViewMut4, Axis, Zip};
+use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4, Axis, Zip};
 use rayon::prelude::*;
 
 use crate::pixels::Image;
@@ -37,6 +37,39 @@ pub(crate) fn forward<T: Scalar>(
                                 let weights = tap(weight, i, j).chunks_exact(outputs.max(1));
                                 for (x, weights) in x.at(x_row, x_column).iter().zip(weights) {
                                     add_product(y, *x, weights);
+                                }
+                            }
+                        }
+                    }
+                },
+            );
+        });
+    });
+}
+
+pub(crate) fn depthwise_forward<T: Scalar>(
+    x: ArrayView4<'_, T>,
+    weight: ArrayView3<'_, T>,
+    window: Window,
+    mut y: ArrayViewMut4<'_, T>,
+) {
+    let (_, height, width, _) = x.dim();
+    let weight = Image::new(weight);
+    y.fill(T::zero());
+    Zip::from(y.outer_iter_mut()).and(x.outer_iter()).par_for_each(|mut y, x| {
+        let x = Image::new(x);
+        y.outer_iter_mut().into_par_iter().enumerate().for_each(|(row, mut y)| {
+            vectorize(
+                #[inline(always)]
+                || {
+                    let (rows, first_row) = window.taps(0, row, height);
+                    for (column, y) in y.outer_iter_mut().enumerate() {
+                        let y = y.into_slice().expect("asserted: channels are contiguous");
+                        let (columns, first_column) = window.taps(1, column, width);
+                        for (i, x_row) in rows.clone().zip(first_row..) {
+                            for (j, x_column) in columns.clone().zip(first_column..) {
+                                for ((y, x), weight) in y.iter_mut().zip(x.at(x_row, x_column)).zip(weight.at(i, j)) {
+                                    *y += *x * *weight;
                                 }
                             }
                         }

@@ -1,4 +1,4 @@
-//! The register tiles: the only places where the arithmetic of a convolution happens.
+//! The register tiles of products. (Those of weight gradients are in `outer_products`.)
 //!
 //! A tile holds `ROWS` x `PANELS` x 16 sums in registers. Each sum runs over its terms in one fixed order with one
 //! rounding per term, so tiles of any size on any level with fused multiply-add compute the same bits.
@@ -11,19 +11,22 @@ const AHEAD: usize = 24;
 /// The sums of a tile.
 pub(super) type Sums<L, const ROWS: usize, const PANELS: usize> = [[L; PANELS]; ROWS];
 
+/// Rows of the largest tile on any level.
+pub(super) const MOST_ROWS: usize = 9;
+
 /// Calls a method that is compiled for each number of rows, of which a tile has nine at most.
 macro_rules! for_rows {
-    ($rows:expr, $self:ident.$method:ident::<$lanes:ident, $panels:ident>($($argument:expr),*)) => {
+    ($rows:expr, $self:ident.$method:ident::<$lanes:ident $(, $panels:ident)?>($($argument:expr),*)) => {
         match $rows {
-            1 => $self.$method::<$lanes, 1, $panels>($($argument),*),
-            2 => $self.$method::<$lanes, 2, $panels>($($argument),*),
-            3 => $self.$method::<$lanes, 3, $panels>($($argument),*),
-            4 => $self.$method::<$lanes, 4, $panels>($($argument),*),
-            5 => $self.$method::<$lanes, 5, $panels>($($argument),*),
-            6 => $self.$method::<$lanes, 6, $panels>($($argument),*),
-            7 => $self.$method::<$lanes, 7, $panels>($($argument),*),
-            8 => $self.$method::<$lanes, 8, $panels>($($argument),*),
-            9 => $self.$method::<$lanes, 9, $panels>($($argument),*),
+            1 => $self.$method::<$lanes, 1 $(, $panels)?>($($argument),*),
+            2 => $self.$method::<$lanes, 2 $(, $panels)?>($($argument),*),
+            3 => $self.$method::<$lanes, 3 $(, $panels)?>($($argument),*),
+            4 => $self.$method::<$lanes, 4 $(, $panels)?>($($argument),*),
+            5 => $self.$method::<$lanes, 5 $(, $panels)?>($($argument),*),
+            6 => $self.$method::<$lanes, 6 $(, $panels)?>($($argument),*),
+            7 => $self.$method::<$lanes, 7 $(, $panels)?>($($argument),*),
+            8 => $self.$method::<$lanes, 8 $(, $panels)?>($($argument),*),
+            9 => $self.$method::<$lanes, 9 $(, $panels)?>($($argument),*),
             rows => unreachable!("a tile of {rows} rows"),
         }
     };
@@ -36,7 +39,7 @@ pub(super) fn panels_of_tile(left: usize, most: usize) -> usize {
     if left == 4 { most.min(2) } else { most.min(left) }
 }
 
-/// Adds products of input channels and weights to the sums of a tile.
+/// Adds products of input channels and weights to the sums of a tile, and asks for the rows that the `next` tile will read.
 ///
 /// ```text
 /// sums[r][p][j] += sum over c of rows[r][c] * weights[p * panel_stride + c * 16 + j]
@@ -51,11 +54,17 @@ pub(super) unsafe fn add_products<L: Lanes, const ROWS: usize, const PANELS: usi
     channels: usize,
     weights: *const f32,
     panel_stride: usize,
+    next: Option<[*const f32; ROWS]>,
     mut sums: Sums<L, ROWS, PANELS>,
 ) -> Sums<L, ROWS, PANELS> {
     for c in 0..channels {
-        // SAFETY: the caller's contract covers every read.
+        // SAFETY: the caller's contract covers every read; any address may be asked for.
         unsafe {
+            if let Some(next) = next
+                && c.is_multiple_of(LANES)
+            {
+                next.iter().for_each(|row| L::prefetch(row.wrapping_add(c)));
+            }
             let mut b = [L::zero(); PANELS];
             for (p, b) in b.iter_mut().enumerate() {
                 let weights = weights.add(p * panel_stride + c * LANES);
@@ -66,38 +75,6 @@ pub(super) unsafe fn add_products<L: Lanes, const ROWS: usize, const PANELS: usi
                 let a = *rows[r].add(c);
                 for p in 0..PANELS {
                     sums[r][p] = sums[r][p].multiply_add(a, b[p]);
-                }
-            }
-        }
-    }
-    sums
-}
-
-/// Adds, pair by pair, the products of `ROWS` numbers and `PANELS x 16` others to `sums`.
-///
-/// ```text
-/// sums[r][p][j] += sum over pairs of pair.0[r] * pair.1[p * 16 + j]
-/// ```
-///
-/// # Safety
-/// Of each pair the first pointer is readable for `ROWS` numbers, the second for `PANELS * 16`; and as [`Lanes`] asks.
-#[inline(always)]
-#[expect(unsafe_code, reason = "the inner loop of all weight gradients: no bounds checks")]
-pub(super) unsafe fn outer_product<L: Lanes, const ROWS: usize, const PANELS: usize>(
-    pairs: impl Iterator<Item = (*const f32, *const f32)>,
-    mut sums: Sums<L, ROWS, PANELS>,
-) -> Sums<L, ROWS, PANELS> {
-    for (x, dy) in pairs {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let mut b = [L::zero(); PANELS];
-            for (p, b) in b.iter_mut().enumerate() {
-                *b = L::load(dy.add(p * LANES));
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let a = *x.add(r);
-                for (sum, &b) in sums.iter_mut().zip(&b) {
-                    *sum = sum.multiply_add(a, b);
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! Weight gradient as a sum of outer products over pixels.
 //!
-//! The result is divided into groups of rows (one tap, some input channels), and, where it is small and pixels are many,
-//! the pixels into parts with partial sums of their own, added up in order. The parts depend on shapes only; a sum is the
-//! same in any group.
-#![expect(unsafe_code, reason = "raw rows of images feed the register tiles")]
+//! The result is divided into groups of rows (some taps, some input channels), and, where it is small and pixels are many, the
+//! pixels into parts with partial sums of their own, added up in order. The parts depend on shapes only; a sum is the same in
+//! any group. A task copies inputs and gradients of some pixels into memory of its own, where they are read once per tile of the
+//! result.
+#![expect(unsafe_code, reason = "tasks write rows of one result")]
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -13,59 +14,78 @@ use rayon::prelude::*;
 
 use super::division::{keeps_busy, share};
 use super::image::Image;
-use super::lanes::{Kernel, LANES, Lanes, dispatch};
-use super::tile::{for_rows, outer_product, panels_of_tile};
+use super::lanes::{Kernel, Lanes, dispatch};
+use super::outer_products::{OuterProducts, Target, row_length};
 use crate::simd::Level;
-use crate::{Scratch, Window};
+use crate::{AlignedVec, Scratch, Window};
 
-/// Pixels between two visits of a tile of the result: their rows stay in the cache meanwhile.
-const BLOCK: usize = 128;
-/// Fewest and most input channels per task, where there are more: many of them lie side by side in memory.
-const GROUP: [usize; 2] = [63, 252];
+/// Pixels whose rows are copied together: they stay in the cache while they are read.
+const BLOCK: usize = 96;
+/// Fewest and most rows of the result per task, where there are more.
+const GROUP: [usize; 2] = [63, 640];
 /// Pixels that a partial sum must be worth.
 const PART: usize = 1024;
 /// Most parts, and most numbers in all their partial sums.
 const MOST_PARTS: usize = 16;
 const MOST_PARTIAL: usize = 1 << 21;
-/// Below this number of input channels, the inputs of all taps are gathered into one row per pixel.
-const FEW_CHANNELS: usize = 8;
+/// Numbers of the result per task when partial sums are added up.
+const STRETCH: usize = 2048;
 
-type Pair = (*const f32, *const f32);
-
-/// Memory of a thread: pairs of input and gradient rows, their last columns filled up to 16, gathered inputs.
+/// Memory of a thread: inputs and gradients of some pixels.
 #[derive(Default)]
-struct Rows {
-    pairs: Vec<Pair>,
-    last_pairs: Vec<Pair>,
-    last_columns: Vec<[f32; LANES]>,
-    gathered: Vec<f32>,
+struct Memory {
+    inputs: AlignedVec<f32>,
+    gradients: AlignedVec<f32>,
 }
 
 thread_local! {
-    static ROWS: RefCell<Rows> = RefCell::default();
+    static MEMORY: RefCell<Memory> = RefCell::default();
 }
 
-/// A slice of the result's rows: `inputs` of one tap, or of all taps where inputs are gathered.
+/// Some rows of the result that lie side by side: all inputs of some lines of the kernel, or some inputs of one tap.
 struct Group {
-    tap: usize,
+    lines: Range<usize>,
+    columns: Range<usize>,
     inputs: Range<usize>,
-    first_row: usize,
+}
+
+impl Group {
+    /// The groups of a result: the fewest that keep so many threads busy with so many parts each, neither too large for the cache
+    /// nor, if that can be had, small.
+    fn of([height, width]: [usize; 2], inputs: usize, parts: usize, threads: usize) -> Vec<Self> {
+        let by_lines = (1..=height).map(|lines| [lines, 1, 1]);
+        let by_inputs = (1..=inputs).map(|inputs| [height, width, inputs]);
+        let rows = |[lines, columns, groups]: [usize; 3]| {
+            height.div_ceil(lines) * width.div_ceil(columns) * inputs.div_ceil(groups)
+        };
+        let mut divisions = by_lines.chain(by_inputs).filter(|&division| rows(division) <= GROUP[1]);
+        let mut division = divisions.next().unwrap_or([height, width, inputs]);
+        while !keeps_busy(parts * division.iter().product::<usize>(), threads) {
+            match divisions.next().filter(|&next| rows(next) >= GROUP[0]) {
+                Some(next) => division = next,
+                None => break,
+            }
+        }
+        let [lines, columns, groups] = division;
+        (0..lines * columns * groups)
+            .map(|group| Self {
+                lines: share(height, lines, group / (columns * groups)),
+                columns: share(width, columns, group / groups % columns),
+                inputs: share(inputs, groups, group % groups),
+            })
+            .collect()
+    }
+
+    fn rows(&self) -> usize {
+        self.lines.len() * self.columns.len() * self.inputs.len()
+    }
 }
 
 struct Job {
     x: Image<*const f32>,
     dy: Image<*const f32>,
     window: Window,
-    gather: bool,
 }
-
-/// Where sums are written; tasks write different rows.
-#[derive(Clone, Copy)]
-pub(super) struct Target(pub(super) *mut f32);
-// SAFETY: each task writes the rows of its own group and part.
-unsafe impl Send for Target {}
-// SAFETY: as above.
-unsafe impl Sync for Target {}
 
 pub(super) fn backward_weight(
     level: Level,
@@ -75,55 +95,35 @@ pub(super) fn backward_weight(
     mut dweight: ArrayViewMut4<'_, f32>,
     scratch: &mut Scratch<f32>,
 ) {
-    let (height, width, inputs, outputs) = dweight.dim();
-    let taps = height * width;
-    let (x, dy) = (Image::new(&x), Image::new(&dy));
-    let pixels = dy.shape[0] * dy.shape[1] * dy.shape[2];
+    let (_, width, inputs, outputs) = dweight.dim();
+    let job = Job { x: Image::new(&x), dy: Image::new(&dy), window };
+    let pixels = job.dy.shape[0] * job.dy.shape[1] * job.dy.shape[2];
     let result = dweight.as_slice_mut().expect("asserted: weights lie in standard layout");
     if pixels == 0 || result.is_empty() {
         return;
     }
     let parts = (pixels / PART).min(MOST_PARTIAL / result.len()).clamp(1, MOST_PARTS);
-    let part = pixels.div_ceil(parts).next_multiple_of(BLOCK);
-    let parts = pixels.div_ceil(part);
-    let gather = inputs < FEW_CHANNELS && taps > 1;
-    let groups: Vec<Group> = if gather {
-        vec![Group { tap: 0, inputs: 0..taps * inputs, first_row: 0 }]
-    } else {
-        let [most, fewest] = GROUP.map(|channels| inputs.div_ceil(channels));
-        // A sum over pixels is the same in any group: their number may depend on that of threads.
-        let busy = |groups: &usize| keeps_busy(taps * parts * groups, rayon::current_num_threads());
-        let groups = (fewest..=most).find(busy).unwrap_or(most);
-        (0..taps)
-            .flat_map(|tap| {
-                (0..groups).map(move |group| {
-                    let inputs_of_group = share(inputs, groups, group);
-                    Group { tap, first_row: tap * inputs + inputs_of_group.start, inputs: inputs_of_group }
-                })
-            })
-            .collect()
-    };
-    let job = Job { x, dy, window, gather };
+    let groups = Group::of(window.kernel, inputs, parts, rayon::current_num_threads());
     let length = result.len();
     let partial = scratch.take(if parts == 1 { 0 } else { parts * length });
     let target = Target(if parts == 1 { result.as_mut_ptr() } else { partial.as_mut_ptr() });
     (0..parts * groups.len()).into_par_iter().for_each(|task| {
         let Target(target) = { target };
-        let (index, group) = (task / groups.len(), &groups[task % groups.len()]);
-        let pixels = index * part..((index + 1) * part).min(pixels);
+        let (part, group) = (task / groups.len(), &groups[task % groups.len()]);
+        let first_row = (group.lines.start * width + group.columns.start) * inputs + group.inputs.start;
         // SAFETY: this part and these rows of the target belong to this task.
-        let target = unsafe { target.add(index * length + group.first_row * outputs) };
-        ROWS.with_borrow_mut(|rows| {
+        let target = unsafe { target.add(part * length + first_row * outputs) };
+        let pixels = share(pixels, parts, part);
+        MEMORY.with_borrow_mut(|memory| {
             // SAFETY: levels are only handed in after they were detected; `target` is this task's.
-            unsafe { dispatch(level, GroupSum { job: &job, group, pixels, target, fresh: parts > 1, rows }) }
+            unsafe { dispatch(level, GroupSum { job: &job, group, pixels, target, fresh: parts > 1, memory }) }
         });
     });
     if parts > 1 {
         let partial = &*partial;
-        result.par_chunks_mut(BLOCK * LANES).enumerate().for_each(|(chunk, result)| {
-            let first = chunk * BLOCK * LANES;
+        result.par_chunks_mut(STRETCH).enumerate().for_each(|(stretch, result)| {
             for part in partial.chunks_exact(length) {
-                for (result, partial) in result.iter_mut().zip(&part[first..]) {
+                for (result, partial) in result.iter_mut().zip(&part[stretch * STRETCH..]) {
                     *result += partial;
                 }
             }
@@ -141,7 +141,7 @@ struct GroupSum<'a> {
     target: *mut f32,
     /// Whether sums start at zero, whatever the target holds.
     fresh: bool,
-    rows: &'a mut Rows,
+    memory: &'a mut Memory,
 }
 
 impl Kernel for GroupSum<'_> {
@@ -149,156 +149,77 @@ impl Kernel for GroupSum<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let Self { job, group, pixels, target, fresh, rows } = self;
-        let columns = job.dy.shape[3];
-        let whole = columns / LANES;
-        let [tile_rows, tile_panels] = L::TILE;
-        let inputs = group.inputs.len();
-        let tiles = inputs.div_ceil(tile_rows);
+        let Self { job, group, pixels, target, fresh, memory } = self;
+        let (inputs, outputs) = (group.rows(), job.dy.shape[3]);
         for first in pixels.clone().step_by(BLOCK) {
-            rows.fill(job, group, first..(first + BLOCK).min(pixels.end));
-            let fresh = fresh && first == pixels.start;
-            let mut panel = 0;
-            while panel < whole {
-                let width = panels_of_tile(whole - panel, tile_panels);
-                for tile in 0..tiles {
-                    let lane = panel * LANES;
-                    let inputs = share(inputs, tiles, tile);
-                    let tile = Tile { pairs: &rows.pairs, lane, target, columns, lanes: lane..lane + LANES, fresh };
-                    // SAFETY: all tiles lie inside the group's rows.
-                    unsafe {
-                        match width {
-                            3 => tile.add_rows::<L, 3>(inputs),
-                            2 => tile.add_rows::<L, 2>(inputs),
-                            _ => tile.add_rows::<L, 1>(inputs),
-                        }
-                    }
-                }
-                panel += width;
-            }
-            if columns > whole * LANES {
-                for tile in 0..tiles {
-                    let (inputs, lanes) = (share(inputs, tiles, tile), whole * LANES..columns);
-                    let tile = Tile { pairs: &rows.last_pairs, lane: 0, target, columns, lanes, fresh };
-                    // SAFETY: as above; the last columns were filled up to 16.
-                    unsafe { tile.add_rows::<L, 1>(inputs) };
-                }
-            }
+            let block = first..(first + BLOCK).min(pixels.end);
+            memory.fill(job, group, block.clone());
+            let products = OuterProducts {
+                pixels: block.len(),
+                x: memory.inputs.as_ptr(),
+                x_row: row_length(inputs),
+                dy: memory.gradients.as_ptr(),
+                dy_row: row_length(outputs),
+                sums: target,
+                sums_row: outputs,
+                fresh: fresh && first == pixels.start,
+            };
+            // SAFETY: the rows were filled, the target's are this task's.
+            unsafe { products.run::<L>(inputs, outputs) }
         }
     }
 }
 
-/// Some rows and panels of the result.
-struct Tile<'a> {
-    pairs: &'a [Pair],
-    /// Where the first panel lies in the rows of the pairs.
-    lane: usize,
-    target: *mut f32,
-    columns: usize,
-    /// The lanes of the first panel in the rows of the target; fewer than sixteen of a last one.
-    lanes: Range<usize>,
-    fresh: bool,
-}
-
-impl Tile<'_> {
-    /// # Safety
-    /// As [`Tile::add`].
-    #[inline(always)]
-    unsafe fn add_rows<L: Lanes, const PANELS: usize>(&self, inputs: Range<usize>) {
-        let row = inputs.start;
-        // SAFETY: the caller's.
-        unsafe { for_rows!(inputs.len(), self.add::<L, PANELS>(row)) }
-    }
-
-    /// Loads a tile of the result, adds the outer products of all pairs, stores it.
-    ///
-    /// # Safety
-    /// `target` is writable for the rows from `row` on, each of `columns` numbers; pairs as [`outer_product`] asks.
-    #[inline(always)]
-    unsafe fn add<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, row: usize) {
-        let count = self.lanes.len();
-        // SAFETY: the caller's contract.
-        unsafe {
-            let place = |r: usize, p: usize| self.target.add((row + r) * self.columns + self.lanes.start + p * LANES);
-            let mut sums = [[L::zero(); PANELS]; ROWS];
-            if !self.fresh {
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    for (p, sums) in sums.iter_mut().enumerate() {
-                        *sums = L::load_first(place(r, p), count);
-                    }
-                }
-            }
-            let pairs = self.pairs.iter().map(
-                #[inline(always)]
-                |&(x, dy)| (x.add(row), dy.add(self.lane)),
-            );
-            let sums = outer_product(pairs, sums);
-            for (r, sums) in sums.iter().enumerate() {
-                for (p, sums) in sums.iter().enumerate() {
-                    sums.store_first(place(r, p), count);
-                }
-            }
-        }
-    }
-}
-
-impl Rows {
-    /// Lists, for the pixels whose tap falls inside the input, the input row (from the group's first channel on) and
-    /// the gradient row; where inputs are gathered, for all pixels.
+impl Memory {
+    /// Copies the inputs under the group's taps, zeros where these lie outside, and the gradients, filled up to whole vectors.
     #[inline(always)]
     fn fill(&mut self, job: &Job, group: &Group, pixels: Range<usize>) {
-        let [_, height, width, columns] = job.dy.shape;
-        let [_, rows_in, columns_in, _] = job.x.shape;
-        let kernel_width = job.window.kernel[1];
-        self.pairs.clear();
-        let depth = group.inputs.len();
-        if job.gather {
-            self.gathered.resize(pixels.len() * depth, 0.0);
-        }
-        let gathered = self.gathered.as_mut_ptr();
-        let source = |image: usize, row: usize, column: usize, tap: usize| {
-            let source_row = (row * job.window.stride[0] + tap / kernel_width).wrapping_sub(job.window.padding[0]);
-            let source_column =
-                (column * job.window.stride[1] + tap % kernel_width).wrapping_sub(job.window.padding[1]);
-            // SAFETY: the pixel is inside the input.
-            (source_row < rows_in && source_column < columns_in)
-                .then(|| unsafe { job.x.pointer.offset(job.x.offset(image, source_row, source_column)) })
-        };
-        let first_pixel = pixels.start;
-        for pixel in pixels {
+        let [_, height, width, outputs] = job.dy.shape;
+        let Window { stride, padding, .. } = job.window;
+        let kernel = [group.lines.len(), group.columns.len()];
+        let (x_row, dy_row) = (row_length(group.rows()), row_length(outputs));
+        self.inputs.grow(pixels.len() * x_row);
+        self.gradients.grow(pixels.len() * dy_row);
+        let x = job.x.channels(group.inputs.clone());
+        let rows = self.inputs.chunks_exact_mut(x_row).zip(self.gradients.chunks_exact_mut(dy_row));
+        for (pixel, (inputs, gradients)) in pixels.zip(rows) {
             let (image, row, column) = (pixel / (width * height), pixel / width % height, pixel % width);
-            // SAFETY: the pixel is inside the gradient.
-            let dy = unsafe { job.dy.pointer.offset(job.dy.offset(image, row, column)) };
-            if job.gather {
-                let Window { kernel, stride, padding } = job.window;
-                let corner = [
-                    (row * stride[0]) as isize - padding[0] as isize,
-                    (column * stride[1]) as isize - padding[1] as isize,
-                ];
-                // SAFETY: the input is valid for its shape and strides, and there are `depth` numbers for each pixel.
-                unsafe {
-                    let row = gathered.add((pixel - first_pixel) * depth);
-                    job.x.gather(image, corner, kernel, std::slice::from_raw_parts_mut(row, depth));
-                    self.pairs.push((row, dy));
-                }
-            } else if let Some(x) = source(image, row, column, group.tap) {
-                // SAFETY: the group's first channel is one of the pixel's.
-                self.pairs.push((unsafe { x.add(group.inputs.start) }, dy));
+            let corner = [
+                (row * stride[0] + group.lines.start) as isize - padding[0] as isize,
+                (column * stride[1] + group.columns.start) as isize - padding[1] as isize,
+            ];
+            let (gradients, filling) = gradients.split_at_mut(outputs);
+            filling.fill(0.0);
+            // SAFETY: images are valid for their shapes and strides as long as the job is.
+            unsafe {
+                x.gather(image, corner, kernel, &mut inputs[..group.rows()]);
+                job.dy.gather(image, [row as isize, column as isize], [1, 1], gradients);
             }
         }
-        let whole = columns / LANES * LANES;
-        if columns > whole {
-            self.last_columns.clear();
-            self.last_columns.extend(self.pairs.iter().map(|&(_, dy)| {
-                let mut lanes = [0.0; LANES];
-                // SAFETY: a pixel of the gradient has `columns` numbers.
-                lanes[..columns - whole]
-                    .copy_from_slice(unsafe { std::slice::from_raw_parts(dy.add(whole), columns - whole) });
-                lanes
-            }));
-            self.last_pairs.clear();
-            self.last_pairs
-                .extend(self.pairs.iter().zip(&self.last_columns).map(|(&(x, _), lanes)| (x, lanes.as_ptr())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_cover_each_row_once_in_order() {
+        let convolutions =
+            [([7, 7], 3, 1), ([1, 1], 896, 2), ([3, 3], 192, 1), ([1, 7], 128, 1), ([5, 5], 32, 9), ([7, 7], 96, 1)];
+        for (kernel, inputs, parts) in convolutions {
+            for threads in [1, 2, 5, 64] {
+                let groups = Group::of(kernel, inputs, parts, threads);
+                let rows: Vec<usize> = groups
+                    .iter()
+                    .flat_map(|group| {
+                        let first = (group.lines.start * kernel[1] + group.columns.start) * inputs + group.inputs.start;
+                        first..first + group.rows()
+                    })
+                    .collect();
+                assert_eq!(rows, (0..kernel[0] * kernel[1] * inputs).collect::<Vec<_>>(), "{kernel:?} {inputs}");
+                assert!(groups.iter().all(|group| group.rows() <= GROUP[1]));
+            }
         }
     }
 }

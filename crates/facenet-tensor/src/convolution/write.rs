@@ -39,6 +39,11 @@ impl From<Accumulation> for Write<'_> {
 pub(super) type Place = [isize; 2];
 
 impl Output<'_> {
+    /// Whether inputs and outputs are likely to lie outside of the cache: outside of inference they are those of a whole batch.
+    pub fn outgrows_cache(&self) -> bool {
+        matches!(self.write, Write::Set | Write::Add)
+    }
+
     #[inline(always)]
     pub fn place(&self, image: usize, row: usize, column: usize) -> Place {
         let place = self.image.offset(image, row, column);

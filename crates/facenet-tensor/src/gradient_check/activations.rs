@@ -7,10 +7,10 @@ use super::convolutions::{fixed, fixed_mut};
 use super::frame::Frame;
 use super::{GradientCheck, check, random_dynamic};
 use crate::{
-    DropoutKey, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward, channels,
-    channels_mut, dropout_backward, dropout_forward, maxout_backward, maxout_forward, prelu_backward, prelu_forward,
-    relu_backward, relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward, sigmoid_forward,
-    zero_pad_backward, zero_pad_forward,
+    Accumulation, DropoutKey, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
+    channels, channels_mut, dropout_backward, dropout_forward, maxout_backward, maxout_forward, prelu_backward,
+    prelu_forward, relu_backward, relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward,
+    sigmoid_forward, zero_pad_backward, zero_pad_forward,
 };
 
 pub(super) fn checks() -> Vec<GradientCheck> {
@@ -156,7 +156,7 @@ fn scaled_sum(shape: &[usize], scale: f64) -> Vec<GradientCheck> {
             let dy = Frame::new(dy);
             for (gradient, scale) in gradients.iter_mut().zip([1.0, scale]) {
                 let mut d = Frame::new(gradient);
-                scaled_sum_backward(dy.view(), scale, d.view_mut());
+                scaled_sum_backward(dy.view(), scale, Accumulation::Add, d.view_mut());
                 *gradient = d.image();
             }
         },

@@ -1,14 +1,14 @@
 //! Batch normalisation, local response normalisation, L2 normalisation.
 
-use ndarray::{Array1, ArrayD, Ix1};
+use ndarray::{Array1, ArrayD};
 
 use super::convolutions::{fixed, fixed_mut};
 use super::frame::Frame;
 use super::{GradientCheck, check, random, random_dynamic};
 use crate::{
-    Accumulation, LocalResponse, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward,
-    batch_norm_forward, l2_normalize_backward, l2_normalize_forward, local_response_norm_backward,
-    local_response_norm_forward,
+    Accumulation, BatchNormParameters, LocalResponse, batch_norm_backward, batch_norm_eval_backward,
+    batch_norm_eval_forward, batch_norm_forward, l2_normalize_backward, l2_normalize_forward,
+    local_response_norm_backward, local_response_norm_forward,
 };
 
 const EPSILON: f64 = 1e-3;
@@ -16,11 +16,16 @@ const EPSILON: f64 = 1e-3;
 pub(super) fn checks() -> Vec<GradientCheck> {
     let response = |size, beta| LocalResponse { size, alpha: 0.7, beta, k: 1.5 };
     [
-        batch_norm(&[3, 3, 5, 3]),
-        batch_norm(&[7, 1, 1, 5]),
-        batch_norm(&[3, 19, 21, 1]),
-        batch_norm_eval(&[3, 3, 5, 3]),
-        batch_norm_eval(&[3, 19, 21, 1]),
+        batch_norm(&[3, 3, 5, 3], false),
+        batch_norm(&[7, 1, 1, 5], false),
+        batch_norm(&[3, 19, 21, 1], false),
+        batch_norm(&[3, 3, 5, 3], true),
+        batch_norm(&[7, 1, 1, 5], true),
+        batch_norm(&[3, 19, 21, 1], true),
+        batch_norm_eval(&[3, 3, 5, 3], false),
+        batch_norm_eval(&[3, 19, 21, 1], false),
+        batch_norm_eval(&[3, 3, 5, 3], true),
+        batch_norm_eval(&[3, 19, 21, 1], true),
         local_response_norm(&[2, 3, 1, 7], response(5, 0.75)),
         local_response_norm(&[1, 3, 5, 3], response(5, 0.6)),
         local_response_norm(&[1, 1, 3, 7], response(4, 0.75)),
@@ -41,18 +46,25 @@ fn operands(shape: &[usize]) -> [(&'static str, ArrayD<f64>); 3] {
     ]
 }
 
-fn batch_norm(shape: &[usize]) -> Vec<GradientCheck> {
+fn parameters(inputs: &[ArrayD<f64>], rectify: bool) -> BatchNormParameters<'_, f64> {
+    BatchNormParameters { scale: fixed(&inputs[1]), shift: fixed(&inputs[2]), epsilon: EPSILON, rectify }
+}
+
+fn case(shape: &[usize], rectify: bool) -> String {
+    format!("x {shape:?}{}", if rectify { ", rectified" } else { "" })
+}
+
+fn batch_norm(shape: &[usize], rectify: bool) -> Vec<GradientCheck> {
     let forward = |inputs: &[ArrayD<f64>]| {
         let (x, mut y) = (Frame::new(&inputs[0]), Frame::empty(inputs[0].shape()));
         let mut mean = Array1::from_elem(shape[3], f64::NAN);
         let mut variance = mean.clone();
-        let [scale, shift] = [1, 2].map(|index| fixed::<Ix1>(&inputs[index]));
-        batch_norm_forward(x.view(), scale, shift, EPSILON, mean.view_mut(), variance.view_mut(), y.view_mut());
+        batch_norm_forward(x.view(), parameters(inputs, rectify), mean.view_mut(), variance.view_mut(), y.view_mut());
         (y, mean, variance)
     };
     check(
         "batch_norm",
-        format!("x {shape:?}"),
+        case(shape, rectify),
         &operands(shape),
         |inputs| forward(inputs).0.image(),
         |inputs, dy, gradients| {
@@ -62,8 +74,7 @@ fn batch_norm(shape: &[usize]) -> Vec<GradientCheck> {
             batch_norm_backward(
                 x.view(),
                 dy.view(),
-                fixed(&inputs[1]),
-                EPSILON,
+                parameters(inputs, rectify),
                 mean.view(),
                 variance.view(),
                 Accumulation::Add,
@@ -76,17 +87,16 @@ fn batch_norm(shape: &[usize]) -> Vec<GradientCheck> {
     )
 }
 
-fn batch_norm_eval(shape: &[usize]) -> Vec<GradientCheck> {
+fn batch_norm_eval(shape: &[usize], rectify: bool) -> Vec<GradientCheck> {
     let mean = random(shape[3], 4);
     let variance = random(shape[3], 5) * 0.5 + 1.0;
     check(
         "batch_norm_eval",
-        format!("x {shape:?}"),
+        case(shape, rectify),
         &operands(shape),
         |inputs| {
             let (x, mut y) = (Frame::new(&inputs[0]), Frame::empty(inputs[0].shape()));
-            let [scale, shift] = [1, 2].map(|index| fixed::<Ix1>(&inputs[index]));
-            batch_norm_eval_forward(x.view(), scale, shift, EPSILON, mean.view(), variance.view(), y.view_mut());
+            batch_norm_eval_forward(x.view(), parameters(inputs, rectify), mean.view(), variance.view(), y.view_mut());
             y.image()
         },
         |inputs, dy, gradients| {
@@ -95,8 +105,7 @@ fn batch_norm_eval(shape: &[usize]) -> Vec<GradientCheck> {
             batch_norm_eval_backward(
                 x.view(),
                 dy.view(),
-                fixed(&inputs[1]),
-                EPSILON,
+                parameters(inputs, rectify),
                 mean.view(),
                 variance.view(),
                 Accumulation::Add,

@@ -22,11 +22,13 @@ pub(super) struct Job<'a> {
     pub zeros: &'a [f32],
 }
 
-/// Memory of a thread: transformed inputs `[point][tile][input]` and sums `[point][tile][output of the panels]`.
+/// Memory of a thread: transformed inputs `[point][tile][input]`, sums `[point][tile][channel of the panels]`.
 #[derive(Default)]
 struct Memory {
     inputs: AlignedVec<f32>,
     sums: AlignedVec<f32>,
+    /// Where outputs go, `[tile][output of the tile]`; for those outside of the image, where its last ones go.
+    targets: Vec<*const f32>,
 }
 
 thread_local! {
@@ -71,8 +73,17 @@ impl<const POINTS: usize, const OUTPUTS: usize, F: Form<POINTS, OUTPUTS>> Kernel
         memory.inputs.grow(points * tiles.len() * row);
         memory.sums.grow(points * tiles.len() * tile_panels * LANES);
         let (transformed, sums) = (memory.inputs.as_mut_ptr(), memory.sums.as_mut_ptr());
+        memory.targets.clear();
         for (at, tile) in tiles.clone().enumerate() {
             let (image, corner) = grid.corner(tile);
+            if job.output.outgrows_cache() {
+                let [_, height, width, _] = job.output.image.shape;
+                memory.targets.extend((0..OUTPUTS * OUTPUTS).map(|output| {
+                    let [row, column] = [corner[0] + output / OUTPUTS, corner[1] + output % OUTPUTS];
+                    let offset = job.output.image.offset(image, row.min(height - 1), column.min(width - 1));
+                    job.output.image.pointer.wrapping_offset(offset).cast_const()
+                }));
+            }
             let pixels = pixels::<POINTS>(&job.source, image, corner, job.padding, job.zeros.as_ptr());
             // SAFETY: a pixel has `inputs` numbers, and so have the zeros; a row of transformed inputs has room for whole vectors.
             unsafe {
@@ -101,6 +112,9 @@ impl<const POINTS: usize, const OUTPUTS: usize, F: Form<POINTS, OUTPUTS>> Kernel
                     weights: job.packed.as_ptr().add(panel * panel_length),
                     panel_stride: panel_length,
                     sums,
+                    targets: &memory.targets,
+                    outputs: OUTPUTS * OUTPUTS,
+                    first: panel * LANES,
                 };
                 match width {
                     3 => products.run::<L, 3>(),
@@ -163,7 +177,7 @@ unsafe fn transform_sums<L: Lanes, F: Form<POINTS, OUTPUTS>, const POINTS: usize
 }
 
 /// The products of a task, one matrix product per point.
-struct Products {
+struct Products<'a> {
     points: usize,
     tiles: usize,
     inputs: usize,
@@ -173,9 +187,15 @@ struct Products {
     weights: *const f32,
     panel_stride: usize,
     sums: *mut f32,
+    /// Of each tile its outputs' places, or nothing.
+    targets: &'a [*const f32],
+    /// Outputs of a tile.
+    outputs: usize,
+    /// The first channel of the panels.
+    first: usize,
 }
 
-impl Products {
+impl Products<'_> {
     /// # Safety
     /// Transformed inputs, weights and sums have all points, and these all tiles; and as [`Lanes`] asks.
     #[inline(always)]
@@ -197,16 +217,35 @@ impl Products {
     unsafe fn block<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, point: usize, first: usize) {
         // SAFETY: the caller's.
         unsafe {
+            if !self.targets.is_empty() {
+                self.ask_for_targets::<L, ROWS, PANELS>(point, first - point * self.tiles);
+            }
             let rows = self.transformed.add(first * self.row);
             let rows = std::array::from_fn(|r| rows.add(r * self.row));
             let weights = self.weights.add(point * self.inputs * LANES);
             let sums = [[L::zero(); PANELS]; ROWS];
-            let sums = add_products::<L, ROWS, PANELS>(rows, self.inputs, weights, self.panel_stride, sums);
+            let sums = add_products::<L, ROWS, PANELS>(rows, self.inputs, weights, self.panel_stride, None, sums);
             let target = self.sums.add(first * PANELS * LANES);
             for (r, sums) in sums.iter().enumerate() {
                 for (p, sums) in sums.iter().enumerate() {
                     sums.store(target.add((r * PANELS + p) * LANES));
                 }
+            }
+        }
+    }
+
+    /// Asks for the lines of the outputs that some tiles will be written to, a part of them at each point.
+    ///
+    /// # Safety
+    /// As [`Products::run`].
+    #[inline(always)]
+    unsafe fn ask_for_targets<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, point: usize, tile: usize) {
+        for line in (point..self.outputs * PANELS).step_by(self.points) {
+            let (output, panel) = (line / PANELS, line % PANELS);
+            for r in 0..ROWS {
+                let target = self.targets[(tile + r) * self.outputs + output];
+                // SAFETY: any address may be asked for.
+                unsafe { L::prefetch(target.wrapping_add(self.first + panel * LANES)) }
             }
         }
     }

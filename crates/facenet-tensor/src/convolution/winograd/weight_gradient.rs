@@ -1,7 +1,7 @@
 //! Gradient at the weights: at each point, a sum of outer products over tiles.
 //!
-//! The tiles are divided into parts with sums of their own, which are added up in order, and input channels into groups.
-//! Both depend on shapes only.
+//! The tiles are divided into parts with sums of their own, which are added up in order, and input channels into groups. The parts
+//! depend on shapes only; a sum is the same in any group.
 #![expect(unsafe_code, reason = "raw rows of images feed the transforms and register tiles")]
 
 use std::cell::RefCell;
@@ -11,18 +11,17 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{GradientForm, Grid, each_lane, pixels, tiles_per_task, transform};
-use crate::convolution::division::share;
+use crate::convolution::division::{keeps_busy, share};
 use crate::convolution::image::Image;
 use crate::convolution::lanes::{Kernel, LANES, Lanes, dispatch};
-use crate::convolution::tile::{for_rows, outer_product, panels_of_tile};
-use crate::convolution::weight_gradient::Target;
+use crate::convolution::outer_products::{OuterProducts, Target, row_length};
 use crate::simd::{Level, vectorize};
 use crate::{AlignedVec, Scratch};
 
-/// Input channels per task.
-const GROUP: usize = 64;
+/// Fewest and most input channels per task, where there are more.
+const GROUP: [usize; 2] = [24, 96];
 /// Tiles that a partial sum must be worth.
-const PART: usize = 256;
+const PART: usize = 512;
 /// Most parts, and most numbers in all their partial sums.
 const MOST_PARTS: usize = 16;
 const MOST_PARTIAL: usize = 1 << 21;
@@ -63,8 +62,13 @@ pub(super) fn run<F: GradientForm<POINTS, OUTPUTS>, const POINTS: usize, const O
     let row = outputs.next_multiple_of(LANES);
     let length = points * inputs * row;
     let parts = (tiles / PART).min(MOST_PARTIAL / length).clamp(1, MOST_PARTS);
+    // A power of two: so many tasks of one size don't leave threads waiting.
+    let parts = 1 << parts.ilog2();
     let sums = scratch.take(parts * length);
-    let groups = inputs.div_ceil(GROUP);
+    let [most, fewest] = GROUP.map(|inputs_of_group| inputs.div_ceil(inputs_of_group));
+    // A sum over tiles is the same in any group: their number may depend on that of threads.
+    let busy = |groups: &usize| keeps_busy(parts * groups, rayon::current_num_threads());
+    let groups = (fewest..=most).find(busy).unwrap_or(most);
     let target = Target(sums.as_mut_ptr());
     (0..parts * groups).into_par_iter().for_each(|task| {
         let Target(target) = { target };
@@ -137,8 +141,8 @@ impl<const POINTS: usize, const OUTPUTS: usize, F: GradientForm<POINTS, OUTPUTS>
         let Self { job, grid, tiles, inputs, sums, memory, .. } = self;
         let points = POINTS * POINTS;
         let (all_inputs, outputs) = (job.x.shape[3], job.dy.shape[3]);
-        let input_row = inputs.len().next_multiple_of(LANES);
-        let output_row = outputs.next_multiple_of(LANES);
+        let sums_row = outputs.next_multiple_of(LANES);
+        let [input_row, output_row] = [inputs.len(), outputs].map(row_length);
         let block = tiles_per_task(points, input_row + output_row);
         memory.inputs.grow(points * block * input_row);
         memory.gradients.grow(points * block * output_row);
@@ -174,84 +178,20 @@ impl<const POINTS: usize, const OUTPUTS: usize, F: GradientForm<POINTS, OUTPUTS>
                     );
                 }
             }
-            let panels = output_row / LANES;
             for point in 0..points {
-                let mut panel = 0;
-                while panel < panels {
-                    let width = panels_of_tile(panels - panel, L::TILE[1]);
-                    // SAFETY: as above; the sums of a point have all inputs and whole vectors of outputs.
-                    unsafe {
-                        let products = Products {
-                            tiles: count,
-                            x: x.add(point * block * input_row),
-                            input_row,
-                            dy: dy.add(point * block * output_row + panel * LANES),
-                            output_row,
-                            sums: sums.add((point * all_inputs + inputs.start) * output_row + panel * LANES),
-                            fresh: first == tiles.start,
-                        };
-                        match width {
-                            3 => products.run::<L, 3>(inputs.len()),
-                            2 => products.run::<L, 2>(inputs.len()),
-                            _ => products.run::<L, 1>(inputs.len()),
-                        }
-                    }
-                    panel += width;
-                }
-            }
-        }
-    }
-}
-
-/// Outer products of one point: rows of transformed inputs with some panels of transformed gradients.
-struct Products {
-    tiles: usize,
-    x: *const f32,
-    input_row: usize,
-    dy: *const f32,
-    output_row: usize,
-    sums: *mut f32,
-    /// Whether these are the first, so that sums start at zero.
-    fresh: bool,
-}
-
-impl Products {
-    /// # Safety
-    /// Inputs, gradients and sums have all their rows, and these all panels; and as [`Lanes`] asks.
-    #[inline(always)]
-    unsafe fn run<L: Lanes, const PANELS: usize>(&self, inputs: usize) {
-        let blocks = inputs.div_ceil(L::TILE[0]);
-        for block in 0..blocks {
-            let rows = share(inputs, blocks, block);
-            let row = rows.start;
-            // SAFETY: the caller's.
-            unsafe { for_rows!(rows.len(), self.block::<L, PANELS>(row)) }
-        }
-    }
-
-    /// # Safety
-    /// As [`Products::run`].
-    #[inline(always)]
-    unsafe fn block<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, row: usize) {
-        // SAFETY: the caller's.
-        unsafe {
-            let place = |r: usize, p: usize| self.sums.add((row + r) * self.output_row + p * LANES);
-            let mut sums = [[L::zero(); PANELS]; ROWS];
-            if !self.fresh {
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    for (p, sums) in sums.iter_mut().enumerate() {
-                        *sums = L::load(place(r, p));
-                    }
-                }
-            }
-            let pairs = (0..self.tiles).map(
-                #[inline(always)]
-                |tile| (self.x.add(tile * self.input_row + row), self.dy.add(tile * self.output_row)),
-            );
-            let sums = outer_product(pairs, sums);
-            for (r, sums) in sums.iter().enumerate() {
-                for (p, sums) in sums.iter().enumerate() {
-                    sums.store(place(r, p));
+                // SAFETY: as above; the sums of a point have all inputs and whole vectors of outputs.
+                unsafe {
+                    let products = OuterProducts {
+                        pixels: count,
+                        x: x.add(point * block * input_row),
+                        x_row: input_row,
+                        dy: dy.add(point * block * output_row),
+                        dy_row: output_row,
+                        sums: sums.add((point * all_inputs + inputs.start) * sums_row),
+                        sums_row,
+                        fresh: first == tiles.start,
+                    };
+                    products.run::<L>(inputs.len(), sums_row);
                 }
             }
         }
