@@ -62,7 +62,7 @@ struct Subject {
     /// The network, with batch normalisation if it says nothing else
     #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), default_value = "nn4_small2")]
     network: NetworkChoice,
-    /// Faces that pass through the network together
+    /// Faces that the network is given at once
     #[arg(long, value_name = "B", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: u32,
     /// Threads to work on [default: all]

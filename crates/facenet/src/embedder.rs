@@ -49,7 +49,7 @@ impl Embedder {
     #[must_use]
     #[track_caller]
     pub fn with_batch(mut self, batch: usize) -> Self {
-        assert!(batch > 0, "no faces pass through the network together");
+        assert!(batch > 0, "the network is given no faces");
         self.batch = most_faces(&self.network).min(batch);
         self
     }

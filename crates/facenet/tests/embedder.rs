@@ -48,7 +48,7 @@ fn embeddings_have_unit_length() {
 #[test]
 fn a_face_has_its_embedding_whoever_is_beside_it() {
     let embedder = Embedder::new(&network()).unwrap();
-    // More than pass through the network together, and not a multiple of that.
+    // More than the network is given at once, and not a multiple of that.
     let faces = faces(71);
     let whole = embedder.embed(faces.view()).unwrap();
     for size in [1, 7, 32, 33, 70] {

@@ -90,7 +90,7 @@ impl PortraitEmbedder {
         Ok(Self { embedder, weights_sha256: weights, reader, cache: cache.transpose()? })
     }
 
-    /// The same with at most so many faces that pass through the network together, as [`Embedder::with_batch`].
+    /// The same with at most so many faces that the network is given at once, as [`Embedder::with_batch`].
     ///
     /// # Panics
     ///
