@@ -285,7 +285,7 @@ impl<T: Scalar> Epilogue<T> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array1, Array4};
+    use ndarray::{Array1, Array4, Axis};
     use ndarray_rand::RandomExt;
     use ndarray_rand::rand_distr::Uniform;
     use rand_chacha::ChaCha8Rng;
@@ -327,6 +327,29 @@ mod tests {
                 for (portable, best) in run(Level::Portable).iter().zip(&best) {
                     assert!((portable - best).abs() <= bound, "{portable} and {best}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn levels_compute_depthwise_convolutions_alike() {
+        let mut generator = ChaCha8Rng::seed_from_u64(2);
+        let mut random = |shape| Array4::<f32>::random_using(shape, Uniform::new(-1.0, 1.0), &mut generator);
+        let (x, weight) = (random((2, 9, 23, 37)), random((1, 3, 3, 37)));
+        let weight = weight.index_axis(Axis(0), 0);
+        let epilogue = Epilogue::new(Array1::linspace(-1.0, 1.0, 37).view(), FusedActivation::PRelu(vec![0.25]), 37);
+        for (window, columns) in [(Window::square(3, 1, 1), 23), (Window::square(3, 2, 1), 12)] {
+            let run = |level| {
+                let mut y = Array4::zeros((2, 9_usize.div_ceil(window.stride[0]), columns, 37));
+                f32::depthwise_forward(level, x.view(), weight, window, Some(&epilogue), y.view_mut());
+                y
+            };
+            let best = run(level());
+            if level() >= Level::Avx2 {
+                assert_eq!(run(Level::Avx2).mapv(f32::to_bits), best.mapv(f32::to_bits));
+            }
+            for (portable, best) in run(Level::Portable).iter().zip(&best) {
+                assert!((portable - best).abs() <= f32::EPSILON * 2.0 * 10.0, "{portable} and {best}");
             }
         }
     }
