@@ -38,7 +38,7 @@ pub fn align(
 }
 
 /// Cuts a face of `size` `[height, width]` out of a picture: `map` tells where in the picture the pixels of the face come
-/// from, which are sampled as [`align`] does.
+/// from, which are sampled as [`align`] does. A face each pixel of which is more than [`MAX_SIDE`] pixels of the picture is black.
 ///
 /// # Shapes
 /// `picture` is `[height, width, 3]`; the result is `[size[0], size[1], 3]`.
@@ -79,24 +79,54 @@ pub(crate) fn sample(picture: ArrayView3<'_, u8>, map: &Similarity, [height, wid
         height: picture.dim().0,
         width: picture.dim().1,
     };
+    face.fill(0);
+    if map.scale() > f64::from(MAX_SIDE) {
+        return;
+    }
     let positions = (map.scale() as usize).clamp(1, MOST_POSITIONS);
-    // From the centre of a pixel to the positions within it.
-    let offsets: Vec<f64> = (0..positions).map(|index| (index as f64 + 0.5) / positions as f64 - 0.5).collect();
-    let share = 1.0 / (positions * positions) as f32;
+    // From the centre of a pixel to the first position within it, and from there to the next ones.
+    let step = 1.0 / positions as f64;
+    let first = 0.5 * step - 0.5;
+    let along_row = {
+        let [start, next] = [[0.0; 2], [step, 0.0]].map(|at| map.apply(at));
+        [0, 1].map(|axis| fixed(next[axis] - start[axis]))
+    };
+    let share = 1.0 / (positions * positions) as f64 / (ONE * ONE) as f64;
+    let mut sums = vec![[0_u64; 3]; width];
     for (row, pixels) in face.as_chunks_mut::<3>().0.chunks_exact_mut(width).enumerate() {
-        for (column, pixel) in pixels.iter_mut().enumerate() {
-            let mut sum = [0.0; 4];
-            for down in &offsets {
-                for right in &offsets {
-                    let levels = picture.at(map.apply([column as f64 + right, row as f64 + down]));
+        sums.fill([0; 3]);
+        for index in 0..positions {
+            let start = map.apply([first, row as f64 + first + index as f64 * step]);
+            if !start.iter().all(|at| at.abs() < FAR) {
+                continue;
+            }
+            let mut at = start.map(fixed);
+            for sum in &mut sums {
+                for _ in 0..positions {
+                    let levels = picture.at(at);
                     sum.iter_mut().zip(levels).for_each(|(sum, level)| *sum += level);
+                    at = [0, 1].map(|axis| at[axis].saturating_add(along_row[axis]));
                 }
             }
-            for (level, sum) in pixel.iter_mut().zip(sum) {
-                *level = (sum * share + 0.5) as u8;
-            }
+        }
+        for (pixel, sums) in pixels.iter_mut().zip(&sums) {
+            *pixel = sums.map(|sum| (sum as i64 as f64 * share + 0.5) as u8);
         }
     }
+}
+
+/// Positions have so many binary places, and those between two pixels so many.
+const PLACES: u32 = 32;
+const PLACES_BETWEEN: u32 = 20;
+/// The whole way from one pixel to the next.
+const ONE: u64 = 1 << PLACES_BETWEEN;
+/// From so many pixels away no row of a face comes back to the picture: a face has fewer than 2^15 pixels along a side, and each is at
+/// most [`MAX_SIDE`] pixels of the picture.
+const FAR: f64 = (1_u64 << 30) as f64;
+
+/// A position of less than 2^31 pixels, or a way. (What is more becomes the largest number, and what is none 0.)
+fn fixed(at: f64) -> i64 {
+    (at * (1_u64 << PLACES) as f64).round() as i64
 }
 
 /// A picture as rows of pixels.
@@ -107,55 +137,51 @@ struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// The levels at a position as [`four`] numbers, between pixels bilinear, black outside.
-    fn at(&self, [x, y]: [f64; 2]) -> [f32; 4] {
-        let (last_column, last_row) = (self.width as f64 - 1.0, self.height as f64 - 1.0);
-        // Nearly all positions lie within the centres, where nothing is to be clamped.
-        if x >= 0.0 && x < last_column && y >= 0.0 && y < last_row {
-            let ((left, fx), (upper, fy)) = (before(x), before(y));
+    /// The levels at a [`fixed`] position, between pixels bilinear, black outside: as many times [`ONE`] squared.
+    fn at(&self, [x, y]: [i64; 2]) -> [u64; 3] {
+        let (left, upper) = ((x >> PLACES) as usize, (y >> PLACES) as usize);
+        // Nearly all positions lie within the centres, where nothing is to be clamped. (Those before 0 are large numbers here.)
+        if left < self.width.saturating_sub(1) && upper < self.height.saturating_sub(1) {
             let first = upper * self.width + left;
-            return bilinear(&self.pixels[first..][..2], &self.pixels[first + self.width..][..2], fx, fy);
+            if let (Some(above), Some(below)) =
+                (self.pixels[first..].first_chunk(), self.pixels[first + self.width..].first_chunk())
+            {
+                return bilinear(above, below, [x, y].map(between));
+            }
         }
         self.at_edge([x, y])
     }
 
     /// The same near the outermost centres or outside.
     #[cold]
-    fn at_edge(&self, [x, y]: [f64; 2]) -> [f32; 4] {
-        let (last_column, last_row) = (self.width as f64 - 1.0, self.height as f64 - 1.0);
-        if !(-0.5..last_column + 0.5).contains(&x) || !(-0.5..last_row + 0.5).contains(&y) {
-            return [0.0; 4];
+    fn at_edge(&self, [x, y]: [i64; 2]) -> [u64; 3] {
+        let half = 1 << (PLACES - 1);
+        let [last_column, last_row] = [self.width, self.height].map(|side| (side as i64 - 1) << PLACES);
+        if !(-half..last_column + half).contains(&x) || !(-half..last_row + half).contains(&y) {
+            return [0; 3];
         }
-        let ((left, fx), (upper, fy)) = (before(x.clamp(0.0, last_column)), before(y.clamp(0.0, last_row)));
+        let [x, y] = [x.clamp(0, last_column), y.clamp(0, last_row)];
+        let [left, upper] = [x, y].map(|at| (at >> PLACES) as usize);
         let (right, lower) = ((left + 1).min(self.width - 1), (upper + 1).min(self.height - 1));
         let [above, below] =
             [upper, lower].map(|row| [left, right].map(|column| self.pixels[row * self.width + column]));
-        bilinear(&above, &below, fx, fy)
+        bilinear(&above, &below, [x, y].map(between))
     }
 }
 
-/// The levels of a pixel and a 0: so many numbers fit a vector register, and are computed with at once.
-fn four(&[red, green, blue]: &[u8; 3]) -> [f32; 4] {
-    [f32::from(red), f32::from(green), f32::from(blue), 0.0]
-}
-
-/// From one pixel to another by a part of the way.
-fn between(from: [f32; 4], to: [f32; 4], part: f32) -> [f32; 4] {
-    array::from_fn(|channel| from[channel] + (to[channel] - from[channel]) * part)
-}
-
-/// The last centre that is not behind a position, and how far it is from there.
-fn before(at: f64) -> (usize, f32) {
-    // No side reaches 2^31, and no other conversion is as cheap.
-    let before = at as i32;
-    (before as usize, (at - f64::from(before)) as f32)
+/// How far a position lies from the last centre that is not behind it, of [`ONE`].
+fn between(at: i64) -> u64 {
+    (at >> (PLACES - PLACES_BETWEEN)) as u64 % ONE
 }
 
 /// The levels between two pixels above and two below.
-fn bilinear(above: &[[u8; 3]], below: &[[u8; 3]], fx: f32, fy: f32) -> [f32; 4] {
-    let above = between(four(&above[0]), four(&above[1]), fx);
-    let below = between(four(&below[0]), four(&below[1]), fx);
-    between(above, below, fy)
+fn bilinear(above: &[[u8; 3]; 2], below: &[[u8; 3]; 2], [right, down]: [u64; 2]) -> [u64; 3] {
+    let (left, up) = (ONE - right, ONE - down);
+    let shares = [left * up, right * up, left * down, right * down];
+    array::from_fn(|channel| {
+        let levels = [above[0], above[1], below[0], below[1]].map(|pixel| u64::from(pixel[channel]));
+        levels.iter().zip(shares).map(|(level, share)| level * share).sum()
+    })
 }
 
 #[cfg(test)]
@@ -184,6 +210,21 @@ mod tests {
                 + fy * ((1.0 - fx) * level(upper + 1.0, left) + fx * level(upper + 1.0, left + 1.0));
         }
         sum / (positions * positions) as f64
+    }
+
+    #[test]
+    fn what_lies_far_away_is_black() {
+        let picture = Array3::from_elem((9, 9, 3), 255);
+        for (shift, scale) in [(1e5, 1.0), (-1e12, 1.0), (1e300, 1.0), (0.0, 1e5), (-3e9, 1e9), (1e18, 1e18)] {
+            let map = Similarity::nearest(&[[0.0, 0.0], [1.0, 0.0]], &[[shift; 2], [shift + scale, shift]]);
+            if let Some(map) = map {
+                assert!(warp(picture.view(), &map, [40, 40]).iter().all(|&level| level == 0), "{map:?}");
+            }
+        }
+        // A row that comes from far away and goes far beyond: of each of its pixels the picture is some thousandth part.
+        let map = Similarity::nearest(&[[0.0, 0.0], [1.0, 0.0]], &[[-160_000.0, 4.0], [-144_000.0, 4.0]]).unwrap();
+        let face = warp(picture.view(), &map, [1, 20]);
+        assert!(face.iter().enumerate().all(|(index, &level)| level == 0 || index / 3 == 10), "{face}");
     }
 
     proptest! {
