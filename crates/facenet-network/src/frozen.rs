@@ -3,7 +3,9 @@
 use std::iter::Peekable;
 use std::slice::Iter;
 
-use facenet_tensor::{AlignedVec, FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Window, prelu_forward};
+use facenet_tensor::{
+    AlignedVec, FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Window, gated_sum, prelu_forward,
+};
 use ndarray::{
     Array, Array1, ArrayView1, ArrayView2, ArrayView4, ArrayViewMut2, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, Zip,
 };
@@ -35,6 +37,8 @@ pub struct FrozenNetwork<T> {
     /// The buffer of each slot.
     buffers: Vec<usize>,
     output: Place,
+    /// The most faces that pass through all operations together.
+    part: usize,
 }
 
 /// An operation of the plan, with all that follows a product in one with it.
@@ -63,7 +67,15 @@ enum FrozenOperation<T> {
         y: Place,
         product: PackedDepthwise<T>,
     },
-    /// One that follows a sum.
+    /// The end of a residual block whose branch is gated.
+    GatedSum {
+        x: Place,
+        gate: Place,
+        scale: T,
+        residual: Place,
+        y: Place,
+    },
+    /// One that follows no product.
     PRelu {
         x: Place,
         y: Place,
@@ -72,8 +84,9 @@ enum FrozenOperation<T> {
     WithoutParameters(Operation),
 }
 
-/// The most faces that pass through all operations together: what lies between these stays in the cache.
-const PART: usize = 8;
+/// Fewest and most faces that pass through all operations together, where there are so many. With fewer, more of what lies between
+/// operations stays in the cache; with more, weights are read less often.
+const PART: [usize; 2] = [4, 8];
 
 /// The memory of a frozen network's passes: reused, it allocates nothing after the largest batch.
 #[derive(Clone, Debug)]
@@ -105,7 +118,10 @@ impl<T: Scalar> FrozenNetwork<T> {
                 *shape = [0; 3];
             }
         }
-        Self { description: network.description().clone(), operations, operation_rows, slots, buffers, output }
+        let [fewest, most] = PART;
+        let weights = network.parameters.table().len();
+        let part = (weights / activations(&slots, &buffers).max(1)).clamp(fewest, most);
+        Self { description: network.description().clone(), operations, operation_rows, slots, buffers, output, part }
     }
 
     /// What the network is.
@@ -124,11 +140,7 @@ impl<T: Scalar> FrozenNetwork<T> {
     /// Numbers between the layers that are kept at the same time, per face.
     #[must_use]
     pub fn activations(&self) -> usize {
-        let mut sizes = vec![0; self.buffers.iter().max().map_or(0, |last| last + 1)];
-        for (shape, &buffer) in self.slots.iter().zip(&self.buffers) {
-            sizes[buffer] = sizes[buffer].max(shape.iter().product());
-        }
-        sizes.iter().sum()
+        activations(&self.slots, &self.buffers)
     }
 
     /// The embeddings of faces.
@@ -169,7 +181,7 @@ impl<T: Scalar> FrozenNetwork<T> {
         embeddings.grow(batch * dimension);
         let embeddings = ArrayViewMut2::from_shape((batch, dimension), &mut embeddings[..batch * dimension]);
         let mut embeddings = embeddings.expect("as many numbers as were made room for");
-        let part = batch.div_ceil(batch.div_ceil(PART).max(1)).max(1);
+        let part = batch.div_ceil(batch.div_ceil(self.part).max(1)).max(1);
         on_a_worker(|| {
             for (x, mut embeddings) in
                 x.axis_chunks_iter(Axis(0), part).zip(embeddings.axis_chunks_iter_mut(Axis(0), part))
@@ -209,6 +221,10 @@ impl<T: Scalar> FrozenNetwork<T> {
                     let (x, y) = activations.read_write(x, y);
                     product.forward(x, y);
                 }
+                FrozenOperation::GatedSum { x, gate, scale, residual, y } => {
+                    let ([x, gate, residual], y) = activations.disjoint([x, gate, residual], y);
+                    gated_sum(x, rows(gate), *scale, residual, y);
+                }
                 FrozenOperation::PRelu { x, y, slope } => {
                     let (x, y) = activations.read_write(x, y);
                     prelu_forward(x, slope.view(), y);
@@ -220,6 +236,15 @@ impl<T: Scalar> FrozenNetwork<T> {
     }
 }
 
+/// Numbers in all buffers, each as large as the largest of its slots.
+fn activations(slots: &[[usize; 3]], buffers: &[usize]) -> usize {
+    let mut sizes = vec![0; buffers.iter().max().map_or(0, |last| last + 1)];
+    for (shape, &buffer) in slots.iter().zip(buffers) {
+        sizes[buffer] = sizes[buffer].max(shape.iter().product());
+    }
+    sizes.iter().sum()
+}
+
 impl<T> FrozenOperation<T> {
     /// Where it reads and writes.
     fn places(&self) -> Vec<Place> {
@@ -228,6 +253,7 @@ impl<T> FrozenOperation<T> {
                 [Some(x), residual.as_ref(), Some(y)].into_iter().flatten().cloned().collect()
             }
             Self::Siblings { x, outputs, .. } => std::iter::once(x).chain(outputs).cloned().collect(),
+            Self::GatedSum { x, gate, residual, y, .. } => [x, gate, residual, y].into_iter().cloned().collect(),
             Self::Linear { x, y, .. } | Self::Depthwise { x, y, .. } | Self::PRelu { x, y, .. } => {
                 vec![x.clone(), y.clone()]
             }
@@ -299,7 +325,7 @@ fn are_siblings<T: Scalar>(operations: &[FrozenOperation<T>], siblings: &[usize]
         && product.can_join(later_product)
 }
 
-/// Makes one operation of a product and what follows it, which is taken from `rest`.
+/// Makes one operation of a product, or of a gate, and what follows it, which is taken from `rest`.
 fn freeze<T: Scalar>(
     network: &Network<T>,
     operation: &Operation,
@@ -309,7 +335,7 @@ fn freeze<T: Scalar>(
         Operation::Convolution { x, y, weight, window } => {
             let [height, width, _] = network.plan().slots[x.slot];
             let mut folded = Folded::<T, Ix4>::new(network, *weight, y, rest);
-            let residual = folded.add_residual(x, rest);
+            let residual = folded.add_residual(network, x, rest);
             let Folded { weight, bias, activation, y } = folded;
             let product = PackedConvolution::new(weight.view(), bias.view(), activation, *window, [height, width]);
             FrozenOperation::Convolution { x: x.clone(), y, residual, product }
@@ -326,6 +352,16 @@ fn freeze<T: Scalar>(
             let product = PackedDepthwise::new(weight.view(), bias.view(), activation, *window);
             FrozenOperation::Depthwise { x: x.clone(), y, product }
         }
+        Operation::ChannelScale { x, gate, y } => {
+            let (residual, sum, scale) = match rest.peek() {
+                Some(Operation::ScaledSum { x: residual, branch, y: sum, scale }) if branch == y => {
+                    (residual.clone(), sum.clone(), T::from_f64(*scale))
+                }
+                _ => return FrozenOperation::WithoutParameters(operation.clone()),
+            };
+            rest.next();
+            FrozenOperation::GatedSum { x: x.clone(), gate: gate.clone(), scale, residual, y: sum }
+        }
         Operation::PRelu { x, y, slope } => {
             let slope = network.parameters.view(*slope).to_owned();
             FrozenOperation::PRelu { x: x.clone(), y: y.clone(), slope }
@@ -333,6 +369,24 @@ fn freeze<T: Scalar>(
         Operation::Dropout { x, y, .. } => FrozenOperation::WithoutParameters(Operation::copy(x.clone(), y.clone())),
         other => FrozenOperation::WithoutParameters(other.clone()),
     }
+}
+
+/// Takes the activation of a place out of what follows, and says where its result goes.
+fn fused_activation<T: Scalar>(
+    network: &Network<T>,
+    place: Place,
+    rest: &mut Peekable<Iter<'_, Operation>>,
+) -> (FusedActivation<T>, Place) {
+    let fused = match rest.peek() {
+        Some(Operation::Relu { y }) if *y == place => (FusedActivation::Relu, place),
+        Some(Operation::Sigmoid { y }) if *y == place => (FusedActivation::Sigmoid, place),
+        Some(Operation::PRelu { x, y, slope }) if *x == place => {
+            (FusedActivation::PRelu(network.parameters.entry(*slope).to_vec()), y.clone())
+        }
+        _ => return (FusedActivation::None, place),
+    };
+    rest.next();
+    fused
 }
 
 /// A product's weights, with the bias and the activation that follow it, and where the result goes.
@@ -376,26 +430,20 @@ impl<T: Scalar, D: Dimension> Folded<T, D> {
             _ => {}
         }
         if activation == FusedActivation::None {
-            activation = match rest.peek() {
-                Some(Operation::Relu { y: place }) if *place == y => FusedActivation::Relu,
-                Some(Operation::Sigmoid { y: place }) if *place == y => FusedActivation::Sigmoid,
-                Some(Operation::PRelu { x, y: activated, slope }) if *x == y => {
-                    y = activated.clone();
-                    FusedActivation::PRelu(parameters.entry(*slope).to_vec())
-                }
-                _ => FusedActivation::None,
-            };
-            if activation != FusedActivation::None {
-                rest.next();
-            }
+            (activation, y) = fused_activation(network, y, rest);
         }
         Self { weight, bias, activation, y }
     }
 }
 
 impl<T: Scalar> Folded<T, Ix4> {
-    /// Takes a sum with the product's result, and the rectifier after it, in: `activation(scale * product + residual)`.
-    fn add_residual(&mut self, x: &Place, rest: &mut Peekable<Iter<'_, Operation>>) -> Option<Place> {
+    /// Takes a sum with the product's result, and the activation after it, in: `activation(scale * product + residual)`.
+    fn add_residual(
+        &mut self,
+        network: &Network<T>,
+        x: &Place,
+        rest: &mut Peekable<Iter<'_, Operation>>,
+    ) -> Option<Place> {
         let (residual, y, scale) = match rest.peek() {
             Some(Operation::ScaledSum { x: residual, branch, y, scale })
                 if *branch == self.y && y.slot != x.slot && self.activation == FusedActivation::None =>
@@ -407,10 +455,7 @@ impl<T: Scalar> Folded<T, Ix4> {
         rest.next();
         self.weight.mapv_inplace(|weight| weight * scale);
         self.bias.mapv_inplace(|bias| bias * scale);
-        if rest.next_if(|next| matches!(next, Operation::Relu { y: place } if *place == y)).is_some() {
-            self.activation = FusedActivation::Relu;
-        }
-        self.y = y;
+        (self.activation, self.y) = fused_activation(network, y, rest);
         Some(residual)
     }
 }

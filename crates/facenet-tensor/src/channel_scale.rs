@@ -115,6 +115,47 @@ pub fn channel_scale_backward_gate<T: Scalar>(
     });
 }
 
+/// Adds a gated branch to the input of its residual block: what [`channel_scale_forward`] and
+/// [`scaled_sum_forward`](crate::scaled_sum_forward) compute one after the other, up to rounding, in one pass over memory; for inference.
+///
+/// ```text
+/// y[n, h, w, c] = residual[n, h, w, c] + x[n, h, w, c] * (scale * gate[n, c])
+/// ```
+///
+/// # Shapes
+/// `x`, `residual` and `y` are `[n, h, w, channels]`; `gate` is `[n, channels]`.
+///
+/// # Panics
+/// If the shapes disagree or channels are not contiguous.
+#[track_caller]
+pub fn gated_sum<T: Scalar>(
+    x: ArrayView4<'_, T>,
+    gate: ArrayView2<'_, T>,
+    scale: T,
+    residual: ArrayView4<'_, T>,
+    y: ArrayViewMut4<'_, T>,
+) {
+    same_shape(["x", "residual"], &x.raw_dim(), &residual.raw_dim());
+    same_shape(["x", "y"], &x.raw_dim(), &y.raw_dim());
+    let mut gates = Gates::new(gate, x.dim());
+    gates.gates.iter_mut().for_each(|gate| *gate *= scale);
+    let (x, residual) = (Pixels::new(x), Pixels::new(residual));
+    PixelsMut::new(y).blocks().for_each(|block| {
+        vectorize(
+            #[inline(always)]
+            || {
+                let range = block.range();
+                let pixels = range.clone().zip(x.range(range.clone()).zip(residual.range(range)));
+                for ((pixel, (x, residual)), y) in pixels.zip(block.pixels()) {
+                    for (((y, x), residual), gate) in y.iter_mut().zip(x).zip(residual).zip(gates.at(pixel)) {
+                        *y = *residual + *x * *gate;
+                    }
+                }
+            },
+        );
+    });
+}
+
 /// The gates of a batch, found by the number of a pixel.
 struct Gates<T> {
     gates: Vec<T>,

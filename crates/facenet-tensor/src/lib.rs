@@ -39,7 +39,7 @@ pub use batch_norm::{
     BatchNormParameters, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward,
 };
 pub use bias::{bias_backward, bias_forward};
-pub use channel_scale::{channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward};
+pub use channel_scale::{channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward, gated_sum};
 pub use concatenate::{channels, channels_mut};
 pub use convolution::{
     convolution_backward_input, convolution_backward_weight, convolution_forward, peak_multiply_adds_per_second,

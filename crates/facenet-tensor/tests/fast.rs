@@ -7,12 +7,12 @@ use facenet_tensor::{
     average_pool_forward, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward,
     bias_backward, bias_forward, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
     convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_backward_input,
-    depthwise_backward_weight, depthwise_forward, dropout_backward, dropout_forward, global_average_pool_backward,
-    global_average_pool_forward, l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward,
-    linear_backward_input, linear_backward_weight, linear_forward, local_response_norm_backward,
-    local_response_norm_forward, max_pool_backward, max_pool_forward, maxout_backward, maxout_forward, prelu_backward,
-    prelu_forward, relu_backward, relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward,
-    sigmoid_forward, zero_pad_backward, zero_pad_forward,
+    depthwise_backward_weight, depthwise_forward, dropout_backward, dropout_forward, gated_sum,
+    global_average_pool_backward, global_average_pool_forward, l2_normalize_backward, l2_normalize_forward,
+    l2_pool_backward, l2_pool_forward, linear_backward_input, linear_backward_weight, linear_forward,
+    local_response_norm_backward, local_response_norm_forward, max_pool_backward, max_pool_forward, maxout_backward,
+    maxout_forward, prelu_backward, prelu_forward, relu_backward, relu_forward, scaled_sum_backward,
+    scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward, zero_pad_forward,
 };
 use ndarray::{Array, Array1, Array2, Array4, ArrayD, ArrayView4, ArrayViewMut4, Dimension, ShapeBuilder, s};
 use ndarray_rand::RandomExt;
@@ -178,6 +178,7 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
     let gate = random((BATCH, CHANNELS), 25);
     let mut dgate = random((BATCH, CHANNELS), 26);
     outcomes.image("channel_scale", &start, 1.0, |y| channel_scale_forward(x_view, gate.view(), y));
+    outcomes.image("gated_sum", &start, 2.0, |y| gated_sum(x_view, gate.view(), T::from_f64(0.5), dy_view, y));
     outcomes.image("channel_scale dx", &start, 3.0, |dx| channel_scale_backward_input(gate.view(), dy_view, dx));
     channel_scale_backward_gate(x_view, dy_view, dgate.view_mut());
     outcomes.add("channel_scale dgate", dgate, (ADDITIONS + 2.0) * (HEIGHT * WIDTH) as f64);

@@ -3,9 +3,9 @@
 use facenet_tensor::{
     BatchNormParameters, DropoutKey, LocalResponse, Window, average_pool_forward, batch_norm_eval_forward,
     batch_norm_forward, bias_forward, channel_scale_backward_gate, channel_scale_forward, channels, dropout_backward,
-    dropout_forward, global_average_pool_forward, l2_normalize_forward, l2_pool_forward, local_response_norm_forward,
-    max_pool_forward, maxout_forward, prelu_forward, relu_forward, scaled_sum_forward, sigmoid_forward,
-    zero_pad_forward,
+    dropout_forward, gated_sum, global_average_pool_forward, l2_normalize_forward, l2_pool_forward,
+    local_response_norm_forward, max_pool_forward, maxout_forward, prelu_forward, relu_forward, scaled_sum_forward,
+    sigmoid_forward, zero_pad_forward,
 };
 use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder, array, s};
 use ndarray_rand::RandomExt;
@@ -211,6 +211,10 @@ fn sums_and_gates() {
     let transposed = gate.t().as_standard_layout().into_owned();
     y.fill(f64::NAN);
     channel_scale_forward(x.view(), transposed.t(), y.view_mut());
+    assert_same(&y, &expected);
+    let expected = &branch + &expected * 0.17;
+    y.fill(f64::NAN);
+    gated_sum(x.view(), gate.view(), 0.17, branch.view(), y.view_mut());
     assert_same(&y, &expected);
 }
 

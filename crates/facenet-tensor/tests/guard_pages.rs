@@ -149,15 +149,19 @@ fn operations_by_pixels_touch_nothing_beyond_their_operands() {
     for channels in [1, 3, 15, 16, 17, 33, 49] {
         let input = [9, 11];
         let x = random([2, input[0], input[1], channels], 1);
-        for window in [Window::square(3, 1, 1), Window::square(3, 2, 1)] {
+        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (3, 1, 3), (2, 3, 0), (5, 1, 2), (9, 1, 0)] {
+            let window = Window::square(kernel, stride, padding);
             let [rows, columns] = window.output(input).unwrap();
             let y = random([2, rows, columns, channels], 2);
-            check("max_pool", [&x], &y, |[x], y| max_pool_forward(x, window, y));
-            check("max_pool, gradient", [&x, &y], &x, |[x, dy], dx| max_pool_backward(x, dy, window, dx));
-            check("average_pool", [&x], &y, |[x], y| average_pool_forward(x, window, y));
-            check("l2_pool", [&x], &y, |[x], y| l2_pool_forward(x, window, y));
-            let weight = random([1, 3, 3, channels], 3);
-            let slice = |weight: &ArrayView4<'_, f32>| weight.to_shape((3, 3, channels)).unwrap().into_owned();
+            if padding < kernel {
+                check("max_pool", [&x], &y, |[x], y| max_pool_forward(x, window, y));
+                check("max_pool, gradient", [&x, &y], &x, |[x, dy], dx| max_pool_backward(x, dy, window, dx));
+                check("average_pool", [&x], &y, |[x], y| average_pool_forward(x, window, y));
+                check("l2_pool", [&x], &y, |[x], y| l2_pool_forward(x, window, y));
+            }
+            let weight = random([1, kernel, kernel, channels], 3);
+            let slice =
+                |weight: &ArrayView4<'_, f32>| weight.to_shape((kernel, kernel, channels)).unwrap().into_owned();
             check("depthwise", [&x, &weight], &y, |[x, weight], y| {
                 depthwise_forward(x, weight.index_axis_move(Axis(0), 0), window, y);
             });
@@ -165,7 +169,7 @@ fn operations_by_pixels_touch_nothing_beyond_their_operands() {
                 depthwise_backward_input(dy, slice(&weight).view(), window, dx);
             });
             check("depthwise, weight gradient", [&x, &y], &weight, |[x, dy], dweight| {
-                let dweight = dweight.into_shape_with_order((3, 3, channels)).unwrap();
+                let dweight = dweight.into_shape_with_order((kernel, kernel, channels)).unwrap();
                 depthwise_backward_weight(x, dy, window, dweight);
             });
             let bias = numbers(channels);

@@ -89,6 +89,7 @@ fn check(size: [usize; 2], channels: [usize; 2], window: Window) {
 #[test]
 fn directly() {
     check([4, 5], [9, 18], Window::square(3, 2, 1));
+    check([3, 5], [17, 3], Window::square(3, 1, 1));
     check([3, 4], [17, 3], Window::square(1, 1, 0));
     check([2, 11], [8, 5], Window { kernel: [1, 3], stride: [1, 1], padding: [0, 1] });
 }

@@ -33,13 +33,13 @@ pub(super) fn for_each_task(
     });
 }
 
-/// Whether with so many tasks of one size threads are busy nine tenths of the time.
+/// Whether with so many tasks of one size threads are busy 95 % of the time.
 pub(super) fn keeps_busy(tasks: usize, threads: usize) -> bool {
-    10 * tasks >= 9 * tasks.next_multiple_of(threads)
+    20 * tasks >= 19 * tasks.next_multiple_of(threads)
 }
 
-/// The fewest parts of pixels and of panels with which threads are busy nine tenths of the time: first parts of panels, whose weights
-/// are then read once, but of two panels at least, then smaller parts of pixels.
+/// The fewest parts of pixels and of panels with which threads are busy 95 % of the time: first parts of panels, whose weights are
+/// then read once, but of two panels at least, then smaller parts of pixels.
 fn divide(pixels: usize, chunk: usize, panels: usize, threads: usize) -> [usize; 2] {
     let chunks = pixels.div_ceil(chunk);
     let most_groups = (panels / 2).max(1);

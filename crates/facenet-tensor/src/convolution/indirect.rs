@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::division::{for_each_task, share};
 use super::image::Image;
 use super::lanes::{Kernel, LANES, Lanes, dispatch};
-use super::tile::{MOST_ROWS, add_products, for_rows, panels_of_tile};
+use super::tile::{MOST_ROWS, add_products, for_panels, for_rows, panels_of_tile};
 use super::write::{Output, PanelWrite, Place, Write};
 use crate::simd::{Level, vectorize};
 use crate::{Accumulation, Scratch, Window};
@@ -296,34 +296,28 @@ impl Kernel for Chunk<'_> {
         taps.extend(job.taps.iter().map(|tap| tap.weight));
         let count = pixels.len();
         fill_table(job, pixels, table, places, lines);
-        let depth = job.tap_width * job.source.shape[3];
-        let [tile_rows, tile_panels] = L::TILE;
-        let tiles = count.div_ceil(tile_rows);
+        let tile_panels = L::TILE[1];
         let mut panel = 0;
         while panel < panels.len() {
             let width = panels_of_tile(panels.len() - panel, tile_panels);
-            for tile in 0..tiles {
-                let pixels = share(count, tiles, tile);
-                // SAFETY: the table holds readable rows of `depth` numbers, the packed weights all panels, and `places` the
-                // pixels that this task owns.
-                unsafe {
-                    let tile = Tile {
-                        rows: table.as_ptr().add(pixels.start),
-                        pixels: count,
-                        taps,
-                        depth,
-                        weights: job.packed.as_ptr().add((first + panel) * job.panel_length),
-                        panel_stride: job.panel_length,
-                        panels: &panels[panel..],
-                        outputs: job.outputs,
-                        places: &places[pixels.start..],
-                        asks_for_rows: panel == 0 && job.outputs[0].outgrows_cache(),
-                    };
-                    match width {
-                        3 => tile.compute_rows::<L, 3>(pixels.len()),
-                        2 => tile.compute_rows::<L, 2>(pixels.len()),
-                        _ => tile.compute_rows::<L, 1>(pixels.len()),
-                    }
+            // SAFETY: the table holds readable rows of all taps, the packed weights all panels, and `places` the pixels that
+            // this task owns.
+            unsafe {
+                let group = Panels {
+                    job,
+                    table,
+                    taps,
+                    depth: job.tap_width * job.source.shape[3],
+                    places,
+                    pixels: count,
+                    weights: job.packed.as_ptr().add((first + panel) * job.panel_length),
+                    panels: &panels[panel..panel + width],
+                    prefetches_rows: panel == 0,
+                };
+                match width {
+                    3 => group.run::<L, 3>(),
+                    2 => group.run::<L, 2>(),
+                    _ => group.run::<L, 1>(),
                 }
             }
             panel += width;
@@ -331,59 +325,77 @@ impl Kernel for Chunk<'_> {
     }
 }
 
-/// What a tile of sums reads, and where it goes.
-struct Tile<'a> {
-    rows: *const *const f32,
-    /// Pixels of the chunk: pointers from one tap to the next, places from one output to the next.
-    pixels: usize,
+/// As many panels as a tile has, and all pixels of a chunk.
+struct Panels<'a> {
+    job: &'a Job<'a>,
+    /// `[tap][pixel]`, and behind it as many as another tile would read.
+    table: &'a [*const f32],
     taps: &'a [usize],
+    /// Numbers of a row.
     depth: usize,
-    weights: *const f32,
-    panel_stride: usize,
-    panels: &'a [[usize; 2]],
-    outputs: &'a [Output<'a>],
+    /// `[output][pixel]`
     places: &'a [Place],
-    /// Whether to ask for the next tile's rows: no tile has read them yet, and they may be far away.
-    asks_for_rows: bool,
+    pixels: usize,
+    weights: *const f32,
+    panels: &'a [[usize; 2]],
+    /// Whether to prefetch the next tile's rows: no tile has read them yet, and they may be far away.
+    prefetches_rows: bool,
 }
 
-impl Tile<'_> {
+/// Where the sums of one panel go, and the places of the chunk's pixels there.
+struct Target<'a, L> {
+    write: PanelWrite<'a, L>,
+    places: &'a [Place],
+}
+
+impl Panels<'_> {
     /// # Safety
-    /// As [`Tile::compute`].
+    /// All rows of all taps are readable for `depth` numbers, so are the weights of all taps and panels, and each output at the
+    /// places of all pixels is this task's; and as [`Lanes`] asks.
     #[inline(always)]
-    unsafe fn compute_rows<L: Lanes, const PANELS: usize>(&self, rows: usize) {
-        // SAFETY: the caller's.
-        unsafe { for_rows!(rows, self.compute::<L, PANELS>()) }
+    unsafe fn run<L: Lanes, const PANELS: usize>(&self) {
+        let targets: [Target<'_, L>; PANELS] = std::array::from_fn(|p| {
+            let [output, first] = self.panels[p];
+            let places = &self.places[output * self.pixels..][..self.pixels];
+            let output = &self.job.outputs[output];
+            // SAFETY: the caller's.
+            Target { write: unsafe { PanelWrite::new(output, first) }, places }
+        });
+        let tiles = self.pixels.div_ceil(L::TILE[0]);
+        for tile in 0..tiles {
+            let pixels = share(self.pixels, tiles, tile);
+            // SAFETY: the caller's.
+            unsafe { for_rows!(pixels.len(), self.tile::<L, PANELS>(&targets, pixels.start)) }
+        }
     }
 
+    /// The tile whose first pixel has this number.
+    ///
     /// # Safety
-    /// All rows of all taps are readable for `depth` numbers, behind them the table goes on for as many, the weights of all taps and panels, and each output at the places of
-    /// all rows is this task's; and as [`Lanes`] asks.
+    /// There are so many rows; and as [`Panels::run`].
     #[inline(always)]
-    unsafe fn compute<L: Lanes, const ROWS: usize, const PANELS: usize>(&self) {
-        // SAFETY: the caller's.
+    unsafe fn tile<L: Lanes, const ROWS: usize, const PANELS: usize>(
+        &self,
+        targets: &[Target<'_, L>; PANELS],
+        first: usize,
+    ) {
+        // SAFETY: the caller's; behind the table's last tile there are as many rows as in a tile.
         unsafe {
+            for target in targets {
+                target.write.prefetch::<ROWS>(*target.places.as_ptr().add(first).cast());
+            }
             let mut sums = [[L::zero(); PANELS]; ROWS];
-            for &[output, first] in
-                self.panels[..PANELS].iter().filter(|&&[output, _]| self.outputs[output].outgrows_cache())
-            {
-                let target = self.outputs[output].image.pointer.wrapping_add(first);
-                for &[place, _] in &self.places[output * self.pixels..][..ROWS] {
-                    L::prefetch(target.wrapping_offset(place));
-                }
-            }
             for (t, &tap) in self.taps.iter().enumerate() {
-                let rows: [*const f32; ROWS] = *self.rows.add(t * self.pixels).cast();
+                let entries = self.table.as_ptr().add(t * self.pixels + first);
+                let next = self.prefetches_rows.then(|| *entries.add(ROWS).cast());
                 let weights = self.weights.add(tap * self.depth * LANES);
-                let next = self.asks_for_rows.then(|| *self.rows.add(t * self.pixels + ROWS).cast());
-                sums = add_products(rows, self.depth, weights, self.panel_stride, next, sums);
+                sums = add_products(*entries.cast(), self.depth, weights, self.job.panel_length, next, sums);
             }
-            for (p, &[output, first]) in self.panels[..PANELS].iter().enumerate() {
-                let write = PanelWrite::<L>::new(&self.outputs[output], first);
-                for (sums, &place) in sums.iter().zip(&self.places[output * self.pixels..]) {
-                    write.write(sums[p], place);
-                }
-            }
+            for_panels!(PANELS, |P| {
+                let target = &targets[P];
+                let places = *target.places.as_ptr().add(first).cast();
+                target.write.write::<ROWS>(std::array::from_fn(|row| sums[row][P]), places);
+            });
         }
     }
 }
@@ -437,8 +449,14 @@ fn fill_table(
     places.resize(count * job.outputs.len(), [0; 2]);
     for Run { at, image, row, columns } in runs(job.grid, pixels) {
         for (output, places) in job.outputs.iter().zip(places.chunks_exact_mut(count)) {
-            for (column, place) in columns.clone().zip(&mut places[at..]) {
-                *place = output.place(image, job.first[0] + row * job.step[0], job.first[1] + column * job.step[1]);
+            let [row, column] = [job.first[0] + row * job.step[0], job.first[1] + columns.start * job.step[1]];
+            let mut next = output.place(image, row, column);
+            let [_, step] = output.steps();
+            for place in &mut places[at..at + columns.len()] {
+                *place = next;
+                for (next, step) in next.iter_mut().zip(step) {
+                    *next += step * job.step[1] as isize;
+                }
             }
         }
         for (t, tap) in job.taps.iter().enumerate() {

@@ -70,17 +70,6 @@ pub(super) trait Lanes: Copy {
             std::ptr::copy_nonoverlapping(numbers.as_ptr(), target, count);
         }
     }
-
-    /// `f` of each number.
-    #[inline(always)]
-    unsafe fn map(self, f: impl Fn(f32) -> f32) -> Self {
-        let mut numbers = [0.0; LANES];
-        // SAFETY: the trait's contract; the array has sixteen numbers.
-        unsafe {
-            self.store(numbers.as_mut_ptr());
-            Self::load(numbers.map(f).as_ptr())
-        }
-    }
 }
 
 /// Work on vectors, compiled for each instruction set.
@@ -277,7 +266,7 @@ mod aarch64 {
 mod x86_64 {
     use std::arch::x86_64::*;
 
-    use super::{Kernel, Lanes};
+    use super::{Kernel, LANES, Lanes};
 
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
     pub(super) unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
@@ -375,6 +364,13 @@ mod x86_64 {
         }
     }
 
+    /// The first `count` of sixteen.
+    #[inline(always)]
+    fn first(count: usize) -> __mmask16 {
+        debug_assert!(count <= LANES);
+        ((1_u32 << count) - 1) as __mmask16
+    }
+
     /// One 512-bit register.
     #[derive(Clone, Copy)]
     struct Avx512(__m512);
@@ -398,6 +394,19 @@ mod x86_64 {
         unsafe fn store(self, target: *mut f32) {
             // SAFETY: the trait's contract.
             unsafe { _mm512_storeu_ps(target, self.0) }
+        }
+
+        // Numbers behind the first ones are neither read nor written, whatever the memory there.
+        #[inline(always)]
+        unsafe fn load_first(source: *const f32, count: usize) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe { _mm512_maskz_loadu_ps(first(count), source) })
+        }
+
+        #[inline(always)]
+        unsafe fn store_first(self, target: *mut f32, count: usize) {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_mask_storeu_ps(target, first(count), self.0) }
         }
 
         #[inline(always)]
@@ -440,8 +449,8 @@ mod x86_64 {
         unsafe fn prelu(self, slope: Self) -> Self {
             // SAFETY: the trait's contract.
             unsafe {
-                let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, _mm512_setzero_ps());
-                Self(_mm512_mask_blend_ps(positive, _mm512_mul_ps(self.0, slope.0), self.0))
+                let others = _mm512_cmp_ps_mask::<_CMP_NGT_UQ>(self.0, _mm512_setzero_ps());
+                Self(_mm512_mask_mul_ps(self.0, others, self.0, slope.0))
             }
         }
     }

@@ -33,6 +33,22 @@ macro_rules! for_rows {
 }
 pub(in crate::convolution) use for_rows;
 
+/// Does something for each panel of a tile, of which there are three at most, with the panel's number as a constant: sums that a
+/// variable picks would be kept in memory instead of registers.
+macro_rules! for_panels {
+    ($panels:expr, |$panel:ident| $body:block) => {
+        const { assert!($panels <= 3) }
+        $crate::convolution::tile::for_panels!($panels, |$panel| $body, 0, 1, 2)
+    };
+    ($panels:expr, |$panel:ident| $body:block, $($number:literal),*) => {
+        $(if $number < $panels {
+            const $panel: usize = $number;
+            $body
+        })*
+    };
+}
+pub(in crate::convolution) use for_panels;
+
 /// How many of the `left` panels go into the next tile. (Two tiles of two panels are better than one of three and one of one.)
 #[inline(always)]
 pub(super) fn panels_of_tile(left: usize, most: usize) -> usize {

@@ -73,17 +73,16 @@ impl<const POINTS: usize, const OUTPUTS: usize, F: Form<POINTS, OUTPUTS>> Kernel
         memory.inputs.grow(points * tiles.len() * row);
         memory.sums.grow(points * tiles.len() * tile_panels * LANES);
         let (transformed, sums) = (memory.inputs.as_mut_ptr(), memory.sums.as_mut_ptr());
+        let steps = job.output.steps();
         memory.targets.clear();
         for (at, tile) in tiles.clone().enumerate() {
             let (image, corner) = grid.corner(tile);
-            if job.output.outgrows_cache() {
-                let [_, height, width, _] = job.output.image.shape;
-                memory.targets.extend((0..OUTPUTS * OUTPUTS).map(|output| {
-                    let [row, column] = [corner[0] + output / OUTPUTS, corner[1] + output % OUTPUTS];
-                    let offset = job.output.image.offset(image, row.min(height - 1), column.min(width - 1));
-                    job.output.image.pointer.wrapping_offset(offset).cast_const()
-                }));
-            }
+            let [_, height, width, _] = job.output.image.shape;
+            memory.targets.extend((0..OUTPUTS * OUTPUTS).map(|output| {
+                let [row, column] = [corner[0] + output / OUTPUTS, corner[1] + output % OUTPUTS];
+                let offset = job.output.image.offset(image, row.min(height - 1), column.min(width - 1));
+                job.output.image.pointer.wrapping_offset(offset).cast_const()
+            }));
             let pixels = pixels::<POINTS>(&job.source, image, corner, job.padding, job.zeros.as_ptr());
             // SAFETY: a pixel has `inputs` numbers, and so have the zeros; a row of transformed inputs has room for whole vectors.
             unsafe {
@@ -132,9 +131,18 @@ impl<const POINTS: usize, const OUTPUTS: usize, F: Form<POINTS, OUTPUTS>> Kernel
                         let (image, corner) = grid.corner(tile);
                         let rows = OUTPUTS.min(job.output.image.shape[1] - corner[0]);
                         let columns = OUTPUTS.min(job.output.image.shape[2] - corner[1]);
-                        for (i, outputs) in outputs.iter().enumerate().take(rows) {
-                            for (j, &sums) in outputs.iter().enumerate().take(columns) {
-                                write.write(sums, job.output.place(image, corner[0] + i, corner[1] + j));
+                        let place = job.output.place(image, corner[0], corner[1]);
+                        for (i, outputs) in outputs.into_iter().enumerate().take(rows) {
+                            let places = std::array::from_fn(|j| {
+                                let [down, right] = [i as isize, j as isize];
+                                [0, 1].map(|k| place[k] + down * steps[0][k] + right * steps[1][k])
+                            });
+                            if columns == OUTPUTS {
+                                write.write(outputs, places);
+                            } else {
+                                for (sums, place) in outputs.into_iter().zip(places).take(columns) {
+                                    write.write([sums], [place]);
+                                }
                             }
                         }
                     }
@@ -187,7 +195,7 @@ struct Products<'a> {
     weights: *const f32,
     panel_stride: usize,
     sums: *mut f32,
-    /// Of each tile its outputs' places, or nothing.
+    /// Where each output of each tile goes, or one of its neighbours inside of the image.
     targets: &'a [*const f32],
     /// Outputs of a tile.
     outputs: usize,
@@ -217,9 +225,7 @@ impl Products<'_> {
     unsafe fn block<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, point: usize, first: usize) {
         // SAFETY: the caller's.
         unsafe {
-            if !self.targets.is_empty() {
-                self.ask_for_targets::<L, ROWS, PANELS>(point, first - point * self.tiles);
-            }
+            self.prefetch_targets::<L, ROWS, PANELS>(point, first - point * self.tiles);
             let rows = self.transformed.add(first * self.row);
             let rows = std::array::from_fn(|r| rows.add(r * self.row));
             let weights = self.weights.add(point * self.inputs * LANES);
@@ -234,12 +240,12 @@ impl Products<'_> {
         }
     }
 
-    /// Asks for the lines of the outputs that some tiles will be written to, a part of them at each point.
+    /// Prefetches the lines of the outputs that some tiles will be written to, a part of them at each point.
     ///
     /// # Safety
     /// As [`Products::run`].
     #[inline(always)]
-    unsafe fn ask_for_targets<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, point: usize, tile: usize) {
+    unsafe fn prefetch_targets<L: Lanes, const ROWS: usize, const PANELS: usize>(&self, point: usize, tile: usize) {
         for line in (point..self.outputs * PANELS).step_by(self.points) {
             let (output, panel) = (line / PANELS, line % PANELS);
             for r in 0..ROWS {
