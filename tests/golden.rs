@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use facenet::{Dataset, Framed, LabelledFaces, Recipe, Trainer, TripletSource, evaluate_embeddings, weights_sha256};
 use facenet_cluster::{Agglomerative, Cluster, Cut, Dendrogram, KMeans, Linkage};
 use facenet_data::SyntheticFaces;
 use facenet_metrics::{
@@ -13,7 +12,9 @@ use facenet_metrics::{
 use facenet_network::{
     Checkpoint, Initializer, Mode, Network, OptimizerKind, Parameters, Sgd, Workspace, compact_inception,
 };
+use facenet_recognition::{FaceSource, weights_sha256};
 use facenet_tests::{TINY_RECIPE, data};
+use facenet_training::{Dataset, LabelledFaces, Recipe, Trainer, TripletSource, evaluate_embeddings};
 use facenet_triplet::{BatchShape, MinedBatch, MinerKind, Reduction, TripletLoss};
 use ndarray::{Array2, Array4, Axis};
 use sha2::{Digest, Sha256};
@@ -105,7 +106,7 @@ fn group(identities: &[usize]) -> LabelledFaces {
         people: (0..people).map(|person| person.to_string()).collect(),
         pictures: (0..identities.len()).map(|picture| picture.to_string()).collect(),
         identities: identities.to_vec(),
-        framed: vec![Framed::Painted; identities.len()],
+        sources: vec![FaceSource::Synthetic; identities.len()],
     }
 }
 
@@ -167,7 +168,7 @@ fn first_steps() -> Recipe {
         initializer: Initializer::HeUniform,
         batch: BatchShape { people: 8, faces: 4, negatives: 0 },
         triplets: TripletSource::Online { miner: MinerKind::BatchAll },
-        learning_rate: facenet::LearningRate { base: 0.05, warmup: 0, last: 1.0 },
+        learning_rate: facenet_training::LearningRate { base: 0.05, warmup: 0, last: 1.0 },
         optimizer: OptimizerKind::Sgd(Sgd::default()),
         ..Recipe::from_toml(TINY_RECIPE).unwrap()
     }

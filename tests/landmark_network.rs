@@ -1,8 +1,8 @@
 //! The points that a network finds in pictures, against those of LFW's list, and the faces that it sees or not.
 
-use facenet::{ForeignNetwork, LandmarkNetwork, SeenFaces, read_weights};
 use facenet_data::{FaceSet, LandmarkList, Landmarks, PeopleList, pictures_below, read_picture};
 use facenet_network::Network;
+use facenet_recognition::{ForeignNetwork, LandmarkNetwork, SeenFaces, read_weights};
 use facenet_tests::data;
 use ndarray::{Array3, s};
 use rayon::prelude::*;

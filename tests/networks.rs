@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use facenet::{Embed, Recipe, Trainer};
 use facenet_data::SyntheticFaces;
 use facenet_network::{NETWORKS, built_in};
+use facenet_recognition::Embed;
+use facenet_training::{Recipe, Trainer};
 use facenet_triplet::BatchShape;
 
 /// Steps of training per network.

@@ -5,13 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use facenet::{
-    Calibration, Embed, Embedder, Error, FramedFaces, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list,
-};
 use facenet_data::{LandmarkList, PairList, SyntheticFaces};
 use facenet_metrics::Error as MetricsError;
 use facenet_network::{Description, Initializer, Network};
+use facenet_recognition::{Calibration, Embed, Embedder, FaceSourceCounts};
 use facenet_tests::write_picture;
+use facenet_training::{Error, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
 use ndarray::{Array3, Axis, s};
 
 const PEOPLE: u64 = 6;
@@ -72,6 +71,10 @@ fn write_people(images: &Path, picture: impl Fn(u64, u64) -> Array3<u8>) {
             write_picture(&images.join(format!("p{person}/p{person}_{number:04}.png")), &picture(person, number));
         }
     }
+}
+
+fn counts(landmark_list: usize, center_crop: usize) -> FaceSourceCounts {
+    FaceSourceCounts { landmark_list, center_crop, ..FaceSourceCounts::default() }
 }
 
 fn evaluate(list: &str, images: &Path) -> Result<PairListEvaluation, Error> {
@@ -145,7 +148,7 @@ fn each_fold_is_judged_by_the_threshold_of_the_others() {
         assert_abs_diff_eq!(rate.val, val, epsilon = 1e-12);
     }
     // Every picture once, however many pairs it is in.
-    assert_eq!(found.faces, FramedFaces { aligned: 0, cropped: 17, painted: 0 });
+    assert_eq!(found.faces, counts(0, 17));
     assert!(found.seconds > 0.0);
 }
 
@@ -176,8 +179,8 @@ fn faces_are_aligned_where_there_are_landmarks_and_a_template() {
         let landmarks = Some(landmarks.clone());
         evaluate_pair_list(&embedder(description), &list, folder.path(), landmarks, &|_| ()).unwrap().faces
     };
-    assert_eq!(faces(&with_template), FramedFaces { aligned: 2, cropped: 15, painted: 0 });
-    assert_eq!(faces(DESCRIPTION), FramedFaces { aligned: 0, cropped: 17, painted: 0 });
+    assert_eq!(faces(&with_template), counts(2, 15));
+    assert_eq!(faces(DESCRIPTION), counts(0, 17));
 }
 
 #[test]

@@ -3,18 +3,21 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use facenet::{
-    CHECKPOINT_FILE, Calibration, DatasetSource, Embed, Embedder, LearningRate, MirrorAverage, Progress, Provenance,
-    RawPixels, Recipe, Run, RunOptions, StoppedBy, SyntheticSize, Trainer, TripletSource, calibration, evaluate,
-    read_checkpoint, run, weights_sha256,
-};
 use facenet_cluster::{Cluster, Engine, KMeans};
 use facenet_data::{Augmentation, Crop, FaceSet, LoadOptions, SyntheticFaces, load_faces};
 use facenet_metrics::{
     LabelledEmbeddings, PairScores, ThresholdSearch, balanced_pairs, clustering_report, search, squared_distances,
 };
 use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace};
+use facenet_recognition::{
+    Calibration, Embed, Embedder, FlipAverage, RawPixels, calibration, read_checkpoint, weights_sha256,
+};
+use facenet_report::{Provenance, Report};
 use facenet_tests::{TINY_RECIPE, write_people};
+use facenet_training::{
+    CHECKPOINT_FILE, DatasetLoader, DatasetSource, LearningRate, Progress, Recipe, RunOptions, StoppedBy,
+    SyntheticSize, Trainer, TripletSource, evaluate, run,
+};
 use facenet_triplet::{BatchShape, IdentitySampler, MinedBatch, MinerKind, Reduction, TripletLoss};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 
@@ -58,10 +61,9 @@ fn from_faces_to_scores() {
         minutes: None,
         out: folder.path().to_owned(),
         resume: None,
-        provenance: Provenance::now("from faces to scores", "a test"),
     };
     let stages = Mutex::new(Vec::new());
-    let Run { report, page } = run(&options, &AtomicBool::new(false), &|progress| {
+    let finished = run(&options, &AtomicBool::new(false), &|progress| {
         stages.lock().unwrap().push(match progress {
             Progress::Loading { done: _, of } => ("loading", of as u64),
             Progress::Training { step, of } => {
@@ -73,6 +75,9 @@ fn from_faces_to_scores() {
         });
     })
     .unwrap();
+    let provenance = Provenance::now("from faces to scores", "a test");
+    let page = Report { run: &finished, provenance: &provenance }.html();
+    let report = &finished.report;
     let mut stages = stages.into_inner().unwrap();
     stages.dedup();
     // 120 x 8, 20 x 6 and 30 x 6 pictures.
@@ -102,8 +107,9 @@ fn from_faces_to_scores() {
     let network = Network::from_checkpoint(checkpoint).unwrap();
     assert_eq!(weights_sha256(&network), report.weights_sha256);
     let embedder = Embedder::new(&network).unwrap();
-    let dataset = options.dataset.load(folder.path(), &Crop::Whole, None, embedder.input_size(), 1, None).unwrap();
-    assert_eq!(evaluate(&MirrorAverage(embedder), &dataset, 1).unwrap().evaluation, report.embeddings);
+    let dataset =
+        DatasetLoader::new(&options.dataset, embedder.input_size()).data(folder.path()).seed(1).load().unwrap();
+    assert_eq!(evaluate(&FlipAverage(embedder), &dataset, 1).unwrap().evaluation, report.embeddings);
     // Its calibration is that of validation people by plain embeddings.
     let embeddings = Embedder::new(&network).unwrap().embed(dataset.validation.faces.view()).unwrap();
     let same: Vec<bool> = dataset.validation_pairs.iter().map(|pair| pair.same).collect();
@@ -244,7 +250,7 @@ fn from_files_to_embeddings() {
     write_people(folder.path(), 7, 3);
     let recipe = Recipe::from_toml(TINY_RECIPE).unwrap();
     let source = DatasetSource::Folder(folder.path().to_owned());
-    let dataset = source.load(folder.path(), &recipe.crop, None, recipe.network.input, 1, None).unwrap();
+    let dataset = DatasetLoader::new(&source, recipe.network.input).crop(recipe.crop).seed(1).load().unwrap();
     let mut trainer =
         Trainer::new(recipe.clone(), dataset.training.faces.view(), &dataset.training.identities, 1).unwrap();
     trainer.step().unwrap();

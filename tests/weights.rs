@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use facenet::{Calibration, Embed, Embedder, ForeignNetwork, calibration, read_weights, weights_sha256};
 use facenet_data::{Alignment, Coordinates, Crop, Framing, LandmarkList, Landmarks, LoadOptions, PairList, load_faces};
 use facenet_metrics::{Pair, PairScores, ThresholdSearch, squared_distances};
 use facenet_network::{
     ForeignTensor, ForeignTensors, FrozenNetwork, LANDMARK_NETWORK, Mode, NameMap, Network, Workspace, built_in,
     import, import_until,
 };
+use facenet_recognition::{Calibration, Embed, Embedder, ForeignNetwork, calibration, read_weights, weights_sha256};
 use facenet_tensor::Scalar;
 use facenet_tests::data;
 use ndarray::{Array2, Array3, Array4, ArrayView1, Axis, s};

@@ -39,6 +39,7 @@ impl Program {
             .current_dir(&self.folder)
             .env_remove("FACENET_DATA")
             .env_remove("CARGO_MANIFEST_DIR")
+            .env("XDG_DATA_HOME", std::path::absolute(self.folder.join("data-home")).expect("the current folder"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -1,19 +1,18 @@
 //! Arguments that several commands take.
 
-use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
-use facenet::{Checkpoint, DatasetSource, Recipe, SyntheticSize, Trainer, read_checkpoint};
-use facenet_data::{open_regular_file, shown};
-use serde::Serialize;
-
-use crate::network_choice::{NetworkChanges, NetworkChoice};
-use crate::plain_text::plain_text;
+use facenet_cli::arguments::common::{read_toml, set_threads};
+use facenet_cli::arguments::network_choice::{NetworkChanges, NetworkChoice};
+use facenet_cli::folders;
+use facenet_data::shown;
+use facenet_network::Checkpoint;
+use facenet_recognition::read_checkpoint;
+use facenet_training::{DatasetSource, Error, Recipe, RunOptions, SyntheticSize, Trainer};
 
 /// Which people, where they lie, and how a network is trained on them.
 #[derive(Args)]
@@ -37,7 +36,7 @@ pub struct TrainingArguments {
     steps: Option<u64>,
     /// Stop training after so many minutes, if it has steps left then
     #[arg(long, value_name = "M", value_parser = minutes)]
-    pub minutes: Option<f64>,
+    minutes: Option<f64>,
     /// Decides every random draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -75,7 +74,7 @@ fn minutes(text: &str) -> Result<f64, String> {
 
 impl TrainingArguments {
     /// The people.
-    pub fn dataset(&self) -> DatasetSource {
+    fn dataset(&self) -> DatasetSource {
         match self.dataset.to_str() {
             Some("synthetic") if self.quick => DatasetSource::Synthetic(SyntheticSize::QUICK),
             Some("synthetic") => DatasetSource::Synthetic(SyntheticSize::default()),
@@ -88,12 +87,19 @@ impl TrainingArguments {
     }
 
     /// The folder that data sets lie in.
-    pub fn data(&self) -> PathBuf {
-        data_folder(self.data.as_deref())
+    fn data(&self) -> Result<PathBuf> {
+        folders::data(self.data.as_deref())
     }
 
-    /// How the network is trained, by which seed, and where training stands already.
-    pub fn training(&self) -> Result<(Recipe, u64, Option<Checkpoint>)> {
+    /// All that decides a run; the folder for outputs is created.
+    pub fn options(&self) -> Result<RunOptions> {
+        let (recipe, seed, resume) = self.recipe_and_seed()?;
+        let (dataset, data, minutes) = (self.dataset(), self.data()?, self.minutes);
+        Ok(RunOptions { dataset, data, recipe, seed, minutes, out: self.out()?, resume })
+    }
+
+    /// How the network is trained, with which seed, and the checkpoint to go on from.
+    fn recipe_and_seed(&self) -> Result<(Recipe, u64, Option<Checkpoint>)> {
         let Some(path) = &self.resume else { return Ok((self.recipe()?, self.seed, None)) };
         let checkpoint = read_checkpoint(path)?;
         let (recipe, seed) = Trainer::recipe_and_seed(&checkpoint).with_context(|| format!("in {}", shown(path)))?;
@@ -123,12 +129,12 @@ impl TrainingArguments {
     }
 
     /// The folder for outputs, made if it isn't there.
-    pub fn out(&self) -> Result<PathBuf> {
-        let out = self.out.clone().unwrap_or_else(|| workspace().join("runs").join(self.dataset().name()));
+    fn out(&self) -> Result<PathBuf> {
+        let out = self.out.clone().unwrap_or_else(|| folders::runs().join(self.dataset().name()));
         match fs::create_dir_all(&out) {
             Ok(()) => Ok(out),
             Err(source) => {
-                Err(facenet::Error::Write { path: out, source }).context("can't make the folder for outputs")
+                Err(facenet_data::Error::Write { path: out, source }).context("can't make the folder for outputs")
             }
         }
     }
@@ -139,12 +145,12 @@ impl TrainingArguments {
     }
 
     /// Adds to an error what was asked for: which checkpoint to go on from, or where data sets are looked for.
-    pub fn explain(&self, error: facenet::Error) -> anyhow::Error {
-        use facenet::Error::{MissingBuffer, OtherPictures, WrongHistory};
+    pub fn explain(&self, error: Error) -> anyhow::Error {
+        use Error::{MissingBuffer, OtherPictures, WrongHistory};
         if let (OtherPictures | WrongHistory | MissingBuffer { .. }, Some(path)) = (&error, &self.resume) {
             return anyhow::Error::new(error).context(format!("can't go on from {}", shown(path)));
         }
-        let missing = matches!(error, facenet::Error::Data(facenet_data::Error::MissingDirectory { .. }));
+        let missing = matches!(error, Error::Data(facenet_data::Error::MissingDirectory { .. }));
         let rest = match (missing, self.dataset()) {
             (true, DatasetSource::Orl) => {
                 "; `cargo xtask download olivetti` fetches the same people for --dataset olivetti"
@@ -158,45 +164,4 @@ impl TrainingArguments {
             "data sets are looked for in --data DIR, else $FACENET_DATA, else data/{rest}; without any, try --dataset synthetic"
         ))
     }
-}
-
-/// Sets the number of threads of everything that follows.
-pub fn set_threads(threads: Option<u16>) -> Result<()> {
-    let threads = threads.map_or(0, usize::from);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("can't start threads")
-}
-
-/// The folder that data sets lie in: the one given, else `$FACENET_DATA`, else `data` of the workspace.
-pub fn data_folder(given: Option<&Path>) -> PathBuf {
-    let given = given.map(Path::to_owned).or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
-    given.unwrap_or_else(|| workspace().join("data"))
-}
-
-/// The longest recipe or description that is read, in bytes: more than the most layers take.
-const TOML_LIMIT: u64 = 1 << 20;
-
-/// A recipe or a description as it stands in its file.
-pub fn read_toml(path: &Path) -> Result<String> {
-    let read = || -> Result<String> {
-        let mut text = String::new();
-        let length = open_regular_file(path)?.take(TOML_LIMIT + 1).read_to_string(&mut text)?;
-        ensure!(length as u64 <= TOML_LIMIT, "it is longer than {TOML_LIMIT} bytes: no recipe and no network is");
-        Ok(text)
-    };
-    read().with_context(|| format!("can't read {}", shown(path)))
-}
-
-/// The root of the workspace when run by cargo, else the present folder.
-pub fn workspace() -> PathBuf {
-    match env::var_os("CARGO_MANIFEST_DIR") {
-        Some(package) => Path::new(&package).parent().map_or_else(PathBuf::new, Path::to_owned),
-        None => PathBuf::new(),
-    }
-}
-
-/// Prints a result as JSON, or as text.
-pub fn print(json: bool, result: &impl Serialize, text: &str) -> Result<()> {
-    let mut out = io::stdout().lock();
-    let line = if json { serde_json::to_string(result)? } else { plain_text(text.trim_end()) };
-    writeln!(out, "{line}").and_then(|()| out.flush()).context("can't write to standard output")
 }

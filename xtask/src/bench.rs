@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use cpu_time::ProcessTime;
+use facenet_cli::arguments::common::set_threads;
+use facenet_cli::arguments::network_choice::NetworkChoice;
+use facenet_cli::output::print::print;
 use facenet_network::{
     Description, FrozenNetwork, FrozenWorkspace, Initializer, Mode, Network, Normalization, NormalizationScheme,
     Optimizer, OptimizerKind, Parameters, Sgd, Workspace,
@@ -17,9 +20,6 @@ use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand_distr::StandardNormal;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-
-use crate::arguments::{print, set_threads};
-use crate::network_choice::NetworkChoice;
 
 mod layers;
 mod pipeline;
@@ -135,7 +135,7 @@ fn whole(arguments: &Whole) -> Result<()> {
         mode: arguments.mode,
         batch,
         threads: rayon::current_num_threads(),
-        vectors: facenet::Provenance::now("", "").machine,
+        vectors: facenet_report::Provenance::now("", "").machine,
         images_per_second: images / times.median,
         best_images_per_second: images / times.best,
         cpu_seconds_per_image: times.cpu / images,

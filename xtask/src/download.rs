@@ -17,7 +17,9 @@ use clap::builder::PossibleValuesParser;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use crate::arguments::{data_folder, print};
+use facenet_cli::folders;
+use facenet_cli::output::print::print;
+
 use catalogue::{FileSet, RemoteFile, Size};
 use display::{Display, size};
 use installation::{Installation, Source, State};
@@ -81,7 +83,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         true => Source::Disk,
         false => Source::Network { client: &client, mirror: arguments.mirror.as_deref() },
     };
-    download(&set, &data_folder(arguments.data.as_deref()), &source, arguments.json)
+    download(&set, &folders::data(arguments.data.as_deref())?, &source, arguments.json)
 }
 
 fn download(set: &FileSet, data: &Path, source: &Source<'_>, json: bool) -> Result<()> {

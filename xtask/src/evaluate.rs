@@ -5,14 +5,18 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
-use facenet::{Calibration, Embedder, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list, weights_sha256};
+use facenet_cli::arguments::common::set_threads;
+use facenet_cli::arguments::weights::ForeignArguments;
+use facenet_cli::folders;
+use facenet_cli::output::print::print;
+use facenet_cli::output::progress_bar::Bar;
 use facenet_data::{LandmarkList, PairList, shown};
 use facenet_network::Network;
+use facenet_recognition::{Calibration, Embedder, weights_sha256};
+use facenet_training::{LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
 use serde::Serialize;
 
-use crate::arguments::{data_folder, print, set_threads};
-use crate::progress_bar::Bar;
-use crate::weights::ForeignArguments;
+use crate::progress;
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -83,10 +87,10 @@ pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
     let network = Network::from_checkpoint(common.foreign.read(&common.weights)?)?;
     let embedder = Embedder::new(&network)?;
     let bar = Bar::new();
-    let observer = |progress: facenet::Progress<'_>| bar.show(progress);
+    let observer = |step: facenet_training::Progress<'_>| progress::show(&bar, step);
     let (pairs_of, evaluation) = match pairs {
         Pairs::Lfw { view, data, .. } => {
-            let lfw = data_folder(data.as_deref()).join("lfw");
+            let lfw = folders::data(data.as_deref())?.join("lfw");
             let which = if *view == 1 { LfwView::One } else { LfwView::Two };
             (format!("lfw view {view}"), evaluate_lfw(&embedder, &lfw, which, &observer))
         }

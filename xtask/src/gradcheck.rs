@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::{Result, ensure};
-use facenet::gradient_checks;
+use facenet_cli::output::print::print;
+use facenet_training::gradient_checks;
 use serde::Serialize;
-
-use crate::arguments::print;
 
 /// The arguments of the command.
 #[derive(clap::Args)]

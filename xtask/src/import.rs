@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use facenet::{CHECKPOINT_FILE, Checkpoint, weights_sha256, write_checkpoint};
+use facenet_cli::arguments::weights::ForeignArguments;
+use facenet_cli::folders;
+use facenet_cli::output::print::print;
 use facenet_data::shown;
-use facenet_network::Network;
+use facenet_network::{Checkpoint, Network};
+use facenet_recognition::{weights_sha256, write_checkpoint};
+use facenet_training::CHECKPOINT_FILE;
 use indicatif::HumanCount;
 use serde::Serialize;
-
-use crate::arguments::{print, workspace};
-use crate::weights::ForeignArguments;
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -47,10 +48,10 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         None => {
             let single = Path::new(&description.name).components().eq([Component::Normal(description.name.as_ref())]);
             ensure!(single, "{} is no name for a folder: say where the checkpoint goes by --out", description.name);
-            workspace().join("runs").join(&description.name)
+            folders::runs().join(&description.name)
         }
     };
-    fs::create_dir_all(&out).map_err(|source| facenet::Error::Write { path: out.clone(), source })?;
+    fs::create_dir_all(&out).map_err(|source| facenet_data::Error::Write { path: out.clone(), source })?;
     let checkpoint = out.join(CHECKPOINT_FILE);
     let same = fs::canonicalize(&checkpoint)
         .is_ok_and(|there| fs::canonicalize(&arguments.weights).is_ok_and(|from| from == there));

@@ -5,12 +5,12 @@ mod page;
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
+use facenet_cli::arguments::network_choice::{NetworkChanges, NetworkChoice};
+use facenet_cli::output::print::print;
 use facenet_network::{Description, NETWORKS, PaperNetwork, Plan, Row, paper_network};
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use crate::arguments::print;
-use crate::network_choice::{NetworkChanges, NetworkChoice};
 use crate::table::Table;
 
 /// The arguments of the command.

@@ -3,16 +3,17 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use facenet::{
-    CHECKPOINT_FILE, Evaluation, Provenance, REPORT_FILE, RESULT_FILE, Run, RunOptions, RunReport, run,
-    write_atomically,
-};
-use facenet_data::shown;
+use facenet_cli::PROGRAM;
+use facenet_cli::output::command_line::command_line;
+use facenet_cli::output::print::print;
+use facenet_cli::output::progress_bar::Bar;
+use facenet_data::{shown, write_atomically};
+use facenet_report::{Provenance, Report};
+use facenet_training::{CHECKPOINT_FILE, Evaluation, REPORT_FILE, RESULT_FILE, RunReport, run};
+use serde::Serialize;
 
-use crate::arguments::{TrainingArguments, print};
-use crate::command_line::command_line;
-use crate::interrupt;
-use crate::progress_bar::Bar;
+use crate::arguments::TrainingArguments;
+use crate::{interrupt, progress};
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -21,35 +22,35 @@ pub struct Arguments {
     training: TrainingArguments,
 }
 
-/// Runs, writes the result and the page to look at, prints the result.
+/// The result, and what it was made by.
+#[derive(Serialize)]
+struct RunResult<'a> {
+    #[serde(flatten)]
+    report: &'a RunReport,
+    provenance: &'a Provenance,
+}
+
+/// Runs, writes the result and the page, prints the result.
 pub fn command(Arguments { training }: &Arguments) -> Result<()> {
+    let provenance = Provenance::now(command_line("cargo xtask"), PROGRAM);
     training.set_threads()?;
     let stop = interrupt::flag()?;
-    let (recipe, seed, resume) = training.training()?;
-    let out = training.out()?;
-    let options = RunOptions {
-        dataset: training.dataset(),
-        data: training.data(),
-        recipe,
-        seed,
-        minutes: training.minutes,
-        out: out.clone(),
-        resume,
-        provenance: Provenance::now(command_line(), env!("FACENET_PROGRAM")),
-    };
+    let options = training.options()?;
     let bar = Bar::new();
-    let finished = run(&options, &stop, &|progress| bar.show(progress));
+    let finished = run(&options, &stop, &|step| progress::show(&bar, step));
     bar.clear();
-    let Run { report, page } = finished.map_err(|error| training.explain(error))?;
-    let [checkpoint, result, page_file] = [CHECKPOINT_FILE, RESULT_FILE, REPORT_FILE].map(|file| out.join(file));
+    let run = finished.map_err(|error| training.explain(error))?;
+    let [checkpoint, result, page] = [CHECKPOINT_FILE, RESULT_FILE, REPORT_FILE].map(|file| options.out.join(file));
+    let report = RunResult { report: &run.report, provenance: &provenance };
     write_atomically(&result, |file| {
         serde_json::to_writer_pretty(&mut *file, &report)?;
         file.write_all(b"\n")
     })?;
-    write_atomically(&page_file, |file| file.write_all(page.as_bytes()))?;
-    let mut text = table(&report);
+    let html = Report { run: &run, provenance: &provenance }.html();
+    write_atomically(&page, |file| file.write_all(html.as_bytes()))?;
+    let mut text = table(&run.report);
     writeln!(text, "\n{} and {} written", shown(&checkpoint), shown(&result))?;
-    writeln!(text, "{} shows it in a browser", shown(&page_file))?;
+    writeln!(text, "{} shows it in a browser", shown(&page))?;
     print(training.json, &report, &text)
 }
 
@@ -69,7 +70,7 @@ fn table(report: &RunReport) -> String {
         report.threads,
         &report.weights_sha256[..16],
         report.seconds_total,
-        report.faces.framed
+        report.faces.sources
     );
     let mut row = |name: &str, score: &dyn Fn(&Evaluation) -> String| {
         let _ = writeln!(text, "{name:<40}{:>18}{:>18}", score(&report.embeddings), score(&report.pixels));

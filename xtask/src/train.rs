@@ -1,15 +1,15 @@
 //! `cargo xtask train`: a network and its checkpoint, without scores.
 
-use std::time::Instant;
-
 use anyhow::Result;
-use facenet::{CHECKPOINT_FILE, FacesReport, Progress, StoppedBy, Trainer, TrainingSummary, train, weights_sha256};
+use facenet_cli::output::print::print;
+use facenet_cli::output::progress_bar::Bar;
 use facenet_data::shown;
+use facenet_recognition::weights_sha256;
+use facenet_training::{CHECKPOINT_FILE, FacesReport, StoppedBy, TrainingSummary};
 use serde::Serialize;
 
-use crate::arguments::{TrainingArguments, print};
-use crate::interrupt;
-use crate::progress_bar::Bar;
+use crate::arguments::TrainingArguments;
+use crate::{interrupt, progress};
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -35,36 +35,24 @@ struct Report {
 pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     training.set_threads()?;
     let stop = interrupt::flag()?;
-    let (recipe, seed, resumed) = training.training()?;
-    let out = training.out()?;
-
+    let options = training.options()?;
     let bar = Bar::new();
-    let loading = |done, of| bar.show(Progress::Loading { done, of });
-    let (size, template) = (recipe.network.input, recipe.network.preprocessing.template);
-    let start = Instant::now();
-    let dataset = training.dataset().load(&training.data(), &recipe.crop, template, size, seed, Some(&loading));
-    let dataset = dataset.map_err(|error| training.explain(error))?;
-    let framed = FacesReport { framed: dataset.framed(), seconds_loading: start.elapsed().as_secs_f64() };
-    let (faces, identities) = (dataset.training.faces.view(), &dataset.training.identities);
-    let validation = dataset.validation();
-    let mut trainer = match resumed {
-        Some(checkpoint) => Trainer::resume(checkpoint, faces, identities).map_err(|error| training.explain(error))?,
-        None => Trainer::new(recipe, faces, identities, seed)?,
-    };
-    let summary = train(&mut trainer, validation, &out, training.minutes, &stop, &|progress| bar.show(progress));
+    let observer = |step: facenet_training::Progress<'_>| progress::show(&bar, step);
+    let (dataset, faces) = options.load(&observer).map_err(|error| training.explain(error))?;
+    let trained = options.train(&dataset, &stop, &observer);
     bar.clear();
-    let summary = summary?;
+    let (trainer, summary) = trained.map_err(|error| training.explain(error))?;
 
     let report = Report {
-        dataset: dataset.name,
+        dataset: dataset.name.clone(),
         network: trainer.network().description().name.clone(),
-        seed,
+        seed: options.seed,
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
-        faces: framed,
+        faces,
         train: summary,
         weights_sha256: weights_sha256(trainer.network()),
-        checkpoint: shown(&out.join(CHECKPOINT_FILE)),
+        checkpoint: shown(&options.out.join(CHECKPOINT_FILE)),
     };
     let text = format!(
         "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s ({})\n{}\n{} written",
@@ -75,7 +63,7 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         summary.steps,
         summary.seconds,
         summary.stopped_by,
-        report.faces.framed,
+        report.faces.sources,
         report.checkpoint
     );
     print(training.json, &report, &text)

@@ -17,6 +17,14 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A file could not be written; nothing changed under its name.
+    #[error("can't write {}: {source}", shown(path))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// Folders are nested too deep to be looked through.
     #[error("{} has folders in it that are nested more than {limit} deep", shown(path))]
     TooDeep {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod align;
+mod atomic_file;
 mod augmentation;
 mod crop;
 mod decode;
@@ -21,6 +22,7 @@ mod similarity;
 mod synthetic;
 
 pub use align::{align, warp};
+pub use atomic_file::{create_private_folder, write_atomically, write_private};
 pub use augmentation::{Augmentation, AugmentationKey};
 pub use crop::Crop;
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, decode_picture, read_picture, read_picture_file};

@@ -9,7 +9,8 @@ use ndarray::Axis;
 use serde::Serialize;
 
 use super::{Subject, median};
-use crate::arguments::print;
+use facenet_cli::output::print::print;
+
 use crate::table::Table;
 
 /// The arguments of the command.

@@ -5,16 +5,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use cpu_time::ProcessTime;
-use facenet::{EmbeddedPortraits, ForeignNetwork, PortraitEmbedder, PortraitLandmarks, PortraitReader, read_weights};
+use facenet_cli::arguments::common::set_threads;
+use facenet_cli::output::face_counts::aligned_or_cropped;
+use facenet_cli::output::print::print;
 use facenet_data::{Crop, pictures_below, read_picture, shown};
 use facenet_network::{FrozenNetwork, Network, Preprocessing};
+use facenet_recognition::{
+    EmbeddedPortraits, FaceSourceCounts, ForeignNetwork, PortraitEmbedder, PortraitLandmarks, PortraitOptions,
+    PortraitReader, read_weights,
+};
 use ndarray::{Array3, Array4, Axis, s, stack};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Subject, median};
-use crate::arguments::{print, set_threads};
-use crate::portraits::Framings;
 use crate::table::Table;
 
 /// The arguments of the command.
@@ -47,7 +51,8 @@ const ROUNDS: usize = 3;
 struct Report {
     network: String,
     pictures: usize,
-    framings: Framings,
+    #[serde(serialize_with = "aligned_or_cropped")]
+    framings: FaceSourceCounts,
     batch: usize,
     threads: usize,
     /// From files to embeddings; the median round, as all that follows.
@@ -119,11 +124,11 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 
     let start = Instant::now();
     let (mut whole, mut stages) = (Vec::new(), Vec::new());
-    let mut framings = Framings::default();
+    let mut framings = FaceSourceCounts::default();
     while whole.len() < ROUNDS || start.elapsed() < Duration::from_secs_f64(arguments.seconds) {
         let mut round = Spent::default();
         let embedded = round.on(|| embed(&mut embedder, &pictures))?;
-        framings = Framings::of(&embedded.portraits);
+        framings = embedded.portraits.iter().map(|portrait| portrait.source).collect();
         whole.push(round);
         let mut round = Stages::<Spent>::default();
         let batches = faces(&pictures, batch, embedder.reader(), preprocessing, &mut round)?;
@@ -183,13 +188,16 @@ impl Arguments {
     fn embedder(&self, network: &Network<f32>) -> Result<PortraitEmbedder> {
         let folders: Vec<&Path> = self.paths.iter().map(PathBuf::as_path).collect();
         let list = self.landmarks.as_ref().map(|path| PortraitLandmarks::read(path, &folders)).transpose()?;
-        Ok(PortraitEmbedder::new(network, None, list, Crop::Center { fraction: 1.0 }, None)?)
+        Ok(PortraitEmbedder::new(
+            network,
+            PortraitOptions { landmark_list: list, crop: Crop::Center { fraction: 1.0 }, ..PortraitOptions::default() },
+        )?)
     }
 }
 
 /// From files to embeddings; a picture that can't be read is an error.
 fn embed(embedder: &mut PortraitEmbedder, pictures: &[PathBuf]) -> Result<EmbeddedPortraits> {
-    let mut embedded = embedder.embed(pictures, &|_| ())?;
+    let mut embedded = embedder.embed(pictures, &|_, _| ())?;
     match embedded.unread.pop() {
         Some(unread) => Err(unread.error.into()),
         None => Ok(embedded),

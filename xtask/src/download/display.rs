@@ -7,7 +7,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use super::catalogue::{Product, RemoteFile, Size};
 use super::installation::Step;
 use super::transfer::Event;
-use crate::plain_text::plain_text;
+use facenet_cli::output::plain_text::plain_text;
 
 /// A bar for one file after the other; without a terminal, lines.
 pub struct Display {

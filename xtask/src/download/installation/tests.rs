@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use facenet::DatasetSource;
-use facenet_data::Crop;
 use facenet_tests::{Server, respond, serve};
+use facenet_training::{DatasetLoader, DatasetSource};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
@@ -391,7 +390,7 @@ fn olivetti_can_be_trained_on() {
     assert_eq!(place.states(&set).unwrap(), [Present]);
     assert_eq!(place.names().len(), 401);
 
-    let dataset = DatasetSource::Olivetti.load(place.root.path(), &Crop::Whole, None, [64, 64], 0, None).unwrap();
+    let dataset = DatasetLoader::new(&DatasetSource::Olivetti, [64, 64]).data(place.root.path()).load().unwrap();
     assert_eq!(dataset.training.faces.dim(), (260, 64, 64, 3));
     assert_eq!((dataset.unseen.people[0].as_str(), dataset.unseen.pictures[9].as_str()), ("s31", "s31/10.png"));
     // The 10th picture of the 31st person is the 310th column.

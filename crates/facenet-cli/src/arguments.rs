@@ -1,0 +1,6 @@
+//! Arguments that several commands take.
+
+pub mod common;
+pub mod network_choice;
+pub mod portraits;
+pub mod weights;

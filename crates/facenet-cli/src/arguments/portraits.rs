@@ -1,0 +1,146 @@
+//! What the commands that embed images of one face each have in common.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use facenet_data::shown;
+use facenet_network::Network;
+use facenet_recognition::{
+    Calibration, DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK, EmbeddedPortraits, Error, ForeignNetwork,
+    PortraitEmbedder, PortraitLandmarks, PortraitOptions, calibration, read_weights, training_crop,
+};
+
+use crate::arguments::common::set_threads;
+use crate::arguments::weights::ForeignArguments;
+use crate::folders;
+use crate::output::progress_bar::Bar;
+
+/// Which network, and how it is shown faces.
+#[derive(Args, Debug)]
+pub struct PortraitArguments {
+    /// The network: a checkpoint, or another program's weights [default: face-reidentification-retail-0095, which
+    /// `download` fetches]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    #[command(flatten)]
+    foreign: ForeignArguments,
+    /// A list of known landmarks: five points of each face, in pixels of its image; paths are relative to the folder of the
+    /// images or to that of the list
+    #[arg(long, value_name = "FILE")]
+    landmarks: Option<PathBuf>,
+    /// The network that finds the landmarks of the other faces [default: landmarks-regression-retail-0009, which `download`
+    /// fetches, if it is there]
+    #[arg(long, value_name = "FILE")]
+    landmark_network: Option<PathBuf>,
+    /// Where networks are [default: $FACENET_DATA, data/ of the workspace, $XDG_DATA_HOME/facenet]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where embeddings are cached; `verify` caches none [default: $XDG_DATA_HOME/facenet/cache]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Number of threads [default: all]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A network that embeds portraits, and what its distances mean.
+#[derive(Debug)]
+pub struct Portraits {
+    /// From images to embeddings.
+    pub embedder: PortraitEmbedder,
+    /// From squared distances to probabilities.
+    pub calibration: Option<Calibration>,
+}
+
+impl PortraitArguments {
+    /// Reads the networks and the cache. Paths of a list of landmarks may be relative to `folders`, those of the images.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or can't be used.
+    pub fn read(&self, folders: &[&Path]) -> Result<Portraits> {
+        self.read_with(folders, Some(&folders::cache(self.cache.as_deref())?))
+    }
+
+    /// The same for so few images that nothing is cached.
+    ///
+    /// # Errors
+    ///
+    /// As [`PortraitArguments::read`].
+    pub fn read_without_cache(&self) -> Result<Portraits> {
+        self.read_with(&[], None)
+    }
+
+    fn read_with(&self, folders: &[&Path], cache: Option<&Path>) -> Result<Portraits> {
+        set_threads(self.threads)?;
+        let published = |name| folders::find_network(self.data.as_deref(), name);
+        let weights = match &self.weights {
+            Some(file) => file.clone(),
+            None => published(DEFAULT_EMBEDDER).with_context(|| {
+                format!(
+                    "the network {DEFAULT_EMBEDDER} is not there; `facenet download` fetches it, or pass --weights FILE"
+                )
+            })?,
+        };
+        let checkpoint = self.foreign.read(&weights)?;
+        let calibration = calibration(&checkpoint, &weights)?;
+        let crop = training_crop(&checkpoint).with_context(|| format!("in {}", shown(&weights)))?;
+        let network = Network::from_checkpoint(checkpoint)?;
+        let landmark_file = self.landmark_network.clone().or_else(|| published(DEFAULT_LANDMARK_NETWORK));
+        let landmark_network = landmark_file.as_ref().map(|path| -> Result<_> {
+            Ok(Network::from_checkpoint(read_weights(path, &ForeignNetwork::default())?)?)
+        });
+        let template = network.description().preprocessing.template;
+        let landmark_list = self.landmarks.as_ref().map(|path| {
+            ensure!(
+                template.is_some(),
+                "{} does not expect aligned faces: omit --landmarks",
+                network.description().name
+            );
+            Ok(PortraitLandmarks::read(path, folders)?)
+        });
+        let landmark_list = landmark_list.transpose()?;
+        let landmark_network = landmark_network.transpose()?;
+        if landmark_network.is_none() && template.is_some() {
+            eprintln!(
+                "help: `facenet download` fetches {DEFAULT_LANDMARK_NETWORK}, which finds faces; without it the centre of each image is taken for the face"
+            );
+        }
+        let options = PortraitOptions { landmark_network: landmark_network.as_ref(), landmark_list, crop, cache };
+        let embedder = PortraitEmbedder::new(&network, options).map_err(|error| {
+            let file = match &error {
+                Error::NoEmbeddings { .. } => Some(&weights),
+                Error::NoLandmarks { .. } => landmark_file.as_ref(),
+                _ => None,
+            };
+            match file {
+                Some(file) => anyhow::Error::new(error).context(format!("in {}", shown(file))),
+                None => error.into(),
+            }
+        })?;
+        Ok(Portraits { embedder, calibration })
+    }
+}
+
+/// Embeds images behind a progress bar.
+///
+/// # Errors
+///
+/// If a list of landmarks was given that has a line for none of them; as [`PortraitEmbedder::embed`].
+pub fn embed(embedder: &mut PortraitEmbedder, images: &[PathBuf]) -> Result<EmbeddedPortraits> {
+    if let Some(list) = &embedder.reader().landmark_list {
+        ensure!(
+            images.iter().any(|image| list.get(image).is_some()),
+            "{} names none of the images: its paths are relative to the folder of the images, or to its own",
+            shown(list.path())
+        );
+    }
+    let bar = Bar::new();
+    let embedded = embedder.embed(images, &|done, of| bar.show("embedding faces", done, of));
+    bar.clear();
+    Ok(embedded?)
+}

@@ -1,0 +1,7 @@
+//! The commands of `facenet`, one file each.
+
+pub mod cluster;
+pub mod completions;
+pub mod embed;
+pub mod identify;
+pub mod verify;

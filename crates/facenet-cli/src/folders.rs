@@ -1,0 +1,74 @@
+//! Where data sets, networks and caches are looked for.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use facenet_recognition::published_weights;
+
+/// The root of the workspace if cargo runs the program from there.
+#[must_use]
+pub fn workspace() -> Option<PathBuf> {
+    // Of the package that cargo runs; those of this workspace lie at `crates/NAME` and `xtask`.
+    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
+    package.starts_with(root).then(|| root.to_owned())
+}
+
+/// The folder for outputs of a command unless another one is given: `runs` of the workspace, else of the current folder.
+#[must_use]
+pub fn runs() -> PathBuf {
+    workspace().unwrap_or_default().join("runs")
+}
+
+/// The user's own folder for data: `$XDG_DATA_HOME/facenet`, by default `~/.local/share/facenet`.
+///
+/// # Errors
+///
+/// If neither `XDG_DATA_HOME` nor `HOME` is set to an absolute path.
+pub fn user_data() -> Result<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local").join("share")));
+    Ok(base.context("neither XDG_DATA_HOME nor HOME is set to an absolute path")?.join("facenet"))
+}
+
+/// The folder that data sets are read from and downloaded to: the one given, else `$FACENET_DATA`, else `data` of the
+/// workspace; of an installed program [`user_data`].
+///
+/// # Errors
+///
+/// As [`user_data`].
+pub fn data(given: Option<&Path>) -> Result<PathBuf> {
+    let given = given.map(Path::to_owned).or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
+    match given.or_else(|| Some(workspace()?.join("data"))) {
+        Some(folder) => Ok(folder),
+        None => user_data(),
+    }
+}
+
+/// The file of a published network: in the folder given, else in the first of `$FACENET_DATA`, `data` of the workspace and
+/// [`user_data`] that has it. `None` if none has.
+#[must_use]
+pub fn find_network(given: Option<&Path>, name: &str) -> Option<PathBuf> {
+    let folders = match given {
+        Some(folder) => vec![folder.to_owned()],
+        None => {
+            let environment = env::var_os("FACENET_DATA").map(PathBuf::from);
+            let workspace = workspace().map(|root| root.join("data"));
+            [environment, workspace, user_data().ok()].into_iter().flatten().collect()
+        }
+    };
+    folders.iter().map(|folder| published_weights(folder, name)).find(|file| file.is_file())
+}
+
+/// The folder that embeddings are cached in unless another one is given: `cache` of [`user_data`].
+///
+/// # Errors
+///
+/// As [`user_data`].
+pub fn cache(given: Option<&Path>) -> Result<PathBuf> {
+    match given {
+        Some(folder) => Ok(folder.to_owned()),
+        None => Ok(user_data().context("pass --cache DIR")?.join("cache")),
+    }
+}

@@ -1,0 +1,41 @@
+//! `facenet`: embeds, verifies, identifies and groups faces.
+//!
+//! A command prints its result to standard output, readable or, with `--json`, as one JSON document on one line.
+//! Everything else goes to standard error. Exit codes: 0 done, 1 failed, 2 wrong use.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use facenet_cli::commands::{cluster, completions, embed, identify, verify};
+use facenet_cli::failure::exit_code;
+
+#[derive(Parser)]
+#[command(name = "facenet", bin_name = "facenet", version, about = "Who is on these photos?")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Group the images of a folder by person
+    Cluster(cluster::Arguments),
+    /// Tell whether two images show the same person
+    Verify(verify::Arguments),
+    /// Name the people on images, of those enrolled in a gallery
+    Identify(identify::Arguments),
+    /// Write the embeddings of a folder of images, for other programs
+    Embed(embed::Arguments),
+    /// Print completions for a shell
+    Completions(completions::Arguments),
+}
+
+fn main() -> ExitCode {
+    exit_code(match CommandLine::parse().command {
+        Command::Cluster(arguments) => cluster::command(&arguments),
+        Command::Verify(arguments) => verify::command(&arguments),
+        Command::Identify(arguments) => identify::command(&arguments),
+        Command::Embed(arguments) => embed::command(&arguments),
+        Command::Completions(arguments) => completions::command(&arguments, &mut CommandLine::command()),
+    })
+}

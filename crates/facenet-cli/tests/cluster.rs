@@ -1,0 +1,192 @@
+//! `facenet cluster`: folders of links and a page.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use facenet_recognition::{Calibration, calibration_text, read_checkpoint, write_checkpoint};
+use facenet_tests::{Finished, Program, TINY_RECIPE, write_people};
+use facenet_training::{DatasetSource, Recipe, RunOptions};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A folder with `people`, six with three pictures each, and a network that was trained on them a little.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_people(&folder.path().join("people"), 6, 3);
+    let options = RunOptions {
+        dataset: DatasetSource::Folder(folder.path().join("people")),
+        data: folder.path().to_owned(),
+        recipe: Recipe::from_toml(TINY_RECIPE).unwrap(),
+        seed: 0,
+        minutes: None,
+        out: folder.path().join("trained"),
+        resume: None,
+    };
+    fs::create_dir(&options.out).unwrap();
+    let (dataset, _) = options.load(&|_| ()).unwrap();
+    options.train(&dataset, &AtomicBool::new(false), &|_| ()).unwrap();
+    folder
+}
+
+fn facenet(folder: &Path, arguments: &[&str]) -> Finished {
+    Program::new(env!("CARGO_BIN_EXE_facenet"), folder).run(arguments)
+}
+
+/// `cluster`, by the network of the folder.
+fn cluster(folder: &Path, arguments: &[&str]) -> Finished {
+    facenet(folder, &[&["cluster", "--weights", "trained/checkpoint.safetensors"], arguments].concat())
+}
+
+/// What lies in a folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// The pictures in the folders of people.
+fn placed(folder: &Path) -> BTreeSet<String> {
+    names(folder).iter().flat_map(|person| names(&folder.join(person))).collect()
+}
+
+#[test]
+fn people_have_folders_of_links() {
+    let folder = folder();
+    let result = cluster(folder.path(), &["people", "--people", "3", "--json"]).json(0);
+    for (name, number) in [("pictures", 18), ("cluster_count", 3), ("people", 3)] {
+        assert_eq!(result[name], number, "{name}: {result}");
+    }
+    assert_eq!(result["framings"], json!({ "landmark_list": 0, "landmark_network": 0, "center_crop": 18 }));
+    assert_eq!((&result["method"], result.get("cut")), (&Value::from("k_means"), None));
+    assert_eq!(result["doubts"], json!([]), "nobody looked for faces");
+    let clusters: Vec<Vec<String>> = serde_json::from_value(result["clusters"].clone()).unwrap();
+    assert!(clusters.is_sorted_by_key(|cluster| std::cmp::Reverse(cluster.len())));
+    assert_eq!(clusters.iter().flatten().collect::<BTreeSet<_>>().len(), 18);
+    assert_eq!(result["agreement_with_folders"]["folders"], 6);
+    assert!(result["agreement_with_folders"]["bcubed_f"].as_f64().unwrap() > 0.0);
+
+    assert_eq!(result["folder"], "runs/cluster/people");
+    let out = folder.path().join("runs/cluster/people");
+    assert_eq!(names(&out), ["clusters.csv", "index.html", "people"].map(str::to_owned).into());
+    assert_eq!(names(&out.join("people/001")).len(), clusters[0].len());
+    let first = &clusters[0][0];
+    let link = out.join("people/001").join(first.replace('/', " - "));
+    let picture = folder.path().join("people").join(first);
+    assert_eq!(fs::read_link(&link).unwrap(), fs::canonicalize(&picture).unwrap());
+    let table = fs::read_to_string(out.join("clusters.csv")).unwrap();
+    assert_eq!((table.lines().count(), table.lines().next()), (19, Some("picture,cluster,framing,faces,doubt")));
+    assert!(table.contains(&format!("{first},1,center_crop,,\n")), "{table}");
+    assert!(fs::read_to_string(out.join("index.html")).unwrap().contains("18 pictures of 3 people"));
+}
+
+#[test]
+fn a_second_run_has_a_folder_of_its_own() {
+    let folder = folder();
+    for expected in ["people", "people-2", "people-3"] {
+        let result = cluster(folder.path(), &["people/", "--cut", "4", "--copies", "--json"]).json(0);
+        assert_eq!(result["folder"], format!("runs/cluster/{expected}"));
+        assert_eq!((&result["cluster_count"], &result["alone"]), (&Value::from(1), &Value::from(0)));
+        assert_eq!((&result["method"], &result["cut"]), (&Value::from("agglomerative"), &Value::from(4.0)));
+    }
+    assert_eq!(names(&folder.path().join("runs/cluster")).len(), 3, "nothing half made is left");
+    let copy = folder.path().join("runs/cluster/people-3/people/001/p2 - 1.png");
+    assert!(fs::symlink_metadata(&copy).unwrap().is_file());
+    assert_eq!(fs::read(copy).unwrap(), fs::read(folder.path().join("people/p2/1.png")).unwrap());
+}
+
+#[test]
+fn the_result_can_be_read() {
+    let folder = folder();
+    let Finished { code, stdout, stderr } = cluster(folder.path(), &["people", "--cut", "0", "--out", "new/out"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    for text in [
+        "18 pictures of 18 people, as far as tiny can tell",
+        "in one picture only: 18 people",
+        "if the 6 folders are people: B-cubed F",
+        "faces cropped: 18",
+        "new/out/index.html shows them in a browser",
+    ] {
+        assert!(stdout.contains(text), "{text}: {stdout}");
+    }
+    // Nobody has a folder, which may serve as a gallery.
+    assert_eq!(
+        names(&folder.path().join("new/out")),
+        ["alone", "clusters.csv", "index.html"].map(str::to_owned).into()
+    );
+    assert_eq!(names(&folder.path().join("new/out/alone")).len(), 18);
+}
+
+#[test]
+fn a_picture_that_can_not_be_read_does_not_stop_the_others() {
+    let folder = folder();
+    let odd = "p1/odd, \"name\".png";
+    fs::copy(folder.path().join("people/p1/1.png"), folder.path().join("people").join(odd)).unwrap();
+    fs::write(folder.path().join("people/p2/broken.jpg"), "no picture").unwrap();
+    fs::write(folder.path().join("people/p3/notes.txt"), "passed over").unwrap();
+    let finished = cluster(folder.path(), &["people", "--cut", "1", "--out", "out", "--json"]);
+    assert!(finished.stderr.starts_with("error: 1 of 20 pictures could not be read"), "{finished:?}");
+    let result = finished.json(1);
+    assert_eq!(result["pictures"], 19);
+    assert_eq!(result["unread"].as_array().unwrap().len(), 1);
+    assert_eq!(result["unread"][0]["picture"], "p2/broken.jpg");
+    let out = folder.path().join("out");
+    let mut placed = placed(&out.join("people"));
+    placed.append(&mut names(&out.join("alone")));
+    assert_eq!((placed.len(), placed.contains("p1 - odd, _name_.png")), (19, true), "{placed:?}");
+    let table = fs::read_to_string(out.join("clusters.csv")).unwrap();
+    assert!(table.contains("\n\"p1/odd, \"\"name\"\".png\",") && table.contains("\np2/broken.jpg,,,,"), "{table}");
+    let page = fs::read_to_string(out.join("index.html")).unwrap();
+    assert!(page.contains("Not read, and so in no group: 1 picture") && page.contains("broken.jpg"));
+}
+
+#[test]
+fn nothing_is_written_over() {
+    let folder = folder();
+    let path = folder.path();
+    fs::create_dir(path.join("full")).unwrap();
+    fs::write(path.join("full/file"), "mine").unwrap();
+    fs::create_dir(path.join("empty")).unwrap();
+    fs::create_dir(path.join("none")).unwrap();
+    let before = names(path);
+    for (arguments, says) in [
+        (&["people", "--cut", "1", "--out", "full"][..], "full is not empty"),
+        (&["people", "--cut", "1", "--out", "full/file"], "full/file"),
+        (&["people", "--cut", "1", "--out", "people"], "lies in"),
+        (&["people", "--cut", "1", "--out", "people/p1/../new"], "lies in"),
+        (&[".", "--cut", "1"], "lies in"),
+        (&["people", "--people", "19", "--out", "new"], "can't show 19 people"),
+        (&["none", "--cut", "1", "--out", "new"], "no pictures below none"),
+        (&["nowhere", "--cut", "1", "--out", "new"], "nowhere"),
+        (&["tiny.toml", "--cut", "1", "--out", "new"], "tiny.toml"),
+    ] {
+        let Finished { code, stdout, stderr } = cluster(path, arguments);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(says) && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    }
+    assert_eq!(names(path), before);
+    assert_eq!(names(&path.join("full")).len(), 1);
+    assert_eq!(cluster(path, &["people", "--cut", "1", "--out", "empty"]).code, Some(0));
+    assert!(path.join("empty/index.html").is_file());
+}
+
+#[test]
+fn the_cut_is_by_the_calibration_if_none_is_given() {
+    let folder = folder();
+    let checkpoint = folder.path().join("trained/checkpoint.safetensors");
+    let trained = read_checkpoint(&checkpoint).unwrap();
+    for (threshold, expected) in [(1.5, 1.2), (0.1, 0.0), (7.0, 4.0)] {
+        let calibration = Calibration { threshold, slope: 20.0_f64.ln() / 0.3 };
+        let calibrated =
+            facenet_network::Checkpoint { calibration: Some(calibration_text(&calibration)), ..trained.clone() };
+        write_checkpoint(&checkpoint, &calibrated).unwrap();
+        let result = cluster(folder.path(), &["people", "--json"]).json(0);
+        let cut = result["cut"].as_f64().unwrap();
+        assert!((cut - expected).abs() < 1e-6, "{cut} for {expected}: 20 to 1 for one person");
+    }
+    write_checkpoint(&checkpoint, &facenet_network::Checkpoint { calibration: None, ..trained }).unwrap();
+    let before = names(&folder.path().join("runs/cluster"));
+    let Finished { code, stdout, stderr } = cluster(folder.path(), &["people", "--json"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(stderr.contains("--people K") && stderr.contains("--cut D"), "{stderr}");
+    assert_eq!(names(&folder.path().join("runs/cluster")), before);
+}

@@ -1,0 +1,124 @@
+//! How well answers agree with folders that are named after people.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use facenet_data::shown;
+use facenet_metrics::{ClusteringReport, clustering_report};
+
+use crate::error::Error;
+
+/// Scores groups of images as if each folder were a person. `None` unless all images lie in at least two folders, one level
+/// deep.
+///
+/// # Shapes
+///
+/// `groups`: rows of `paths`, each row in one group. `paths` begin in the folder that was grouped, sorted by folder.
+///
+/// # Errors
+///
+/// As [`clustering_report`].
+///
+/// # Panics
+///
+/// If a group holds a row that `paths` has not.
+#[track_caller]
+pub fn grouping_agreement(groups: &[Vec<usize>], paths: &[PathBuf]) -> Result<Option<ClusteringReport>, Error> {
+    let mut folders: Vec<&Path> = Vec::new();
+    let mut identities = Vec::new();
+    for path in paths {
+        let Some(folder) = path.parent().filter(|folder| folder.iter().count() == 1) else { return Ok(None) };
+        if folders.last() != Some(&folder) {
+            folders.push(folder);
+        }
+        identities.push(folders.len() - 1);
+    }
+    if folders.len() < 2 {
+        return Ok(None);
+    }
+    let mut clusters = vec![0; paths.len()];
+    for (index, group) in groups.iter().enumerate() {
+        group.iter().for_each(|&image| clusters[image] = index);
+    }
+    Ok(Some(clustering_report(&clusters, &identities)?))
+}
+
+/// Identification scored on probes whose folder is named after an enrolled person.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct IdentificationAgreement {
+    /// Number of such probes.
+    pub probes: usize,
+    /// Share of them whose nearest enrolled person is that of their folder.
+    pub rank1: f64,
+    /// Share of them that are given that person's name.
+    pub named_rightly: f64,
+    /// Share of them that are given another person's name.
+    pub named_wrongly: f64,
+}
+
+/// A probe and what was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnsweredProbe<'a> {
+    /// The image.
+    pub path: &'a Path,
+    /// The name of the nearest enrolled person.
+    pub nearest: &'a str,
+    /// The name that was given; `None` for unknown.
+    pub named: Option<&'a str>,
+}
+
+/// Scores identification on the probes that lie in a folder named after one of the enrolled `people`. `None` if no probe
+/// does.
+#[must_use]
+pub fn identification_agreement(
+    probes: &[AnsweredProbe<'_>],
+    people: &BTreeSet<&str>,
+) -> Option<IdentificationAgreement> {
+    let labelled = probes.iter().filter_map(|probe| {
+        let folder = probe.path.parent().and_then(Path::file_name).map(shown)?;
+        people.contains(&*folder).then_some((probe, folder))
+    });
+    let labelled: Vec<_> = labelled.collect();
+    let share = |matches: &dyn Fn(&AnsweredProbe<'_>, &str) -> bool| {
+        labelled.iter().filter(|(probe, person)| matches(probe, person)).count() as f64 / labelled.len() as f64
+    };
+    (!labelled.is_empty()).then(|| IdentificationAgreement {
+        probes: labelled.len(),
+        rank1: share(&|probe, person| probe.nearest == person),
+        named_rightly: share(&|probe, person| probe.named == Some(person)),
+        named_wrongly: share(&|probe, person| probe.named.is_some_and(|name| name != person)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_people_only_if_all_images_lie_in_some() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let groups = [vec![0, 1], vec![2]];
+        let report = grouping_agreement(&groups, &paths(&["a/1.png", "a/2.png", "b/1.png"])).unwrap().unwrap();
+        assert_eq!((report.identities, report.bcubed_f), (2, 1.0));
+        for names in
+            [["1.png", "a/2.png", "b/1.png"], ["a/1.png", "a/2.png", "a/3.png"], ["a/b/1.png", "b/c/2.png", "c/3.png"]]
+        {
+            assert_eq!(grouping_agreement(&groups, &paths(&names)).unwrap(), None, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn only_probes_in_folders_of_enrolled_people_count() {
+        let probe = |path, nearest, named| AnsweredProbe { path: Path::new(path), nearest, named };
+        let probes = [
+            probe("x/Ann/1.png", "Ann", Some("Ann")),
+            probe("x/Ann/2.png", "Ann", None),
+            probe("x/Bob/1.png", "Ann", Some("Ann")),
+            probe("x/Eve/1.png", "Ann", Some("Ann")),
+        ];
+        let agreement = identification_agreement(&probes, &BTreeSet::from(["Ann", "Bob"])).unwrap();
+        assert_eq!((agreement.probes, agreement.rank1), (3, 2.0 / 3.0));
+        assert_eq!((agreement.named_rightly, agreement.named_wrongly), (1.0 / 3.0, 1.0 / 3.0));
+        assert_eq!(identification_agreement(&probes, &BTreeSet::from(["Zoe"])), None);
+    }
+}

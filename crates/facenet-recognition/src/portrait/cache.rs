@@ -1,0 +1,164 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use facenet_data::{Landmarks, create_private_folder, write_private};
+use facenet_network::ForeignTensors;
+use safetensors::{Dtype, View};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::face_source::FaceSource;
+use crate::hash::hexadecimal;
+use crate::portrait::portrait::Portrait;
+use crate::weights::checkpoint_file::read_whole;
+
+/// Embeddings that were made before, on the disk: by what their pictures hold, so that a picture may be moved or renamed.
+///
+/// There is a folder for each way of making embeddings: network, weights, alignment. In it each file holds those of some
+/// pictures, in safetensors: a tensor for each, called by the SHA-256 of the picture's file and its listed landmarks.
+///
+/// ```text
+/// [framing, faces, x and y of five points, the embedding]      0 list, 1 network, 2 crop; -1 unknown; 0 without
+/// ```
+///
+/// Files are only ever added, each whole or not at all, so that several programs may use one cache and nothing is lost when
+/// one of them is stopped.
+#[derive(Debug)]
+pub(super) struct EmbeddingCache {
+    folder: PathBuf,
+    dimension: usize,
+    entries: BTreeMap<String, CachedPortrait>,
+}
+
+/// What is known of a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CachedPortrait {
+    pub(super) portrait: Portrait,
+    pub(super) embedding: Vec<f32>,
+}
+
+/// Numbers before those of the embedding.
+const FIELDS: usize = 12;
+/// The largest file that is read, in bytes.
+const LIMIT: u64 = 1 << 30;
+
+impl EmbeddingCache {
+    /// Reads what is there of embeddings of `dimension` numbers that were made in the way that `fingerprint` stands for.
+    ///
+    /// # Errors
+    ///
+    /// If the folder or a file in it can't be read, or a file is damaged.
+    pub(super) fn open(folder: &Path, fingerprint: &str, dimension: usize) -> Result<Self, Error> {
+        let folder = folder.join(hexadecimal(Sha256::new_with_prefix(fingerprint)).split_at(16).0);
+        let failed = |source| Error::Read { path: folder.clone(), source };
+        let mut entries = BTreeMap::new();
+        let files = match fs::read_dir(&folder) {
+            Ok(files) => Some(files),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(error)),
+        };
+        let paths = files.into_iter().flatten().map(|file| Ok(file.map_err(failed)?.path()));
+        let mut paths: Vec<PathBuf> = paths.collect::<Result<_, Error>>()?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+        paths.sort();
+        for path in paths {
+            entries.append(&mut read(&path, dimension)?);
+        }
+        Ok(Self { folder, dimension, entries })
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&CachedPortrait> {
+        self.entries.get(key)
+    }
+
+    /// Keeps what is new, in a file of its own.
+    pub(super) fn add(&mut self, new: BTreeMap<String, CachedPortrait>) -> Result<(), Error> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        create_private_folder(&self.folder)?;
+        let name = hexadecimal(new.keys().fold(Sha256::new(), |hash, key| hash.chain_update(key)));
+        let path = self.folder.join(format!("{}.safetensors", &name[..32]));
+        let tensors: Vec<(&String, Tensor)> = new.iter().map(|(key, cached)| (key, Tensor::new(cached))).collect();
+        let bytes = safetensors::serialize(tensors, None).expect("short names and rows of numbers");
+        write_private(&path, |file| file.write_all(&bytes))?;
+        debug_assert!(new.values().all(|cached| cached.embedding.len() == self.dimension));
+        self.entries.extend(new);
+        Ok(())
+    }
+}
+
+/// The name of a picture's embedding: of the bytes of its file and the landmarks that are listed for it.
+pub(super) fn key(bytes: &[u8], listed: Option<Landmarks>) -> String {
+    let mut hash = Sha256::new_with_prefix(Sha256::digest(bytes));
+    for coordinate in listed.iter().flat_map(|landmarks| landmarks.0.as_flattened()) {
+        hash.update(coordinate.to_le_bytes());
+    }
+    hexadecimal(hash)
+}
+
+fn read(path: &Path, dimension: usize) -> Result<BTreeMap<String, CachedPortrait>, Error> {
+    let damaged = || Error::DamagedCache { path: path.to_owned() };
+    let tensors = ForeignTensors::from_safetensors(&read_whole(path, LIMIT)?).map_err(|_| damaged())?;
+    let entries = tensors.tensors.into_iter().map(|(key, tensor)| {
+        if tensor.values.len() != FIELDS + dimension || tensor.values.iter().any(|value| !value.is_finite()) {
+            return None;
+        }
+        let (fields, embedding) = tensor.values.split_at(FIELDS);
+        let framing = match fields[0] {
+            0.0 => FaceSource::LandmarkList,
+            1.0 => FaceSource::LandmarkNetwork,
+            2.0 => FaceSource::CenterCrop,
+            _ => return None,
+        };
+        let faces = (fields[1] >= 0.0).then_some(fields[1] as usize);
+        let mut points = [[0.0; 2]; 5];
+        points.as_flattened_mut().copy_from_slice(&fields[2..]);
+        let landmarks = (framing != FaceSource::CenterCrop).then_some(Landmarks(points));
+        let portrait = Portrait { source: framing, landmarks, faces };
+        Some((key, CachedPortrait { portrait, embedding: embedding.to_vec() }))
+    });
+    entries.collect::<Option<_>>().ok_or_else(damaged)
+}
+
+/// The bytes of a row.
+struct Tensor {
+    shape: [usize; 1],
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    fn new(CachedPortrait { portrait, embedding }: &CachedPortrait) -> Self {
+        let framing = match portrait.source {
+            FaceSource::LandmarkList => 0.0,
+            FaceSource::LandmarkNetwork => 1.0,
+            FaceSource::CenterCrop => 2.0,
+            FaceSource::Synthetic => unreachable!("a portrait is cut out of an image"),
+        };
+        let faces = portrait.faces.map_or(-1.0, |faces| faces as f32);
+        let points = portrait.landmarks.map_or([[0.0; 2]; 5], |landmarks| landmarks.0);
+        let values = [framing, faces].into_iter().chain(points.as_flattened().iter().copied());
+        let values = values.chain(embedding.iter().copied());
+        Self { shape: [FIELDS + embedding.len()], bytes: values.flat_map(f32::to_le_bytes).collect() }
+    }
+}
+
+impl View for Tensor {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        (&self.bytes).into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}

@@ -1,0 +1,5 @@
+//! Networks with their weights, in files.
+
+pub(crate) mod checkpoint_file;
+pub(crate) mod default_networks;
+pub(crate) mod weights_file;

@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+mod contact_sheet;
+mod page;
+mod provenance;
+mod report;
+
+pub use contact_sheet::sheet::{ContactSheet, SheetPicture, SheetRun};
+pub use provenance::Provenance;
+pub use report::Report;

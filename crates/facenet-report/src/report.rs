@@ -1,0 +1,77 @@
+//! A run as a page to look at: one HTML file that opens anywhere.
+
+mod chart;
+mod clusters;
+mod dendrogram;
+mod distances;
+mod mistakes;
+mod roc;
+mod run_card;
+mod scores;
+mod thumbnails;
+mod training_curves;
+
+use facenet_training::Run;
+use maud::{Markup, html};
+
+use crate::page::page;
+use crate::provenance::Provenance;
+use thumbnails::Thumbnails;
+
+/// The page of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// What was run, when, by which program.
+    pub provenance: &'a Provenance,
+}
+
+impl Report<'_> {
+    /// The page: pictures and style within, no scripts, below 5 MB however many pictures there are.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let Self { run, provenance } = *self;
+        let mut thumbnails = Thumbnails::new(&run.dataset.unseen);
+        let threshold = run.report.embeddings.verification.threshold;
+        let body = html! {
+            (hatching())
+            main {
+                (scores::section(&run.report))
+                section {
+                    h2 { "One person or two?" }
+                    p {
+                        "Each pair of pictures is judged by the squared distance of the two embeddings: at most "
+                        (format!("{threshold:.3}"))
+                        " is called one person. That threshold is the one that was best for " (run.report.validation.people)
+                        " other people."
+                    }
+                    .charts {
+                        (distances::chart(&run.embeddings.pair_scores, threshold))
+                        (roc::chart(&run.embeddings.pair_scores, &run.pixels.pair_scores, threshold))
+                    }
+                }
+                (mistakes::section(run, &mut thumbnails))
+                (clusters::section(run, &mut thumbnails))
+                (dendrogram::section(run))
+                (training_curves::section(&run.history))
+                (run_card::section(&run.report, &run.recipe, provenance))
+            }
+        };
+        page(&run.report.dataset, &body)
+    }
+}
+
+/// The pattern that marks mistakes in every chart: it can be told without colour.
+fn hatching() -> Markup {
+    html! {
+        svg.definitions aria-hidden="true" width="0" height="0" {
+            defs {
+                pattern id="hatched" patternUnits="userSpaceOnUse" width="5" height="5" patternTransform="rotate(45)" {
+                    rect.hatched-ground width="5" height="5" {}
+                    line.hatched-line x1="0" y1="0" x2="0" y2="5" {}
+                }
+            }
+        }
+    }
+}

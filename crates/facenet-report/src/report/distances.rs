@@ -1,0 +1,98 @@
+//! How far apart the pictures of one person are, and those of two.
+
+use facenet_metrics::PairScores;
+use maud::{Markup, html};
+
+use crate::page::text::{count, grouped, percent};
+use crate::report::chart::{Axis, Chart, number, round_up};
+
+/// About so many bars each.
+const BARS: f64 = 36.0;
+
+/// Both histograms, one above the other, with the threshold through both and the mistakes hatched.
+pub(super) fn chart(scores: &PairScores, threshold: f64) -> Markup {
+    let pairs = || scores.squared_distances().iter().copied().zip(scores.same().iter().copied());
+    let of = |kind: bool| pairs().filter(move |&(_, same)| same == kind).map(|(distance, _)| distance);
+    let farthest = scores.squared_distances().iter().copied().fold(threshold, f64::max);
+    let width = bar_width(threshold, round_up(farthest));
+    let bars = (farthest / width).ceil().max(1.0) as usize;
+    let histograms = [true, false].map(|same| shares(of(same), width, bars));
+    let end = width * bars as f64;
+    let highest = round_up(histograms.iter().flatten().copied().fold(0.0, f64::max));
+
+    // A distance of exactly the threshold is accepted.
+    let rejected = of(true).filter(|&distance| distance > threshold).count();
+    let accepted = of(false).filter(|&distance| distance <= threshold).count();
+    let (same, different) = (scores.same_pairs(), scores.different_pairs());
+    let share = |wrong: usize, all: usize| percent(wrong as f64 / all as f64);
+
+    html! {
+        figure {
+            @for (one_person, shares) in [(true, &histograms[0]), (false, &histograms[1])] {
+                @let label = "squared distance";
+                @let chart = Chart::new(190.0, Axis { label, from: 0.0, to: end }, Axis { label: "share of pairs", from: 0.0, to: highest });
+                @let title = if one_person { "Squared distances of pairs of one person" } else { "Squared distances of pairs of two people" };
+                (chart.draw(title, &html! {
+                    @for (index, &share) in shares.iter().enumerate() {
+                        @let from = index as f64 * width;
+                        @let wrong = (index as f64 + 0.5 > (threshold / width).round()) == one_person;
+                        @if share > 0.0 {
+                            rect class=(match (wrong, one_person) { (true, _) => "bar wrong", (_, true) => "bar same", (_, false) => "bar different" })
+                                x=(number(chart.x(from))) width=(number((chart.x(from + width) - chart.x(from) - 1.0).max(0.5)))
+                                y=(number(chart.y(share))) height=(number(chart.y(0.0) - chart.y(share))) {}
+                        }
+                    }
+                    line.threshold x1=(number(chart.x(threshold))) x2=(number(chart.x(threshold))) y1=(number(chart.y(0.0))) y2=(number(chart.y(highest))) {}
+                    @let right = chart.x(threshold) < 240.0;
+                    text.note.kind x="426" y="42" text-anchor="end" { (if one_person { "pairs of one person" } else { "pairs of two people" }) }
+                    text.note x=(number(chart.x(threshold) + if right { 6.0 } else { -6.0 })) y="24" text-anchor=(if right { "start" } else { "end" }) {
+                        "threshold " (format!("{threshold:.3}"))
+                    }
+                }))
+            }
+            figcaption {
+                "Hatched are the mistakes: " (grouped(rejected)) " of " (count(same, "pair", "pairs")) " of one person rejected ("
+                (share(rejected, same)) "), " (grouped(accepted)) " of " (count(different, "pair", "pairs")) " of two people accepted ("
+                (share(accepted, different)) ")."
+            }
+        }
+    }
+}
+
+/// A width near a round part of the whole that makes the threshold the edge of a bar, so that each bar is right or wrong. A
+/// threshold within the first bar is taken for its edge.
+fn bar_width(threshold: f64, end: f64) -> f64 {
+    let rough = end / BARS;
+    let bars = (threshold / rough).round();
+    if bars >= 1.0 { threshold / bars } else { rough }
+}
+
+/// The share of the distances in each bar; a distance at an edge belongs to the bar before it, as at the threshold.
+fn shares(distances: impl Iterator<Item = f64>, width: f64, bars: usize) -> Vec<f64> {
+    let (mut counts, mut all) = (vec![0_usize; bars], 0);
+    for distance in distances {
+        let bar = (distance / width - 1e-9).ceil().max(1.0) as usize - 1;
+        counts[bar.min(bars - 1)] += 1;
+        all += 1;
+    }
+    counts.into_iter().map(|count| count as f64 / all as f64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_is_the_edge_of_a_bar() {
+        for (threshold, end) in [(0.9, 3.0), (1.234, 4.0), (0.06, 4.0), (4.0, 4.0)] {
+            let width = bar_width(threshold, end);
+            let bars = threshold / width;
+            assert!((bars - bars.round()).abs() < 1e-9 && bars >= 0.999, "{threshold}, {end}: {bars}");
+            assert!((BARS / 2.0..=BARS * 2.0).contains(&(end / width)), "{threshold}, {end}: {width}");
+        }
+        for threshold in [-0.1, 0.0, 1e-12, 0.04] {
+            assert_eq!(bar_width(threshold, 3.6), 0.1);
+        }
+        assert_eq!(shares([0.0, 0.5, 0.500_1, 1.0, 7.0].into_iter(), 0.5, 3), [0.4, 0.4, 0.2]);
+    }
+}

@@ -1,0 +1,103 @@
+//! Loading a data set.
+
+use std::path::Path;
+
+use facenet_data::{Crop, Landmarks};
+use facenet_network::Description;
+
+use crate::dataset::images::Request;
+use crate::dataset::labelled_faces::Dataset;
+use crate::dataset::source::DatasetSource;
+use crate::dataset::{folder, lfw, synthetic};
+use crate::error::Error;
+
+/// Loads a data set: which one, for which network, with which seed.
+///
+/// Images with known landmarks are aligned to the template of the network's
+/// [`Preprocessing`](facenet_network::Preprocessing); the crop applies to the others, and to all of them where the network
+/// has no template.
+#[derive(Clone, Copy)]
+pub struct DatasetLoader<'a> {
+    source: &'a DatasetSource,
+    data: &'a Path,
+    crop: Crop,
+    template: Option<Landmarks>,
+    size: [usize; 2],
+    seed: u64,
+    progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
+}
+
+impl<'a> DatasetLoader<'a> {
+    /// Faces of `[height, width]` from `source`: whole images, data sets below `data/`, seed 0.
+    #[must_use]
+    pub fn new(source: &'a DatasetSource, size: [usize; 2]) -> Self {
+        let data = Path::new("data");
+        Self { source, data, crop: Crop::Whole, template: None, size, seed: 0, progress: None }
+    }
+
+    /// Faces as a network expects them: of its input size, aligned to its template if it has one.
+    #[must_use]
+    pub fn for_network(source: &'a DatasetSource, network: &Description) -> Self {
+        Self::new(source, network.input).template(network.preprocessing.template)
+    }
+
+    /// The folder that holds the folders `orl`, `olivetti`, `lfw` and `lfw-funneled`.
+    #[must_use]
+    pub fn data(self, data: &'a Path) -> Self {
+        Self { data, ..self }
+    }
+
+    /// The part of an image that is the face, where the face is not aligned by landmarks.
+    #[must_use]
+    pub fn crop(self, crop: Crop) -> Self {
+        Self { crop, ..self }
+    }
+
+    /// Where the five landmarks of an aligned face lie, `[x, y]` in pixels of the face. Without a template nothing is
+    /// aligned.
+    #[must_use]
+    pub fn template(self, template: Option<[[f32; 2]; 5]>) -> Self {
+        Self { template: template.map(Landmarks), ..self }
+    }
+
+    /// Chooses the synthetic people and the pairs.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Called with the number of faces loaded and their total, from any thread.
+    #[must_use]
+    pub fn progress(self, progress: &'a (dyn Fn(usize, usize) + Sync)) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    /// Loads all groups of people on all threads; the result does not depend on their number.
+    ///
+    /// The pairs are all pairs of the same person and as many of different people (see
+    /// [`balanced_pairs`](facenet_metrics::balanced_pairs)), but for LFW's unseen people, where they are listed. Of people
+    /// from files the last tenth of those to learn from, at least 2 and at most 400, are the validation people, with 10
+    /// images each at most.
+    ///
+    /// # Errors
+    ///
+    /// If a folder, a list or an image is missing or can't be read ([`Error::Data`]), and if the people are too few or not
+    /// those expected: each group needs two people, one of them with two images.
+    ///
+    /// # Panics
+    ///
+    /// If the size holds a 0.
+    pub fn load(&self) -> Result<Dataset, Error> {
+        let Self { data, size, seed, progress, .. } = *self;
+        let name = self.source.name();
+        let request = Request { crop: &self.crop, template: self.template, size, progress };
+        match self.source {
+            DatasetSource::Synthetic(counts) => synthetic::load(counts, size, seed, progress),
+            DatasetSource::Orl => folder::load_cambridge(&name, &data.join("orl").join("data_faces"), request, seed),
+            DatasetSource::Olivetti => folder::load_cambridge(&name, &data.join("olivetti"), request, seed),
+            DatasetSource::Lfw => lfw::load(&data.join(&name), request, seed),
+            DatasetSource::LfwFunneled => lfw::load_funneled(&data.join(&name), request, seed),
+            DatasetSource::Folder(folder) => folder::load(&name, folder, request, seed),
+        }
+    }
+}

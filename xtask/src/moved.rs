@@ -1,0 +1,18 @@
+//! Commands that are those of the program `facenet` now.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Whatever follows the command.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Arguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    _rest: Vec<OsString>,
+}
+
+/// Names the new command; wrong use.
+pub fn to(command: &str) -> ExitCode {
+    eprintln!("error: `cargo xtask {command}` is now `cargo facenet {command}`");
+    ExitCode::from(2)
+}
