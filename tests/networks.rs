@@ -26,7 +26,7 @@ fn every_network_takes_steps_on_two_faces_per_person() {
         let network = built_in(name).unwrap();
         let (faces, identities) = SyntheticFaces::new(1).portraits(0..4, 2, network.input);
         let batch = BatchShape { people: 4, faces: 2, negatives: 0 };
-        let recipe = Recipe { network, batch, steps: STEPS, ..Recipe::synthetic() };
+        let recipe = Recipe { network, batch, steps: STEPS, ..Recipe::built_in("synthetic").unwrap() };
         let mut trainer = Trainer::new(recipe, faces.view(), &identities, 1).unwrap();
         let start = trainer.network().parameters.values.clone();
         for _ in 0..STEPS {

@@ -23,8 +23,8 @@ pub struct TrainingArguments {
     /// Where data sets lie [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Train as this recipe says [default: one for the data set]
-    #[arg(long, value_name = "FILE.toml")]
+    /// How to train: a built-in recipe (synthetic, orl, lfw) or a file [default: the built-in one for the data set]
+    #[arg(long, value_name = "NAME|FILE.toml")]
     recipe: Option<PathBuf>,
     /// Train this network, a built-in one or a description: `cargo xtask networks` shows them [default: that of the recipe]
     #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser())]
@@ -109,10 +109,10 @@ impl TrainingArguments {
     fn recipe(&self) -> Result<Recipe> {
         let mut recipe = match &self.recipe {
             None => Recipe::for_dataset(&self.dataset()),
-            Some(path) => {
-                let text = read_toml(path)?;
-                Recipe::from_toml(&text).with_context(|| format!("in {}", shown(path)))?
-            }
+            Some(path) => match path.to_str().and_then(Recipe::built_in) {
+                Some(recipe) => recipe,
+                None => Recipe::from_toml(&read_toml(path)?).with_context(|| format!("in {}", shown(path)))?,
+            },
         };
         if self.network.is_some() || !self.changes.is_empty() {
             let network =

@@ -72,7 +72,7 @@ fn page(dataset: &Dataset, validation: &Array2<f32>, unseen: &Array2<f32>, steps
     };
     let run = Run {
         report: result,
-        recipe: Recipe::orl(),
+        recipe: Recipe::built_in("orl").unwrap(),
         history,
         dataset: dataset.clone(),
         embeddings: details.clone(),

@@ -28,6 +28,7 @@ pub use gradient_check::gradient_checks;
 pub use history::{History, HistoryPoint};
 pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw, evaluate_pair_list};
 pub use progress::{Observer, Progress};
+pub use recipe::built_in::RECIPES;
 pub use recipe::{LearningRate, Recipe, TripletSource};
 pub use run::{FacesReport, GroupSize, Run, RunOptions, RunReport, run};
 pub use step_report::StepReport;

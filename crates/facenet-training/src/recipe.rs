@@ -1,15 +1,17 @@
 //! How a network is trained: all that decides the result beside the pictures and the seed.
 
+pub(crate) mod built_in;
+mod network;
+
 use std::f64::consts::PI;
 
 use facenet_data::{Augmentation, Crop};
-use facenet_network::{Description, Initializer, OptimizerKind, Plan, compact_inception};
+use facenet_network::{Description, Initializer, OptimizerKind, Plan};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 use serde::{Deserialize, Serialize};
 
 use facenet_recognition::Embedder;
 
-use crate::dataset::source::DatasetSource;
 use crate::error::Error;
 
 /// The most pictures among which triplets are mined: their squared distances take 1.6 GB.
@@ -51,7 +53,8 @@ pub struct Recipe {
     /// How much faces vary from step to step.
     #[serde(default)]
     pub augmentation: Augmentation,
-    /// The network.
+    /// The network. In TOML the name of a built-in one, or a description.
+    #[serde(deserialize_with = "network::deserialize")]
     pub network: Description,
 }
 
@@ -192,68 +195,5 @@ impl Recipe {
             self.batch.people = people.min(fit.max(2));
         }
         Self { network, ..self }
-    }
-
-    /// The one for a data set.
-    #[must_use]
-    pub fn for_dataset(dataset: &DatasetSource) -> Self {
-        match dataset {
-            DatasetSource::Synthetic(_) => Self::synthetic(),
-            DatasetSource::Orl | DatasetSource::Olivetti | DatasetSource::Folder(_) => Self::orl(),
-            DatasetSource::Lfw | DatasetSource::LfwFunneled => Self::lfw(),
-        }
-    }
-
-    /// For the synthetic faces.
-    #[must_use]
-    pub fn synthetic() -> Self {
-        Self {
-            steps: 900,
-            margin: 0.2,
-            reduction: Reduction::MeanActive,
-            clip_norm: Some(5.0),
-            initializer: Initializer::HeNormal,
-            crop: Crop::Whole,
-            batch: BatchShape { people: 24, faces: 4, negatives: 0 },
-            triplets: TripletSource::Online { miner: MinerKind::SemiHard },
-            learning_rate: LearningRate { base: 2e-3, warmup: 50, last: 0.01 },
-            optimizer: OptimizerKind::default(),
-            augmentation: Augmentation { flip: 0.5, ..Augmentation::default() },
-            network: compact_inception(),
-        }
-    }
-
-    /// For a small set of real faces, such as ORL's: pictures vary much, so that few people teach more, and training ends
-    /// before it learns them by heart. (Chosen by training on some of ORL's people `s1` to `s30` and scoring others of
-    /// them.)
-    #[must_use]
-    pub fn orl() -> Self {
-        Self {
-            steps: 300,
-            learning_rate: LearningRate { base: 5e-4, warmup: 50, last: 0.01 },
-            batch: BatchShape { people: 15, faces: 5, negatives: 0 },
-            augmentation: Augmentation {
-                flip: 0.5,
-                shift: 0.06,
-                scale: 0.1,
-                rotation: 8.0,
-                brightness: 0.1,
-                contrast: 0.2,
-                erase: 0.3,
-            },
-            ..Self::synthetic()
-        }
-    }
-
-    /// For LFW's pictures, of which the middle is the face.
-    #[must_use]
-    pub fn lfw() -> Self {
-        Self {
-            steps: 3000,
-            learning_rate: LearningRate { base: 1e-3, warmup: 50, last: 0.01 },
-            crop: Crop::Center { fraction: 0.7 },
-            batch: BatchShape { people: 30, faces: 4, negatives: 0 },
-            ..Self::orl()
-        }
     }
 }

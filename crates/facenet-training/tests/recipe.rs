@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use facenet_data::{Augmentation, Crop};
 use facenet_network::{AdaGrad, Initializer, NETWORKS, OptimizerKind, Plan, Sgd, built_in};
 
-use facenet_training::{DatasetSource, Error, LearningRate, Recipe, TripletSource};
+use facenet_training::{DatasetSource, Error, LearningRate, RECIPES, Recipe, TripletSource};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 
 const SHORT: &str = r#"
@@ -35,9 +35,9 @@ fn what_is_written_is_read() {
     let short = Recipe::from_toml(SHORT).unwrap();
     let recipes = [
         short.clone(),
-        Recipe::synthetic(),
-        Recipe::orl(),
-        Recipe::lfw(),
+        Recipe::built_in("synthetic").unwrap(),
+        Recipe::built_in("orl").unwrap(),
+        Recipe::built_in("lfw").unwrap(),
         Recipe {
             steps: 1_000_000_000_000,
             margin: 0.1,
@@ -148,7 +148,7 @@ fn numbers_out_of_range_are_named() {
         let message = refused("steps = 30", &format!("steps = 30\nclip_norm = {clip_norm}"));
         assert!(message.starts_with("clip_norm is "), "{message}");
     }
-    let broken = Recipe { margin: f32::NAN, ..Recipe::synthetic() };
+    let broken = Recipe { margin: f32::NAN, ..Recipe::built_in("synthetic").unwrap() };
     assert!(matches!(broken.validate(), Err(Error::RecipeRange { field: "margin", .. })));
 }
 
@@ -192,7 +192,7 @@ fn every_data_set_has_a_recipe() {
     }
     assert_eq!(Recipe::for_dataset(&DatasetSource::Olivetti), Recipe::for_dataset(&DatasetSource::Orl));
     assert!(
-        Recipe { optimizer: OptimizerKind::Sgd(Sgd { momentum: f64::NAN, ..Sgd::default() }), ..Recipe::orl() }
+        Recipe { optimizer: OptimizerKind::Sgd(Sgd { momentum: f64::NAN, ..Sgd::default() }), ..Recipe::built_in("orl").unwrap() }
             .validate()
             .is_err()
     );
@@ -203,7 +203,7 @@ fn mini_batches_of_a_large_network_have_fewer_people() {
     for (name, recipe) in NETWORKS.into_iter().flat_map(|name| {
         let negatives = BatchShape { people: 40, faces: 7, negatives: 11 };
         let large = BatchShape { people: 2, faces: 5000, negatives: 3 };
-        [Recipe::synthetic().batch, negatives, large].map(|batch| (name, Recipe { batch, ..Recipe::synthetic() }))
+        [Recipe::built_in("synthetic").unwrap().batch, negatives, large].map(|batch| (name, Recipe { batch, ..Recipe::built_in("synthetic").unwrap() }))
     }) {
         let network = built_in(name).unwrap();
         let BatchShape { people, faces, negatives } = recipe.batch;
@@ -220,11 +220,33 @@ fn mini_batches_of_a_large_network_have_fewer_people() {
         changed.validate().unwrap();
     }
     // The network that the recipe was made for changes nothing.
-    let recipe = Recipe::synthetic();
+    let recipe = Recipe::built_in("synthetic").unwrap();
     assert_eq!(recipe.clone().with_network(recipe.network.clone()), recipe);
     // nn2 has 5,594,336 numbers per face: 95 of 96 faces fit.
     assert_eq!(recipe.with_network(built_in("nn2").unwrap()).batch.people, 23);
     // One that can't be built is left to `validate`.
     let impossible = facenet_network::Description { embedding: Some(0), ..built_in("nns2").unwrap() };
-    assert!(Recipe::synthetic().with_network(impossible).validate().is_err());
+    assert!(Recipe::built_in("synthetic").unwrap().with_network(impossible).validate().is_err());
+}
+
+#[test]
+fn network_may_be_the_name_of_a_built_in_one() {
+    let (start, _) = SHORT.split_once("[network]").unwrap();
+    let recipe = Recipe::from_toml(&format!("network = \"nn4_small2\"\n{start}")).unwrap();
+    assert_eq!(recipe.network, built_in("nn4_small2").unwrap());
+    let error = Recipe::from_toml(&format!("network = \"nn5\"\n{start}")).unwrap_err().to_string();
+    assert!(error.contains("nn5") && error.contains("nn4_small2"), "{error}");
+    // Mistakes in a description are still named.
+    let error = Recipe::from_toml(&SHORT.replace("input = [8, 8]", "inputs = [8, 8]")).unwrap_err().to_string();
+    assert!(error.contains("inputs"), "{error}");
+}
+
+#[test]
+fn built_in_recipes_go_by_name() {
+    for name in RECIPES {
+        let recipe = Recipe::built_in(name).unwrap();
+        assert_eq!(Recipe::from_toml(&recipe.to_toml()).unwrap(), recipe, "{name}");
+    }
+    assert!(Recipe::built_in("mnist").is_none());
+    assert_eq!(Recipe::for_dataset(&DatasetSource::Olivetti), Recipe::built_in("orl").unwrap());
 }

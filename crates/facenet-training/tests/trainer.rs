@@ -184,7 +184,7 @@ fn a_checkpoint_that_can_not_be_resumed() {
     let other_steps = resume(&|checkpoint| checkpoint.training.as_mut().unwrap().step = 3);
     assert!(matches!(other_steps, Some(Error::WrongHistory)));
     // The network is the checkpoint's, whatever the recipe beside it says.
-    let other = Recipe { network: Recipe::synthetic().network, ..tiny() };
+    let other = Recipe { network: Recipe::built_in("synthetic").unwrap().network, ..tiny() };
     let mut checkpoint = trainer.checkpoint();
     checkpoint.training.as_mut().unwrap().recipe = other.to_toml();
     assert_eq!(Trainer::recipe_and_seed(&checkpoint).unwrap(), (tiny(), 7));

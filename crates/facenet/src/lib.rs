@@ -10,6 +10,12 @@ pub use facenet_tensor as tensor;
 pub use facenet_training as training;
 pub use facenet_triplet as triplet;
 
+pub use facenet_cluster::{Agglomerative, Cluster, KMeans};
+pub use facenet_metrics::{Calibration, PairScores};
+pub use facenet_network::Network;
+pub use facenet_recognition::{DecisionRule, Embed, Embedder, Gallery, Grouping, PortraitEmbedder, read_weights};
+pub use facenet_training::{Recipe, Trainer};
+
 /// The example of the workspace's README, compiled and run with the other examples.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -1,0 +1,188 @@
+//! The architecture as docs/architecture.md states it: which crate depends on which, and that no files of a crate depend on
+//! each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Each package of the workspace with the packages of the workspace that it depends on, those of tests not counted.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let output = Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let name = |package: &Value| package["name"].as_str().unwrap().to_owned();
+    let members: BTreeSet<String> = packages.iter().map(name).collect();
+    packages
+        .iter()
+        .map(|package| {
+            let normal = package["dependencies"].as_array().unwrap().iter().filter(|it| it["kind"].is_null());
+            (name(package), normal.map(name).filter(|dependency| members.contains(dependency)).collect())
+        })
+        .collect()
+}
+
+/// The lines `package: dependency, dependency` of the block of docs/architecture.md that begins with `arrows`.
+fn documented_dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let (_, rest) = page.split_once("```text arrows\n").expect("a block of arrows");
+    let (block, _) = rest.split_once("```").unwrap();
+    let names = |text: &str| text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    block.lines().map(|line| line.split_once(':').unwrap()).map(|(from, to)| (from.to_owned(), names(to))).collect()
+}
+
+#[test]
+fn crates_depend_on_each_other_as_documented() {
+    let (found, documented) = (dependencies(), documented_dependencies());
+    for (package, dependencies) in &found {
+        assert_eq!(documented.get(package), Some(dependencies), "{package} in docs/architecture.md");
+    }
+    assert_eq!(found.len(), documented.len(), "packages that are documented but do not exist");
+}
+
+#[test]
+fn scores_triplets_and_clusters_need_no_other_crate() {
+    let found = dependencies();
+    for package in ["facenet-metrics", "facenet-triplet", "facenet-cluster"] {
+        assert_eq!(found[package], BTreeSet::new(), "{package}");
+    }
+}
+
+/// The sources of a crate by module path, `convolution::naive`; without its root and without tests.
+fn modules(source: &Path) -> BTreeMap<String, String> {
+    let mut modules = BTreeMap::new();
+    let mut folders = vec![source.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let relative = path.strip_prefix(source).unwrap().with_extension("");
+                let parts: Vec<&str> = relative.iter().map(|part| part.to_str().unwrap()).collect();
+                if !matches!(parts[..], ["lib" | "main"]) && parts.last() != Some(&"tests") {
+                    modules.insert(parts.join("::"), without_tests_and_comments(&fs::read_to_string(&path).unwrap()));
+                }
+            }
+        }
+    }
+    modules
+}
+
+fn without_tests_and_comments(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// Every path of a text that begins with `prefix`, without that; the parts of `{a, b::c}` one by one.
+fn paths_after(text: &str, prefix: &str) -> Vec<String> {
+    let is_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
+    let mut paths = Vec::new();
+    for (start, _) in text.match_indices(prefix) {
+        if text[..start].chars().next_back().is_some_and(is_path) {
+            continue;
+        }
+        let rest = &text[start + prefix.len()..];
+        let path: String = rest.chars().take_while(|&character| is_path(character)).collect();
+        match rest[path.len()..].strip_prefix('{') {
+            Some(group) if path.is_empty() || path.ends_with("::") => {
+                let group = group.split(['}', ';']).next().unwrap();
+                let names = group.split([',', '{']).map(|name| name.trim().split(' ').next().unwrap());
+                paths.extend(names.map(|name| format!("{path}{name}")));
+            }
+            _ => paths.push(path),
+        }
+    }
+    paths
+}
+
+/// The modules that a module uses.
+fn used(module: &str, text: &str, modules: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let mut paths = paths_after(text, "crate::");
+    let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+    let below = |base: &str, path: &str| if base.is_empty() { path.to_owned() } else { format!("{base}::{path}") };
+    paths.extend(paths_after(text, "super::").iter().map(|path| below(parent, path)));
+    // Its own submodules.
+    let children = text.lines().filter_map(|line| line.trim().split_once("mod ")?.1.strip_suffix(';'));
+    for child in children {
+        let path = below(module, child);
+        if !paths_after(text, &format!("{child}::")).is_empty() {
+            paths.push(path);
+        }
+    }
+    // The longest beginning of a path that is a module.
+    let module_of = |path: &String| {
+        let ends = path.match_indices("::").map(|(end, _)| end).chain([path.len()]);
+        ends.map(|end| path[..end].to_owned()).filter(|start| modules.contains_key(start)).last()
+    };
+    paths.iter().filter_map(module_of).filter(|used| used != module).collect()
+}
+
+/// Modules of which each uses the next and the last the first, if there are any.
+fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn visit(
+        module: &str,
+        uses: &BTreeMap<String, BTreeSet<String>>,
+        path: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = path.iter().position(|visited| visited == module) {
+            return Some(path[start..].to_vec());
+        }
+        if done.contains(module) {
+            return None;
+        }
+        path.push(module.to_owned());
+        let found = uses.get(module)?.iter().find_map(|used| visit(used, uses, path, done));
+        path.pop();
+        done.insert(module.to_owned());
+        found
+    }
+    let mut done = BTreeSet::new();
+    uses.keys().find_map(|module| visit(module, uses, &mut Vec::new(), &mut done))
+}
+
+#[test]
+fn no_files_depend_on_each_other_in_a_circle() {
+    let mut sources: Vec<PathBuf> =
+        fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path().join("src")).collect();
+    sources.push(root().join("xtask/src"));
+    sources.sort();
+    let mut circles = Vec::new();
+    for source in sources {
+        let modules = modules(&source);
+        let uses = modules.iter().map(|(module, text)| (module.clone(), used(module, text, &modules))).collect();
+        circles.extend(circle(&uses).map(|circle| format!("{}: {}", source.display(), circle.join(" -> "))));
+    }
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn a_circle_is_found() {
+    let module = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let modules = BTreeMap::from([
+        module("a", "mod b;\nuse b::B;\nuse crate::{c::C, d};\n"),
+        module("a::b", "fn b() { crate::c::c() }\n"),
+        module("c", "use crate::d::{self, D};\n"),
+        module("d", "use super::a::{A, b::B};\n"),
+    ]);
+    let uses: BTreeMap<_, _> =
+        modules.iter().map(|(name, text)| (name.clone(), used(name, text, &modules))).collect();
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(uses["a"], set(&["a::b", "c", "d"]));
+    assert_eq!(uses["a::b"], set(&["c"]));
+    assert_eq!(uses["c"], set(&["d"]));
+    assert_eq!(circle(&uses).unwrap().last().map(String::as_str), Some("d"));
+}
