@@ -1,73 +1,72 @@
-pub mod contingency;
-mod information;
-
-use crate::Error;
-use contingency::{Contingency, PrecisionRecall};
+use crate::clustering::contingency_table::{ContingencyTable, PrecisionRecall};
+use crate::error::Error;
 use serde::Serialize;
 
-/// The scores of a clustering in one record.
+/// Summary of clustering scores.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClusteringReport {
     /// Number of clusters.
     pub clusters: usize,
     /// Number of true identities.
     pub identities: usize,
-    /// Share of pairs in one cluster that are of one identity.
+    /// Fraction of pairs within clusters that have the same identity.
     pub pairwise_precision: f64,
-    /// Share of pairs of one identity that are in one cluster.
+    /// Fraction of pairs of the same identity that are in the same cluster.
     pub pairwise_recall: f64,
-    /// Their harmonic mean.
+    /// Harmonic mean of pairwise precision and recall.
     pub pairwise_f: f64,
     /// B-cubed precision.
     pub bcubed_precision: f64,
     /// B-cubed recall.
     pub bcubed_recall: f64,
-    /// Their harmonic mean.
+    /// Harmonic mean of B-cubed precision and recall.
     pub bcubed_f: f64,
-    /// Normalised mutual information, by the arithmetic mean of the entropies.
+    /// Normalized mutual information, with the arithmetic mean of the entropies.
     pub nmi: f64,
-    /// Adjusted mutual information, by the arithmetic mean of the entropies.
+    /// Adjusted mutual information, with the arithmetic mean of the entropies.
     pub ami: f64,
     /// Adjusted Rand index.
     pub ari: f64,
-    /// Share of items in the commonest identity of their cluster.
+    /// Fraction of items that have the most frequent identity of their cluster.
     pub purity: f64,
-    /// Mean number of clusters that an identity is scattered over.
+    /// Mean number of clusters that contain a given identity.
     pub clusters_per_identity: f64,
-    /// Share of clusters that hold more than one identity.
+    /// Fraction of clusters with more than one identity.
     pub mixed_cluster_rate: f64,
 }
 
-/// All clustering scores at once.
+/// Computes all clustering scores.
 ///
-/// `clusters[k]` and `identities[k]` are the cluster and the true identity of item k. Only equality of labels counts. Items that a method
-/// leaves out (noise) need a label of their own each: one common label would make them a cluster.
+/// `clusters[k]` and `identities[k]` are the cluster and the true identity of item k. Label values
+/// do not matter, only which are equal. Items that an algorithm leaves unassigned (noise) need
+/// distinct labels: a common one would make them a cluster.
 ///
 /// # Errors
+///
 /// [`Error::NoLabels`] if there are none.
 ///
 /// # Panics
-/// If the slices differ in length.
+///
+/// Panics if the slices differ in length.
 #[track_caller]
 pub fn clustering_report(clusters: &[usize], identities: &[usize]) -> Result<ClusteringReport, Error> {
-    let contingency = Contingency::new(clusters, identities)?;
-    let PrecisionRecall { precision: pairwise_precision, recall: pairwise_recall, f: pairwise_f } =
-        contingency.pairwise();
-    let PrecisionRecall { precision: bcubed_precision, recall: bcubed_recall, f: bcubed_f } = contingency.bcubed();
+    let table = ContingencyTable::new(clusters, identities)?;
+    let PrecisionRecall { precision: pairwise_precision, recall: pairwise_recall, f: pairwise_f } = table.pairwise();
+    let PrecisionRecall { precision: bcubed_precision, recall: bcubed_recall, f: bcubed_f } = table.bcubed();
     Ok(ClusteringReport {
-        clusters: contingency.clusters(),
-        identities: contingency.identities(),
+        clusters: table.clusters(),
+        identities: table.identities(),
         pairwise_precision,
         pairwise_recall,
         pairwise_f,
         bcubed_precision,
         bcubed_recall,
         bcubed_f,
-        nmi: contingency.normalised_mutual_information(),
-        ami: contingency.adjusted_mutual_information(),
-        ari: contingency.adjusted_rand_index(),
-        purity: contingency.purity(),
-        clusters_per_identity: contingency.clusters_per_identity(),
-        mixed_cluster_rate: contingency.mixed_cluster_rate(),
+        nmi: table.normalized_mutual_information(),
+        ami: table.adjusted_mutual_information(),
+        ari: table.adjusted_rand_index(),
+        purity: table.purity(),
+        clusters_per_identity: table.clusters_per_identity(),
+        mixed_cluster_rate: table.mixed_cluster_rate(),
     })
 }

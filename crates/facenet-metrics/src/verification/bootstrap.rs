@@ -1,4 +1,6 @@
-use crate::{Error, Pair, PairScores};
+use crate::error::Error;
+use crate::verification::pair::Pair;
+use crate::verification::pair_scores::PairScores;
 use ndarray_rand::rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -10,37 +12,40 @@ const BOOTSTRAP_STREAM: u64 = u64::from_be_bytes(*b"boot\0\0\0\0");
 
 /// Standard errors by bootstrap over identities.
 ///
-/// Pairs that share a person are not independent, so resampling pairs, or `sqrt(p(1-p)/n)`, promises too much. Here people are drawn with
-/// replacement, as many as there are, and everything else follows: with `m_i` the number of times that identity i was drawn,
+/// Pairs that share an identity are not independent, so resampling pairs, or `sqrt(p(1-p)/n)`,
+/// underestimates the error. Instead, identities are resampled with replacement. With `m_i` the
+/// number of times identity i is drawn:
 ///
 /// ```text
-/// weight of a pair of the same identity i          = m_i
-/// weight of a pair of different identities i, j    = m_i m_j
-/// accuracy = share_same * (weighted share of same pairs accepted) + share_different * (weighted share of different pairs rejected)
-/// AUC      = Σ w_s w_d ([s < d] + [s = d] / 2) / (Σ w_s Σ w_d)
+/// weight of a genuine pair of identity i       = m_i
+/// weight of an impostor pair of identities i, j = m_i m_j
+/// accuracy = genuine fraction * (weighted fraction of genuine pairs accepted)
+///          + impostor fraction * (weighted fraction of impostor pairs rejected)
+/// AUC      = Σ w_g w_i ([g < i] + [g = i] / 2) / (Σ w_g Σ w_i)
 /// ```
 ///
-/// Two copies of one person count as two people, and pairs across the copies are left out. The shares of both kinds stay as they are in the
-/// list: they belong to the protocol, not to chance. A draw that leaves one kind without weight is drawn again.
+/// Repeated draws of an identity count as separate identities, without pairs between them. The
+/// fractions of genuine and impostor pairs stay those of the list, because the protocol fixes them.
+/// A replicate without weight on either kind of pair is drawn again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdentityBootstrap {
     /// Number of resampled sets of identities, at least 2.
     pub replicates: usize,
-    /// Seed of the draws: the same seed gives the same bits on any number of threads.
+    /// Seed of the draws. The same seed gives the same bits on any number of threads.
     pub seed: u64,
 }
 
-/// Standard deviation (n - 1) of scores over the bootstrap's replicates.
+/// Standard deviation (n - 1) of scores over the bootstrap replicates.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StandardErrors {
-    /// Of the accuracy at the given threshold.
+    /// Standard error of the accuracy at the given threshold.
     pub accuracy: f64,
-    /// Of the area under the ROC curve.
+    /// Standard error of the area under the ROC curve.
     pub auc: f64,
 }
 
 impl Default for IdentityBootstrap {
-    /// 200 replicates, which know a standard error to about 5 %, and seed 0.
+    /// 200 replicates, which estimate a standard error to about 5 %, and seed 0.
     fn default() -> IdentityBootstrap {
         IdentityBootstrap { replicates: 200, seed: 0 }
     }
@@ -49,12 +54,13 @@ impl Default for IdentityBootstrap {
 impl IdentityBootstrap {
     /// Standard errors of the accuracy at a fixed threshold and of the AUC.
     ///
-    /// `pairs[k]` are the two pictures whose distance is the k-th score; `identities` holds the identity of each picture. Only identities
-    /// that occur in a pair are drawn.
+    /// `pairs[k]` is the pair behind the k-th score; `identities` holds the identity of each image.
+    /// Only identities that occur in a pair are drawn.
     ///
     /// # Panics
-    /// If there are fewer than two replicates, if `scores` and `pairs` differ in length or in what they call "same",
-    /// or if `identities` does not bear that out.
+    ///
+    /// Panics if there are fewer than two replicates, if `scores` and `pairs` differ in length or
+    /// in which pairs are genuine, or if `identities` contradicts them.
     #[track_caller]
     pub fn standard_errors(
         &self,
@@ -63,7 +69,7 @@ impl IdentityBootstrap {
         identities: &[usize],
         threshold: f64,
     ) -> StandardErrors {
-        assert!(self.replicates >= 2, "{} replicates have no spread", self.replicates);
+        assert!(self.replicates >= 2, "need at least two replicates, got {}", self.replicates);
         let sample = Sample::new(scores, pairs, identities, threshold);
         let replicates: Vec<Replicate> = (0..self.replicates)
             .into_par_iter()
@@ -88,19 +94,19 @@ impl IdentityBootstrap {
     }
 }
 
-/// A pair as the bootstrap sees it; `people` are dense numbers, equal where `same`.
+/// A pair with dense identity indices and the decision at the threshold.
 #[derive(Clone, Copy)]
-struct Scored {
-    people: (usize, usize),
-    same: bool,
+struct ScoredPair {
+    identities: (usize, usize),
+    genuine: bool,
     accepted: bool,
 }
 
-/// Pairs by rising distance, in groups of equal distance.
+/// The pairs by ascending distance, grouped by equal distance.
 struct Sample {
-    groups: Vec<Vec<Scored>>,
+    groups: Vec<Vec<ScoredPair>>,
     identities: usize,
-    share_same: f64,
+    genuine_fraction: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -115,17 +121,17 @@ impl Sample {
         assert_eq!(scores.len(), pairs.len(), "{} scores, {} pairs", scores.len(), pairs.len());
         let mut dense: BTreeMap<usize, usize> =
             pairs.iter().flat_map(|pair| [identities[pair.first], identities[pair.second]]).map(|id| (id, 0)).collect();
-        dense.values_mut().enumerate().for_each(|(number, value)| *value = number);
+        dense.values_mut().enumerate().for_each(|(index, value)| *value = index);
         let scored = |index: usize| {
-            let (pair, same) = (pairs[index], scores.same()[index]);
-            let people = (dense[&identities[pair.first]], dense[&identities[pair.second]]);
+            let (pair, genuine) = (pairs[index], scores.genuine()[index]);
+            let dense_pair = (dense[&identities[pair.first]], dense[&identities[pair.second]]);
             assert!(
-                pair.same == same && (people.0 == people.1) == same,
-                "pair {index} is {pair:?} of identities {} and {}, its score says same: {same}",
+                pair.genuine == genuine && (dense_pair.0 == dense_pair.1) == genuine,
+                "pair {index} is {pair:?} of identities {} and {}, but its score says genuine: {genuine}",
                 identities[pair.first],
                 identities[pair.second]
             );
-            Scored { people, same, accepted: scores.squared_distances()[index] <= threshold }
+            ScoredPair { identities: dense_pair, genuine, accepted: scores.squared_distances()[index] <= threshold }
         };
         let distance = |&index: &usize| scores.squared_distances()[index];
         Sample {
@@ -135,50 +141,52 @@ impl Sample {
                 .map(|group| group.iter().map(|&index| scored(index)).collect())
                 .collect(),
             identities: dense.len(),
-            share_same: scores.same_pairs() as f64 / scores.len() as f64,
+            genuine_fraction: scores.genuine_pairs() as f64 / scores.len() as f64,
         }
     }
 
-    /// The scores under weights.
+    /// The scores with identities weighted by their multiplicities.
     ///
     /// # Errors
-    /// If the pairs of one kind have no weight.
+    ///
+    /// Fails if the genuine or the impostor pairs have no weight.
     fn replicate(&self, multiplicities: &[u64]) -> Result<Replicate, Error> {
-        let (mut same, mut accepted_same, mut different, mut rejected_different) = (0u64, 0u64, 0u64, 0u64);
-        // Twice Σ w_s w_d over same pairs *farther* than different ones, ties once.
+        let (mut genuine, mut accepted_genuine, mut impostor, mut rejected_impostor) = (0u64, 0u64, 0u64, 0u64);
+        // Twice Σ w_g w_i over genuine pairs *farther* than impostor pairs, plus ties once.
         let mut doubled_losses = 0u128;
         for group in &self.groups {
-            let (mut group_same, mut group_different) = (0, 0);
+            let (mut group_genuine, mut group_impostor) = (0, 0);
             for pair in group {
-                let first = multiplicities[pair.people.0];
-                if pair.same {
-                    group_same += first;
-                    accepted_same += if pair.accepted { first } else { 0 };
+                let first = multiplicities[pair.identities.0];
+                if pair.genuine {
+                    group_genuine += first;
+                    accepted_genuine += if pair.accepted { first } else { 0 };
                 } else {
-                    let weight = first * multiplicities[pair.people.1];
-                    group_different += weight;
-                    rejected_different += if pair.accepted { 0 } else { weight };
+                    let weight = first * multiplicities[pair.identities.1];
+                    group_impostor += weight;
+                    rejected_impostor += if pair.accepted { 0 } else { weight };
                 }
             }
-            doubled_losses += u128::from(group_same) * u128::from(2 * different + group_different);
-            same += group_same;
-            different += group_different;
+            doubled_losses += u128::from(group_genuine) * u128::from(2 * impostor + group_impostor);
+            genuine += group_genuine;
+            impostor += group_impostor;
         }
-        if same == 0 {
-            return Err(Error::NoSamePairs);
+        if genuine == 0 {
+            return Err(Error::NoGenuinePairs);
         }
-        if different == 0 {
-            return Err(Error::NoDifferentPairs);
+        if impostor == 0 {
+            return Err(Error::NoImpostorPairs);
         }
-        let validation_rate = accepted_same as f64 / same as f64;
-        let rejection_rate = rejected_different as f64 / different as f64;
+        let validation_rate = accepted_genuine as f64 / genuine as f64;
+        let rejection_rate = rejected_impostor as f64 / impostor as f64;
         Ok(Replicate {
-            accuracy: self.share_same * validation_rate + (1.0 - self.share_same) * rejection_rate,
-            auc: 1.0 - doubled_losses as f64 / (2 * u128::from(same) * u128::from(different)) as f64,
+            accuracy: self.genuine_fraction * validation_rate + (1.0 - self.genuine_fraction) * rejection_rate,
+            auc: 1.0 - doubled_losses as f64 / (2 * u128::from(genuine) * u128::from(impostor)) as f64,
         })
     }
 }
 
+/// Sample standard deviation (n - 1).
 fn sample_deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
     let count = values.len() as f64;
     let mean = values.clone().sum::<f64>() / count;
@@ -188,19 +196,19 @@ fn sample_deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balanced_pairs;
+    use crate::verification::pair::balanced_pairs;
     use approx::assert_abs_diff_eq;
     use proptest::prelude::*;
 
     #[test]
-    fn deviation_of_a_sample() {
+    fn sample_deviation_divides_by_n_minus_1() {
         assert_abs_diff_eq!(sample_deviation([1.0, 3.0].into_iter()), 2.0_f64.sqrt(), epsilon = 1e-15);
     }
 
     proptest! {
-        /// Weights are what a list gives in which each pair stands that many times.
+        /// Weighting a pair equals repeating it in the list.
         #[test]
-        fn weights_are_repetitions(
+        fn weights_equal_repetitions(
             people in proptest::collection::vec((0usize..6, 0u8..8), 4..14),
             multiplicities in proptest::collection::vec(0u64..4, 6),
             threshold in 0u8..8,
@@ -208,37 +216,37 @@ mod tests {
             let identities: Vec<usize> = people.iter().map(|person| person.0 * 10).collect();
             let Ok(pairs) = balanced_pairs(&identities, 7) else { return Ok(()) };
             let distances: Vec<f32> = pairs.iter().map(|pair| f32::from(people[pair.first].1 ^ people[pair.second].1)).collect();
-            let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
-            let scores = PairScores::new(&distances, &same).unwrap();
+            let genuine: Vec<bool> = pairs.iter().map(|pair| pair.genuine).collect();
+            let scores = PairScores::new(&distances, &genuine).unwrap();
             let sample = Sample::new(&scores, &pairs, &identities, threshold.into());
 
-            // Dense numbers follow the order of the identities that occur in pairs.
+            // Dense indices follow the order of the identities that occur in pairs.
             let mut present: Vec<usize> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).map(|p| identities[p]).collect();
             present.sort_unstable();
             present.dedup();
-            let number = |picture: usize| present.binary_search(&identities[picture]).unwrap();
-            let (mut repeated_distances, mut repeated_same) = (vec![], vec![]);
+            let dense = |image: usize| present.binary_search(&identities[image]).unwrap();
+            let (mut repeated_distances, mut repeated_genuine) = (vec![], vec![]);
             for (pair, &distance) in pairs.iter().zip(&distances) {
-                let (a, b) = (multiplicities[number(pair.first)], multiplicities[number(pair.second)]);
-                for _ in 0..(if pair.same { a } else { a * b }) {
+                let (a, b) = (multiplicities[dense(pair.first)], multiplicities[dense(pair.second)]);
+                for _ in 0..(if pair.genuine { a } else { a * b }) {
                     repeated_distances.push(distance);
-                    repeated_same.push(pair.same);
+                    repeated_genuine.push(pair.genuine);
                 }
             }
-            match (sample.replicate(&multiplicities[..present.len()]), PairScores::new(&repeated_distances, &repeated_same)) {
+            match (sample.replicate(&multiplicities[..present.len()]), PairScores::new(&repeated_distances, &repeated_genuine)) {
                 (Ok(replicate), Ok(repeated)) => {
                     assert_abs_diff_eq!(replicate.auc, repeated.roc().auc(), epsilon = 1e-12);
                     let rate = |kind: bool, accepted: bool| {
-                        let of_kind: Vec<f64> = repeated_same.iter().zip(&repeated_distances)
-                            .filter(|(same, _)| **same == kind).map(|(_, d)| f64::from(*d)).collect();
+                        let of_kind: Vec<f64> = repeated_genuine.iter().zip(&repeated_distances)
+                            .filter(|(genuine, _)| **genuine == kind).map(|(_, d)| f64::from(*d)).collect();
                         of_kind.iter().filter(|d| (**d <= f64::from(threshold)) == accepted).count() as f64 / of_kind.len() as f64
                     };
-                    let share = scores.same_pairs() as f64 / scores.len() as f64;
-                    let accuracy = share * rate(true, true) + (1.0 - share) * rate(false, false);
+                    let fraction = scores.genuine_pairs() as f64 / scores.len() as f64;
+                    let accuracy = fraction * rate(true, true) + (1.0 - fraction) * rate(false, false);
                     assert_abs_diff_eq!(replicate.accuracy, accuracy, epsilon = 1e-12);
                 }
                 (Err(one), Err(other)) => prop_assert_eq!(one, other),
-                (one, other) => panic!("{one:?} beside {other:?}"),
+                (one, other) => panic!("{one:?} but {other:?}"),
             }
         }
     }
