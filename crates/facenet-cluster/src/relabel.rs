@@ -1,18 +1,18 @@
 use std::collections::HashMap;
 
-/// The same grouping with dense labels: the first element is in 0, the first that is not is in 1, and so on.
+/// Renumbers labels from 0 by first appearance, keeping the partition.
 ///
 /// ```
-/// assert_eq!(facenet_cluster::number_by_first_appearance(&[7, 3, 7, 9]), [0, 1, 0, 2]);
+/// assert_eq!(facenet_cluster::relabel_by_first_appearance(&[7, 3, 7, 9]), [0, 1, 0, 2]);
 /// ```
 #[must_use]
-pub fn number_by_first_appearance(labels: &[usize]) -> Vec<usize> {
-    let mut numbers = HashMap::new();
+pub fn relabel_by_first_appearance(labels: &[usize]) -> Vec<usize> {
+    let mut new_labels = HashMap::new();
     labels
         .iter()
         .map(|&label| {
-            let next = numbers.len();
-            *numbers.entry(label).or_insert(next)
+            let next = new_labels.len();
+            *new_labels.entry(label).or_insert(next)
         })
         .collect()
 }

@@ -1,10 +1,14 @@
 use kodama::Method;
-use ndarray::{ArrayView2, s};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::{Cluster, Error, check_finite, number_by_first_appearance};
+use crate::agglomerative::condensed::condensed_squared_distances;
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::finite::check_finite;
+use crate::relabel::relabel_by_first_appearance;
 
-/// How far two clusters are apart, given how far their members are.
+/// The dissimilarity of two clusters as a function of the squared distances between their members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Linkage {
     /// The smallest squared distance between members.
@@ -14,30 +18,30 @@ pub enum Linkage {
     /// The mean squared distance between members.
     #[default]
     Average,
-    /// Twice the growth of the sum of squared distances to the centres, which is the squared distance for two single
-    /// embeddings:
+    /// Twice the increase of the within-cluster sum of squares. For two single embeddings this is
+    /// their squared distance:
     ///
     /// ```text
-    /// 2 |A| |B| / (|A| + |B|) * |centre(A) - centre(B)|^2
+    /// 2 |A| |B| / (|A| + |B|) * |centroid(A) - centroid(B)|^2
     /// ```
     Ward,
 }
 
-/// Where the tree of merges is cut.
+/// Where to cut the dendrogram.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cut {
-    /// Into this many clusters.
+    /// Into this number of clusters.
     Clusters(usize),
-    /// Clusters at this squared distance or nearer are joined.
+    /// Merge clusters whose squared distance is at most this.
     SquaredDistance(f32),
 }
 
-/// Agglomerative clustering: joins the two nearest clusters, again and again, up to a cut.
+/// Agglomerative clustering: repeatedly merges the two nearest clusters, up to a cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agglomerative {
-    /// How far two clusters are apart.
+    /// The dissimilarity of clusters.
     pub linkage: Linkage,
-    /// Where to stop.
+    /// Where to stop merging.
     pub cut: Cut,
 }
 
@@ -47,18 +51,19 @@ impl Cluster for Agglomerative {
     }
 }
 
-/// One merge of two clusters. Clusters `0..n` are the single embeddings; merge `i` makes cluster `n + i`.
+/// One merge of two clusters. Clusters `0..n` are the single embeddings; merge `i` creates cluster
+/// `n + i`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Merge {
-    /// The clusters that are joined, the lower number first.
+    /// The merged clusters, the lower index first.
     pub clusters: [usize; 2],
-    /// How far they are apart.
+    /// Their dissimilarity, a squared distance.
     pub squared_distance: f32,
-    /// Embeddings in the union.
+    /// Number of embeddings in the union.
     pub size: usize,
 }
 
-/// The tree of all merges: built once, cut anywhere.
+/// The tree of all merges, built once and cut at any height.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dendrogram {
     embeddings: usize,
@@ -66,10 +71,11 @@ pub struct Dendrogram {
 }
 
 impl Dendrogram {
-    /// The most embeddings that a tree is built over: their pairwise distances take 1.8 GB.
-    pub const MAXIMUM_EMBEDDINGS: usize = 30_000;
+    /// Maximum number of embeddings. At this size the pairwise distances take 1.8 GB.
+    pub const MAX_EMBEDDINGS: usize = 30_000;
 
-    /// Merges until one cluster is left: `O(n^2)` memory, `O(n^2)` time after the distances.
+    /// Merges until one cluster is left, in `O(n^2)` memory and, after the distances, `O(n^2)`
+    /// time.
     ///
     /// # Shapes
     ///
@@ -81,8 +87,8 @@ impl Dendrogram {
     pub fn build(embeddings: ArrayView2<'_, f32>, linkage: Linkage) -> Result<Self, Error> {
         check_finite(embeddings)?;
         let n = embeddings.nrows();
-        if n > Self::MAXIMUM_EMBEDDINGS {
-            return Err(Error::TooManyEmbeddings { embeddings: n, limit: Self::MAXIMUM_EMBEDDINGS });
+        if n > Self::MAX_EMBEDDINGS {
+            return Err(Error::TooManyEmbeddings { embeddings: n, limit: Self::MAX_EMBEDDINGS });
         }
         let mut distances = condensed_squared_distances(embeddings);
         let method = match linkage {
@@ -90,7 +96,8 @@ impl Dendrogram {
             Linkage::Complete => Method::Complete,
             Linkage::Average => Method::Average,
             Linkage::Ward => {
-                // kodama squares the distances for Ward's method, and gives the square root of what comes out.
+                // kodama squares its input for Ward linkage and takes the square root of the
+                // result.
                 distances.par_iter_mut().for_each(|distance| *distance = distance.sqrt());
                 Method::Ward
             }
@@ -107,20 +114,20 @@ impl Dendrogram {
         Ok(Self { embeddings: n, merges: merges.collect() })
     }
 
-    /// All merges, the nearest clusters first.
+    /// All merges, by ascending dissimilarity.
     #[must_use]
     pub fn merges(&self) -> &[Merge] {
         &self.merges
     }
 
-    /// The cluster of each embedding: dense labels, numbered by first appearance.
+    /// Returns the cluster of each embedding: labels from 0, numbered by first appearance.
     ///
     /// # Errors
     ///
-    /// [`Error::ClusterCount`] if there are fewer embeddings than clusters, or no clusters for embeddings;
-    /// [`Error::CutDistance`] for a distance that is negative or not a number.
+    /// [`Error::ClusterCount`] for more clusters than embeddings, or zero clusters of at least one
+    /// embedding; [`Error::CutDistance`] for a negative or NaN distance.
     pub fn cut(&self, cut: Cut) -> Result<Vec<usize>, Error> {
-        let taken = match cut {
+        let applied = match cut {
             Cut::Clusters(clusters) => {
                 if clusters > self.embeddings || (clusters == 0 && self.embeddings > 0) {
                     return Err(Error::ClusterCount { clusters, embeddings: self.embeddings });
@@ -134,45 +141,15 @@ impl Dendrogram {
                 self.merges.partition_point(|merge| merge.squared_distance <= squared_distance)
             }
         };
-        let mut parents: Vec<usize> = (0..self.embeddings + taken).collect();
-        for (index, merge) in self.merges[..taken].iter().enumerate() {
+        let mut parents: Vec<usize> = (0..self.embeddings + applied).collect();
+        for (index, merge) in self.merges[..applied].iter().enumerate() {
             merge.clusters.iter().for_each(|&child| parents[child] = self.embeddings + index);
         }
-        // A parent has a higher number than its children, so that one pass from the top finds every root.
+        // Parents have higher indices than their children, so one pass from the top finds all
+        // roots.
         for node in (0..parents.len()).rev() {
             parents[node] = parents[parents[node]];
         }
-        Ok(number_by_first_appearance(&parents[..self.embeddings]))
+        Ok(relabel_by_first_appearance(&parents[..self.embeddings]))
     }
-}
-
-/// Rows of distances that are computed as one matrix product.
-const BLOCK: usize = 64;
-
-/// The squared distances of all pairs `i < j`, row by row.
-fn condensed_squared_distances(embeddings: ArrayView2<'_, f32>) -> Vec<f32> {
-    let n = embeddings.nrows();
-    let norms: Vec<f32> = embeddings.outer_iter().map(|row| row.dot(&row)).collect();
-    let mut condensed = vec![0.0; n * n.saturating_sub(1) / 2];
-    let mut rest = condensed.as_mut_slice();
-    let mut blocks = Vec::new();
-    for start in (0..n).step_by(BLOCK) {
-        let rows = start..(start + BLOCK).min(n);
-        let (block, after) = rest.split_at_mut(rows.clone().map(|row| n - 1 - row).sum());
-        rest = after;
-        blocks.push((rows, block));
-    }
-    blocks.into_par_iter().for_each(|(rows, mut block)| {
-        let start = rows.start;
-        let products = embeddings.slice(s![rows.clone(), ..]).dot(&embeddings.slice(s![start.., ..]).t());
-        for (row, products) in rows.zip(products.outer_iter()) {
-            let (distances, after) = block.split_at_mut(n - 1 - row);
-            block = after;
-            let columns = products.iter().zip(&norms[start..]).skip(row + 1 - start);
-            for (distance, (&product, &norm)) in distances.iter_mut().zip(columns) {
-                *distance = (norms[row] + norm - 2.0 * product).max(0.0);
-            }
-        }
-    });
-    condensed
 }

@@ -1,56 +1,55 @@
-mod coordinates;
-mod distances;
-mod linfa_engine;
-mod lloyd;
-mod seeding;
-
-use std::borrow::Cow;
-
 use ndarray::ArrayView2;
 use ndarray_rand::rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::{Cluster, Error, check_finite, number_by_first_appearance};
-use coordinates::Coordinates;
-use distances::Distances;
-use lloyd::{Run, lloyd};
-use seeding::{seed, trials};
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::finite::check_finite;
+use crate::k_means::distance_matrix::DistanceMatrix;
+use crate::k_means::embedding_matrix::EmbeddingMatrix;
+use crate::k_means::linfa::linfa_k_means;
+use crate::k_means::lloyd::{LloydResult, lloyd};
+use crate::k_means::point_set::PointSet;
+use crate::k_means::seeding::{candidates_per_seed, seed_points};
+use crate::relabel::relabel_by_first_appearance;
 
-/// K-means: `clusters` centres such that the sum of squared distances to the nearest one, the inertia, is small.
+/// K-means: finds `clusters` centroids that minimize the inertia, the sum of squared distances of
+/// the embeddings to their nearest centroid.
 ///
-/// Greedy k-means++ seeding (Arthur, Vassilvitskii, "k-means++: The Advantages of Careful Seeding", 2007), then Lloyd's
-/// iterations until nothing moves, the best of several runs by inertia, the first of equals. A centre that loses all its
-/// members moves to the embedding farthest from its own centre. Fewer clusters than asked for come out only if there
-/// are fewer different embeddings.
+/// Greedy k-means++ seeding (Arthur, Vassilvitskii, "k-means++: The Advantages of Careful Seeding",
+/// 2007), then Lloyd's iterations until the assignment no longer changes. Of several runs the one
+/// with the lowest inertia is returned, ties to the first. A centroid that loses all its members
+/// moves to the embedding farthest from its own centroid. The result has fewer clusters than
+/// requested only if there are fewer distinct embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KMeans {
-    /// How many clusters; at most as many as there are embeddings.
+    /// Number of clusters, at most the number of embeddings.
     pub clusters: usize,
-    /// Runs from different seedings, of which the best is taken.
-    pub restarts: usize,
-    /// The most iterations of a run.
-    pub iterations: usize,
-    /// The seed of all random draws.
+    /// Number of runs with different seedings.
+    pub runs: usize,
+    /// Maximum number of iterations per run.
+    pub max_iterations: usize,
+    /// Seed of all random draws.
     pub seed: u64,
-    /// Which implementation.
-    pub engine: Engine,
+    /// The implementation.
+    pub engine: KMeansEngine,
 }
 
 /// An implementation of k-means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Engine {
-    /// Matrix products over blocks of embeddings, on all threads; up to 8,192 embeddings, where it pays, all pairwise
-    /// distances once, for all runs.
+pub enum KMeansEngine {
+    /// Blocked, multithreaded matrix products. For up to 8,192 embeddings, where it pays off, all
+    /// pairwise distances are computed once and shared by all runs.
     #[default]
     Fast,
-    /// That of `linfa-clustering`.
+    /// The k-means of `linfa-clustering`.
     Linfa,
 }
 
 impl Default for KMeans {
     fn default() -> Self {
-        Self { clusters: 8, restarts: 10, iterations: 300, seed: 0, engine: Engine::Fast }
+        Self { clusters: 8, runs: 10, max_iterations: 300, seed: 0, engine: KMeansEngine::Fast }
     }
 }
 
@@ -64,19 +63,21 @@ impl Cluster for KMeans {
         if self.clusters == 0 || self.clusters > n {
             return Err(Error::ClusterCount { clusters: self.clusters, embeddings: n });
         }
-        if self.restarts == 0 || self.iterations == 0 {
-            return Err(Error::NoRun);
+        if self.runs == 0 || self.max_iterations == 0 {
+            return Err(Error::NoIterations);
         }
         let labels = match self.engine {
-            Engine::Fast => self.fast(embeddings),
-            Engine::Linfa => linfa_engine::cluster(self, embeddings)?,
+            KMeansEngine::Fast => self.fast(embeddings),
+            KMeansEngine::Linfa => {
+                linfa_k_means(embeddings, self.clusters, self.runs, self.max_iterations, self.generator(0))?
+            }
         };
-        Ok(number_by_first_appearance(&labels))
+        Ok(relabel_by_first_appearance(&labels))
     }
 }
 
 impl KMeans {
-    /// The generator of a run.
+    /// The random number generator of a run.
     fn generator(&self, run: usize) -> ChaCha8Rng {
         let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
         generator.set_stream(run as u64);
@@ -85,46 +86,37 @@ impl KMeans {
 
     fn fast(&self, embeddings: ArrayView2<'_, f32>) -> Vec<usize> {
         let embeddings = embeddings.as_standard_layout();
-        let coordinates = Coordinates::new(embeddings.view());
-        let distances = self.keeps_distances(embeddings.nrows()).then(|| Distances::between_all(embeddings.view()));
-        let run = |seeding: &dyn Embeddings, moving: &dyn Embeddings, run| {
-            lloyd(moving, &seed(seeding, self.clusters, &mut self.generator(run)), self.iterations)
+        let matrix = EmbeddingMatrix::new(embeddings.view());
+        let distances =
+            self.uses_distance_matrix(embeddings.nrows()).then(|| DistanceMatrix::pairwise(embeddings.view()));
+        let run = |seeding: &dyn PointSet, iterating: &dyn PointSet, run| {
+            let seeds = seed_points(seeding, self.clusters, &mut self.generator(run));
+            lloyd(iterating, &seeds, self.max_iterations)
         };
-        let runs: Vec<Run> = match &distances {
-            // A run reads distances and holds next to nothing, so that all can go on at once.
+        let results: Vec<LloydResult> = match &distances {
+            // Runs share the distances and need little memory of their own, so all run in parallel.
             Some(distances) => {
-                let moving: &dyn Embeddings =
-                    if self.moves_by_distances(embeddings.dim()) { distances } else { &coordinates };
-                (0..self.restarts).into_par_iter().map(|number| run(distances, moving, number)).collect()
+                let iterating: &dyn PointSet =
+                    if self.iterates_on_distances(embeddings.dim()) { distances } else { &matrix };
+                (0..self.runs).into_par_iter().map(|index| run(distances, iterating, index)).collect()
             }
-            None => (0..self.restarts).map(|number| run(&coordinates, &coordinates, number)).collect(),
+            None => (0..self.runs).map(|index| run(&matrix, &matrix, index)).collect(),
         };
-        let best = runs.into_iter().reduce(|best, run| if run.inertia < best.inertia { run } else { best });
-        best.map_or_else(Vec::new, |run| run.labels)
+        let best = results.into_iter().reduce(|best, result| if result.inertia < best.inertia { result } else { best });
+        best.map_or_else(Vec::new, |result| result.labels)
     }
 
-    /// Whether seeding asks for so many rows of distances that all of them are worth their matrix product, in which a
-    /// distance costs a fraction of one computed by itself.
-    fn keeps_distances(&self, embeddings: usize) -> bool {
-        let rows = self.restarts.saturating_mul(self.clusters).saturating_mul(trials(self.clusters));
-        embeddings <= Distances::MAXIMUM_EMBEDDINGS && rows >= embeddings / 16
+    /// Whether seeding needs enough rows of distances to make the full distance matrix cheaper: as
+    /// one matrix product, a distance costs a fraction of one computed on its own.
+    fn uses_distance_matrix(&self, embeddings: usize) -> bool {
+        let rows = self.runs.saturating_mul(self.clusters).saturating_mul(candidates_per_seed(self.clusters));
+        embeddings <= DistanceMatrix::MAX_POINTS && rows >= embeddings / 16
     }
 
-    /// Whether an iteration costs less from distances, an addition and a read of memory for each of `n^2`, than from
-    /// coordinates, a multiplication for each of `n * clusters * dimension`, of which a processor does many at once.
-    fn moves_by_distances(&self, (n, dimension): (usize, usize)) -> bool {
+    /// Whether an iteration is cheaper on the distance matrix, with one memory-bound addition for
+    /// each of `n^2` elements, than on the embeddings, with `n * clusters * dimension` vectorized
+    /// multiplications.
+    fn iterates_on_distances(&self, (n, dimension): (usize, usize)) -> bool {
         self.clusters.saturating_mul(dimension) >= 32 * n
     }
-}
-
-/// What seeding and iterations ask of embeddings.
-trait Embeddings: Sync {
-    fn len(&self) -> usize;
-
-    /// The squared distances of all embeddings to one of them.
-    fn squared_distances_to(&self, embedding: usize) -> Cow<'_, [f32]>;
-
-    /// The nearest centre of each embedding, the lowest number of equals, and the squared distance to it. A centre is
-    /// the mean of some embeddings, at least one.
-    fn nearest_centres(&self, centres: &[Vec<usize>]) -> Vec<(usize, f64)>;
 }

@@ -3,38 +3,42 @@ use std::borrow::Cow;
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use super::Embeddings;
+use crate::k_means::point_set::PointSet;
 
-/// Rows of one matrix product.
-const BLOCK: usize = 128;
+/// Rows per matrix product.
+const BLOCK_ROWS: usize = 128;
 
-/// Embeddings whose nearest centres are found at once: a part of a row long enough to be read at full speed.
-const SPAN: usize = 512;
+/// Points assigned to centroids at a time: a part of a row long enough to stream from memory.
+const CHUNK: usize = 512;
 
-/// Embeddings by all their pairwise squared distances, which give those to the mean of any of them too:
+/// Points given by all their pairwise squared distances, from which those to the mean of any subset
+/// `C` follow:
 ///
 /// ```text
-/// |x_i - mean(C)|^2 = 1 / |C| * sum over j in C of D_ij - 1 / (2 |C|^2) * sum over j and l in C of D_jl
+/// |x_i - mean(C)|^2 = 1 / |C| * sum over j in C of D_ij
+///                   - 1 / (2 |C|^2) * sum over j and l in C of D_jl
 /// ```
-pub(super) struct Distances {
-    count: usize,
-    /// Row by row.
-    squared: Vec<f32>,
+pub(super) struct DistanceMatrix {
+    points: usize,
+    /// Row-major.
+    squared_distances: Vec<f32>,
 }
 
-impl Distances {
-    /// The most embeddings whose distances are kept: they take 256 MiB.
-    pub(super) const MAXIMUM_EMBEDDINGS: usize = 8_192;
+impl DistanceMatrix {
+    /// Maximum number of points. At this size the matrix takes 256 MiB.
+    pub(super) const MAX_POINTS: usize = 8_192;
 
-    pub(super) fn between_all(embeddings: ArrayView2<'_, f32>) -> Self {
+    pub(super) fn pairwise(embeddings: ArrayView2<'_, f32>) -> Self {
         let n = embeddings.nrows();
         let mut matrix: Array2<f32> = Array2::zeros((n, n));
-        matrix.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate().for_each(|(block, mut products)| {
-            let start = block * BLOCK;
-            let rows = embeddings.slice(s![start..start + products.nrows(), ..]);
-            products.slice_mut(s![.., start..]).assign(&rows.dot(&embeddings.slice(s![start.., ..]).t()));
-        });
-        // Norms from the same products, so that equal embeddings are at 0 exactly.
+        matrix.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS).into_par_iter().enumerate().for_each(
+            |(block, mut products)| {
+                let start = block * BLOCK_ROWS;
+                let rows = embeddings.slice(s![start..start + products.nrows(), ..]);
+                products.slice_mut(s![.., start..]).assign(&rows.dot(&embeddings.slice(s![start.., ..]).t()));
+            },
+        );
+        // Norms from the same products, so that equal embeddings have a distance of exactly 0.
         let norms = matrix.diag().to_owned();
         matrix.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(row, mut products)| {
             let others = products.slice_mut(s![row..]);
@@ -42,9 +46,9 @@ impl Distances {
                 *product = (norms[row] + norm - 2.0 * *product).max(0.0);
             }
         });
-        // What is below the diagonal is what is above it.
-        for start in (0..n).step_by(BLOCK) {
-            let rows = start..(start + BLOCK).min(n);
+        // Mirror the upper triangle.
+        for start in (0..n).step_by(BLOCK_ROWS) {
+            let rows = start..(start + BLOCK_ROWS).min(n);
             let (above, mut below) = matrix.view_mut().split_at(Axis(0), start);
             below.slice_mut(s![..rows.len(), ..start]).assign(&above.slice(s![.., rows.clone()]).t());
             for row in rows {
@@ -53,26 +57,26 @@ impl Distances {
                 }
             }
         }
-        Self { count: n, squared: matrix.into_raw_vec_and_offset().0 }
+        Self { points: n, squared_distances: matrix.into_raw_vec_and_offset().0 }
     }
 
-    fn row(&self, embedding: usize) -> &[f32] {
-        &self.squared[embedding * self.count..(embedding + 1) * self.count]
+    fn row(&self, point: usize) -> &[f32] {
+        &self.squared_distances[point * self.points..(point + 1) * self.points]
     }
 }
 
-impl Embeddings for Distances {
+impl PointSet for DistanceMatrix {
     fn len(&self) -> usize {
-        self.count
+        self.points
     }
 
-    fn squared_distances_to(&self, embedding: usize) -> Cow<'_, [f32]> {
-        Cow::Borrowed(self.row(embedding))
+    fn squared_distances_to(&self, point: usize) -> Cow<'_, [f32]> {
+        Cow::Borrowed(self.row(point))
     }
 
-    fn nearest_centres(&self, centres: &[Vec<usize>]) -> Vec<(usize, f64)> {
-        // The second term.
-        let spreads: Vec<f64> = centres
+    fn nearest_centroids(&self, centroids: &[Vec<usize>]) -> Vec<(usize, f64)> {
+        // The second term of the formula.
+        let spreads: Vec<f64> = centroids
             .par_iter()
             .map(|members| {
                 let from =
@@ -80,19 +84,19 @@ impl Embeddings for Distances {
                 members.iter().map(from).sum::<f64>() / (2.0 * (members.len() as f64).powi(2))
             })
             .collect();
-        let mut nearest = vec![(0, f64::INFINITY); self.count];
-        nearest.par_chunks_mut(SPAN).enumerate().for_each(|(block, nearest)| {
-            let mut sums = [0.0; SPAN];
-            let columns = block * SPAN..block * SPAN + nearest.len();
-            for (label, (members, spread)) in centres.iter().zip(&spreads).enumerate() {
+        let mut nearest = vec![(0, f64::INFINITY); self.points];
+        nearest.par_chunks_mut(CHUNK).enumerate().for_each(|(block, nearest)| {
+            let mut sums = [0.0; CHUNK];
+            let columns = block * CHUNK..block * CHUNK + nearest.len();
+            for (label, (members, spread)) in centroids.iter().zip(&spreads).enumerate() {
                 sums.fill(0.0);
                 for &member in members {
                     let distances = &self.row(member)[columns.clone()];
                     sums.iter_mut().zip(distances).for_each(|(sum, &distance)| *sum += f64::from(distance));
                 }
-                let share = 1.0 / members.len() as f64;
+                let weight = 1.0 / members.len() as f64;
                 for (nearest, sum) in nearest.iter_mut().zip(sums) {
-                    let distance = sum * share - spread;
+                    let distance = sum * weight - spread;
                     if distance < nearest.1 {
                         *nearest = (label, distance);
                     }

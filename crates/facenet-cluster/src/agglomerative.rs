@@ -1,0 +1,2 @@
+pub(crate) mod condensed;
+pub(crate) mod dendrogram;

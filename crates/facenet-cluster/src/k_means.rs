@@ -1,0 +1,7 @@
+pub(crate) mod algorithm;
+mod distance_matrix;
+mod embedding_matrix;
+mod linfa;
+mod lloyd;
+mod point_set;
+mod seeding;
