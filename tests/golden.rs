@@ -6,16 +6,14 @@ use std::fs;
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use facenet_cluster::{Agglomerative, Cluster, Cut, Dendrogram, KMeans, Linkage};
 use facenet_data::SyntheticFaces;
-use facenet_metrics::{
-    LabelledEmbeddings, Pair, PairScores, balanced_pairs, clustering_report, search, squared_distances,
-};
+use facenet_metrics::{LabeledEmbeddings, Pair, PairScores, balanced_pairs, clustering_report, search};
 use facenet_network::{
     Checkpoint, Initializer, Mode, Network, OptimizerKind, Parameters, Sgd, Workspace, compact_inception,
 };
 use facenet_recognition::{FaceSource, weights_sha256};
 use facenet_tests::{TINY_RECIPE, data};
 use facenet_training::{Dataset, LabelledFaces, Recipe, Trainer, TripletSource, evaluate_embeddings};
-use facenet_triplet::{BatchShape, MinedBatch, MinerKind, Reduction, TripletLoss};
+use facenet_triplet::{BatchShape, MinerKind, MiningBatch, Reduction, TripletLoss};
 use ndarray::{Array2, Array4, Axis};
 use sha2::{Digest, Sha256};
 
@@ -43,11 +41,10 @@ fn published_embeddings_verify_and_identify() {
     let Some((embeddings, identities)) = openface() else { return };
     let pairs: Vec<Pair> = (0..1_000)
         .flat_map(|second| (0..second).map(move |first| (first, second)))
-        .map(|(first, second)| Pair { first, second, same: identities[first] == identities[second] })
+        .map(|(first, second)| Pair { first, second, genuine: identities[first] == identities[second] })
         .collect();
-    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
-    let scores = PairScores::new(&squared_distances(embeddings.view(), &pairs), &same).unwrap();
-    assert_eq!((scores.same_pairs(), scores.different_pairs()), (7_234, 492_266));
+    let scores = PairScores::from_embeddings(embeddings.view(), &pairs).unwrap();
+    assert_eq!((scores.genuine_pairs(), scores.impostor_pairs()), (7_234, 492_266));
     let roc = scores.roc();
     assert_abs_diff_eq!(roc.auc(), 0.979_431_989, epsilon = 1e-8);
     assert_abs_diff_eq!(roc.equal_error_rate(), 0.072_15, epsilon = 2e-5);
@@ -63,11 +60,11 @@ fn published_embeddings_verify_and_identify() {
         (embeddings.select(Axis(0), &pictures), labels)
     });
     let [enrolled, probes] = [&enrolled, &probes]
-        .map(|(embeddings, identities)| LabelledEmbeddings { embeddings: embeddings.view(), identities });
+        .map(|(embeddings, identities)| LabeledEmbeddings { embeddings: embeddings.view(), identities });
     let found = search(enrolled, probes).unwrap();
     assert_eq!((found.enrolled_identities, found.outcomes.len()), (410, 590));
-    assert_abs_diff_eq!(found.rank_rate(1), 295.0 / 590.0, epsilon = 1e-9);
-    assert_abs_diff_eq!(found.rank_rate(5), 459.0 / 590.0, epsilon = 1e-9);
+    assert_abs_diff_eq!(found.identification_rate(1), 295.0 / 590.0, epsilon = 1e-9);
+    assert_abs_diff_eq!(found.identification_rate(5), 459.0 / 590.0, epsilon = 1e-9);
 }
 
 /// Average linkage at several cuts: clusters, B-cubed F, pairwise F. Computed once by a nearest-neighbour chain in
@@ -194,10 +191,10 @@ fn the_first_losses_are_what_they_were() {
     for step in 0..6 {
         // All pictures at once: their order plays no part in f64.
         let embeddings = network.forward(x.view(), Mode::Train { seed: 1, step }, &mut workspace).to_owned();
-        let distances = facenet_triplet::squared_distances(embeddings.view());
+        let distances = facenet_triplet::pairwise_squared_distances(embeddings.view());
         let single = distances.mapv(|distance| distance as f32);
         let mut batch = loss.begin(distances.view());
-        miner.mine(&MinedBatch::new(single.view(), &identities, recipe.margin, 1), &mut |triplet| batch.add(triplet));
+        miner.mine(&MiningBatch::new(single.view(), &identities, recipe.margin, 1), &mut |triplet| batch.add(triplet));
         let mut dembeddings = Array2::zeros(embeddings.raw_dim());
         losses.push(batch.backward(embeddings.view(), dembeddings.view_mut()).loss);
         gradients.clear();

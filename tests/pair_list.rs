@@ -6,7 +6,7 @@ use std::path::Path;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use facenet_data::{LandmarkList, PairList, SyntheticFaces};
-use facenet_metrics::Error as MetricsError;
+use facenet_metrics::{Error as MetricsError, PairScores};
 use facenet_network::{Description, Initializer, Network};
 use facenet_recognition::{Calibration, Embed, Embedder, FaceSourceCounts};
 use facenet_tests::write_picture;
@@ -219,8 +219,9 @@ fn the_views_of_lfw() {
     let accuracy = correct(&test, threshold) as f64 / 6.0;
     assert_eq!((one.pairs, one.thresholds.len(), one.standard_deviation), (6, 1, None));
     assert_abs_diff_eq!(one.thresholds[0], threshold, epsilon = 1e-5);
-    let (train, same): (Vec<f64>, Vec<bool>) = train.into_iter().unzip();
-    let (found, expected) = (one.calibration.unwrap(), Calibration::fit(&train, &same).unwrap());
+    let (train, genuine): (Vec<f64>, Vec<bool>) = train.into_iter().unzip();
+    let scores = PairScores::new(&train, &genuine).unwrap();
+    let (found, expected) = (one.calibration.unwrap(), Calibration::fit(&scores).unwrap());
     println!("{found:?}");
     assert_relative_eq!(found.threshold, expected.threshold, max_relative = 1e-3);
     assert_relative_eq!(found.slope, expected.slope, max_relative = 1e-3);

@@ -3,11 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use facenet_cluster::{Cluster, Engine, KMeans};
+use facenet_cluster::{Cluster, KMeans, KMeansEngine};
 use facenet_data::{Augmentation, Crop, FaceSet, LoadOptions, SyntheticFaces, load_faces};
-use facenet_metrics::{
-    LabelledEmbeddings, PairScores, ThresholdSearch, balanced_pairs, clustering_report, search, squared_distances,
-};
+use facenet_metrics::{LabeledEmbeddings, PairScores, ThresholdSearch, balanced_pairs, clustering_report, search};
 use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace};
 use facenet_recognition::{
     Calibration, Embed, Embedder, FlipAverage, RawPixels, calibration, read_checkpoint, weights_sha256,
@@ -18,7 +16,7 @@ use facenet_training::{
     CHECKPOINT_FILE, DatasetLoader, DatasetSource, LearningRate, Progress, Recipe, RunOptions, StoppedBy,
     SyntheticSize, Trainer, TripletSource, evaluate, run,
 };
-use facenet_triplet::{BatchShape, IdentitySampler, MinedBatch, MinerKind, Reduction, TripletLoss};
+use facenet_triplet::{BatchShape, IdentitySampler, MinerKind, Reduction, TripletLoss};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 
 /// Faces of 28 x 28, three convolutions: learns within seconds.
@@ -112,9 +110,8 @@ fn from_faces_to_scores() {
     assert_eq!(evaluate(&FlipAverage(embedder), &dataset, 1).unwrap().evaluation, report.embeddings);
     // Its calibration is that of validation people by plain embeddings.
     let embeddings = Embedder::new(&network).unwrap().embed(dataset.validation.faces.view()).unwrap();
-    let same: Vec<bool> = dataset.validation_pairs.iter().map(|pair| pair.same).collect();
-    let distances = squared_distances(embeddings.view(), &dataset.validation_pairs);
-    assert_eq!(calibrated, Some(Calibration::fit(&distances, &same).unwrap()));
+    let scores = PairScores::from_embeddings(embeddings.view(), &dataset.validation_pairs).unwrap();
+    assert_eq!(calibrated, Some(Calibration::fit(&scores).unwrap()));
     assert_eq!(evaluate(&RawPixels { size: [28, 28] }, &dataset, 1).unwrap().evaluation, report.pixels);
 }
 
@@ -143,10 +140,9 @@ impl ByHand<'_> {
             let x = self.preprocess(self.faces.select(Axis(0), &pictures));
             let embeddings = self.network.forward(x.view(), Mode::Train { seed, step }, &mut workspace).to_owned();
 
-            let distances = facenet_triplet::squared_distances(embeddings.view());
+            let distances = facenet_triplet::pairwise_squared_distances(embeddings.view());
             let mut batch = loss.begin(distances.view());
-            let mined = MinedBatch::new(distances.view(), &identities, margin, facenet_triplet::miner_seed(seed, step));
-            miner.mine(&mined, &mut |triplet| batch.add(triplet));
+            batch.mine(miner.as_ref(), &identities, facenet_triplet::miner_seed(seed, step));
             let mut dembeddings = Array2::zeros(embeddings.raw_dim());
             self.losses.push(batch.backward(embeddings.view(), dembeddings.view_mut()).loss);
 
@@ -176,8 +172,7 @@ impl ByHand<'_> {
 /// Area under the ROC curve, accuracy at the best threshold, rank 1 and B-cubed F of k-means.
 fn scores(embeddings: ArrayView2<'_, f32>, identities: &[usize]) -> [f64; 4] {
     let pairs = balanced_pairs(identities, 1).unwrap();
-    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
-    let verification = PairScores::new(&squared_distances(embeddings, &pairs), &same).unwrap();
+    let verification = PairScores::from_embeddings(embeddings, &pairs).unwrap();
 
     // Of the six pictures of each person the first is enrolled.
     let (enrolled, probes): (Vec<usize>, Vec<usize>) = (0..identities.len()).partition(|picture| picture % 6 == 0);
@@ -186,14 +181,14 @@ fn scores(embeddings: ArrayView2<'_, f32>, identities: &[usize]) -> [f64; 4] {
         (embeddings.select(Axis(0), &pictures), labels)
     });
     let [enrolled, probes] = [&enrolled, &probes]
-        .map(|(embeddings, identities)| LabelledEmbeddings { embeddings: embeddings.view(), identities });
+        .map(|(embeddings, identities)| LabeledEmbeddings { embeddings: embeddings.view(), identities });
 
-    let k_means = KMeans { clusters: 30, engine: Engine::Fast, ..KMeans::default() };
+    let k_means = KMeans { clusters: 30, engine: KMeansEngine::Fast, ..KMeans::default() };
     let clusters = k_means.cluster(embeddings).unwrap();
     [
         verification.roc().auc(),
         verification.best_threshold(ThresholdSearch::Exact).accuracy,
-        search(enrolled, probes).unwrap().rank_rate(1),
+        search(enrolled, probes).unwrap().identification_rate(1),
         clustering_report(&clusters, identities).unwrap().bcubed_f,
     ]
 }

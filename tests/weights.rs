@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use facenet_data::{Alignment, Coordinates, Crop, Framing, LandmarkList, Landmarks, LoadOptions, PairList, load_faces};
-use facenet_metrics::{Pair, PairScores, ThresholdSearch, squared_distances};
+use facenet_metrics::{Pair, PairScores, ThresholdSearch};
 use facenet_network::{
     ForeignTensor, ForeignTensors, FrozenNetwork, LANDMARK_NETWORK, Mode, NameMap, Network, Workspace, built_in,
     import, import_until,
@@ -67,10 +67,9 @@ fn golden_embeddings_score_as_they_should_on_view_2() {
     let pairs: Vec<Pair> = list
         .pairs
         .iter()
-        .map(|pair| Pair { first: rows[pair.left], second: rows[pair.right], same: pair.same })
+        .map(|pair| Pair { first: rows[pair.left], second: rows[pair.right], genuine: pair.same })
         .collect();
-    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
-    let scores = PairScores::new(&squared_distances(embeddings.view(), &pairs), &same).unwrap();
+    let scores = PairScores::from_embeddings(embeddings.view(), &pairs).unwrap();
     let result = scores.cross_validate(&[600; 10], ThresholdSearch::Exact).unwrap();
     assert_abs_diff_eq!(result.accuracy, 0.993_167, epsilon = 1e-6);
     assert_abs_diff_eq!(result.standard_error, 0.001_899, epsilon = 1e-6);
@@ -398,8 +397,7 @@ fn calibrations_of_published_networks() {
     let paths = list.resolve(&images).unwrap();
     let names: Vec<&Path> = paths.iter().map(|path| path.strip_prefix(&images).unwrap()).collect();
     let pairs: Vec<Pair> =
-        list.pairs.iter().map(|pair| Pair { first: pair.left, second: pair.right, same: pair.same }).collect();
-    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
+        list.pairs.iter().map(|pair| Pair { first: pair.left, second: pair.right, genuine: pair.same }).collect();
     for published in &PUBLISHED {
         let Some(path) = data(&format!("weights/{}.safetensors", published.weights)) else { continue };
         let checkpoint = read_weights(&path, &ForeignNetwork::default()).unwrap();
@@ -411,7 +409,7 @@ fn calibrations_of_published_networks() {
         assert_eq!(read_weights(&path, &foreign).unwrap().calibration, None);
         let network = Network::from_checkpoint(checkpoint).unwrap();
         let embeddings = embed(&Embedder::new(&network).unwrap(), &images, &names, &landmarks);
-        let fitted = Calibration::fit(&squared_distances(embeddings.view(), &pairs), &same).unwrap();
+        let fitted = Calibration::fit(&PairScores::from_embeddings(embeddings.view(), &pairs).unwrap()).unwrap();
         println!("{}: {fitted:?}, weights {}", published.network, weights_sha256(&network));
         let built_in = built_in.unwrap_or_else(|| panic!("{} has none", published.network));
         assert_abs_diff_eq!(fitted.threshold, built_in.threshold, epsilon = 1e-3);

@@ -13,7 +13,7 @@ use facenet_network::{
     Description, FrozenNetwork, FrozenWorkspace, Initializer, Mode, Network, Normalization, NormalizationScheme,
     Optimizer, OptimizerKind, Parameters, Sgd, Workspace,
 };
-use facenet_triplet::{Reduction, Triplet, TripletLoss, squared_distances_into};
+use facenet_triplet::{Reduction, Triplet, TripletLoss, pairwise_squared_distances_into};
 use ndarray::{Array2, Array4, Axis};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand::SeedableRng;
@@ -204,7 +204,7 @@ impl Training {
     fn step(&mut self, x: &Array4<f32>) {
         let mode = Mode::Train { seed: 0, step: self.step };
         let embeddings = self.network.forward(x.view(), mode, &mut self.workspace);
-        squared_distances_into(embeddings, self.squared_distances.view_mut());
+        pairwise_squared_distances_into(embeddings, self.squared_distances.view_mut());
         let mut loss = self.loss.begin(self.squared_distances.view());
         let faces = embeddings.nrows();
         for anchor in 0..faces {

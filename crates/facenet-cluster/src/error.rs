@@ -1,42 +1,42 @@
-/// Why embeddings can't be grouped as asked.
+/// Why embeddings cannot be clustered as requested.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An embedding, or its squared norm, is infinite or not a number.
+    /// An element or the squared norm of an embedding is NaN or infinite.
     #[error("embedding {row} or its squared norm is not finite")]
     NotFinite {
-        /// The first such embedding.
+        /// Row of the first such embedding.
         row: usize,
     },
-    /// More clusters than embeddings, or none.
-    #[error("{embeddings} embeddings can't form {clusters} clusters")]
+    /// More clusters than embeddings, or zero clusters.
+    #[error("cannot split {embeddings} embeddings into {clusters} clusters")]
     ClusterCount {
-        /// Clusters asked for.
+        /// Clusters requested.
         clusters: usize,
         /// Embeddings given.
         embeddings: usize,
     },
-    /// A cut at a distance that is negative or not a number.
-    #[error("a cut at the squared distance {squared_distance} is not possible")]
+    /// The squared distance of a cut is negative or NaN.
+    #[error("the squared distance of a cut must be non-negative, got {squared_distance}")]
     CutDistance {
-        /// The distance asked for.
+        /// The squared distance requested.
         squared_distance: f32,
     },
-    /// K-means without a run.
+    /// K-means with zero runs or zero iterations.
     #[error("k-means needs at least one run and one iteration")]
-    NoRun,
-    /// All pairwise distances would take too much memory.
-    #[error("{embeddings} embeddings are more than the {limit} whose pairwise distances fit in memory")]
+    NoIterations,
+    /// The pairwise distances would need too much memory.
+    #[error("{embeddings} embeddings exceed the limit of {limit}")]
     TooManyEmbeddings {
         /// Embeddings given.
         embeddings: usize,
-        /// The most that are taken.
+        /// The limit.
         limit: usize,
     },
-    /// linfa's k-means gave up.
+    /// linfa's k-means failed.
     #[error("linfa's k-means failed: {reason}")]
     Linfa {
-        /// What it says.
+        /// linfa's error message.
         reason: String,
     },
 }

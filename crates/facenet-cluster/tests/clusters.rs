@@ -1,15 +1,15 @@
 //! K-means and agglomerative clustering against naive definitions.
 
 use facenet_cluster::{
-    Agglomerative, Cluster, Cut, Dendrogram, Engine, Error, KMeans, Linkage, number_by_first_appearance,
+    Agglomerative, Cluster, Cut, Dendrogram, Error, KMeans, KMeansEngine, Linkage, relabel_by_first_appearance,
 };
 use ndarray::{Array2, ArrayView2, array};
 use ndarray_rand::rand::{Rng, SeedableRng};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 
-/// Embeddings around `clusters` corners, dealt out in turn.
-fn groups(clusters: usize, each: usize, spread: f32) -> Array2<f32> {
+/// Noisy copies of the unit vectors: row `i` belongs to cluster `i % clusters`.
+fn clusters_of(clusters: usize, each: usize, spread: f32) -> Array2<f32> {
     Array2::from_shape_fn((clusters * each, clusters), |(row, column)| {
         let noise = ((row * 31 + column * 17) % 23) as f32 / 23.0 - 0.5;
         f32::from(u8::from(row % clusters == column)) + spread * noise
@@ -34,29 +34,29 @@ fn inertia(x: ArrayView2<'_, f32>, labels: &[usize]) -> f64 {
 }
 
 #[test]
-fn k_means_finds_separate_groups() {
-    let x = groups(5, 40, 0.4);
+fn k_means_finds_separated_clusters() {
+    let x = clusters_of(5, 40, 0.4);
     let expected: Vec<usize> = (0..200).map(|row| row % 5).collect();
-    for engine in [Engine::Fast, Engine::Linfa] {
+    for engine in [KMeansEngine::Fast, KMeansEngine::Linfa] {
         let k_means = KMeans { clusters: 5, engine, ..KMeans::default() };
         assert_eq!(k_means.cluster(x.view()), Ok(expected.clone()), "{engine:?}");
     }
 }
 
 #[test]
-fn our_inertia_is_no_worse_than_that_of_linfa() {
-    // No clear groups, so that the result depends on the search.
+fn inertia_is_no_worse_than_that_of_linfa() {
+    // No clear clusters, so that the result depends on the search.
     let x = Array2::from_shape_fn((300, 6), |(i, j)| ((i * 7919 + j * 104_729 + i * i * 31) % 1009) as f32 / 1009.0);
-    let of = |engine| {
+    let inertia_of = |engine| {
         let labels = KMeans { clusters: 12, engine, ..KMeans::default() }.cluster(x.view()).expect("clusters");
         inertia(x.view(), &labels)
     };
-    let (fast, linfa) = (of(Engine::Fast), of(Engine::Linfa));
+    let (fast, linfa) = (inertia_of(KMeansEngine::Fast), inertia_of(KMeansEngine::Linfa));
     assert!(fast <= linfa * 1.01, "{fast} against {linfa}");
 }
 
 #[test]
-fn k_means_settles_where_every_embedding_is_nearest_to_its_own_mean() {
+fn k_means_converges_to_centroids_nearest_to_their_members() {
     let x = Array2::from_shape_fn((200, 3), |(i, j)| ((i * 7919 + j * 104_729) % 503) as f32 / 503.0);
     let labels = KMeans { clusters: 7, ..KMeans::default() }.cluster(x.view()).expect("clusters");
     let means: Vec<Vec<f64>> = (0..7)
@@ -72,28 +72,31 @@ fn k_means_settles_where_every_embedding_is_nearest_to_its_own_mean() {
     }
 }
 
-/// Numbers between 0 and 1 from the seed.
+/// Uniform values in `[0, 1)`.
 fn random(seed: u64, dim: (usize, usize)) -> Array2<f32> {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     Array2::from_shape_simple_fn(dim, || generator.gen_range(0.0..1.0))
 }
 
-/// Greedy k-means++ and Lloyd's iterations as they are written in books, in f64, with the draws of ours.
+/// Textbook greedy k-means++ and Lloyd's iterations in `f64`, with the same random draws as the
+/// fast engine.
 fn naive_k_means(x: ArrayView2<'_, f32>, k_means: &KMeans) -> Vec<usize> {
     let (n, dimension) = x.dim();
-    let apart = |row: usize, centre: &[f64]| -> f64 {
-        x.row(row).iter().zip(centre).map(|(&a, b)| (f64::from(a) - b).powi(2)).sum()
+    let apart = |row: usize, centroid: &[f64]| -> f64 {
+        x.row(row).iter().zip(centroid).map(|(&a, b)| (f64::from(a) - b).powi(2)).sum()
     };
     let point = |row: usize| -> Vec<f64> { x.row(row).iter().map(|&value| f64::from(value)).collect() };
-    let label = |row, centres: &[Vec<f64>]| {
-        (0..centres.len()).min_by(|&a, &b| apart(row, &centres[a]).total_cmp(&apart(row, &centres[b]))).expect("one")
+    let label = |row, centroids: &[Vec<f64>]| {
+        (0..centroids.len())
+            .min_by(|&a, &b| apart(row, &centroids[a]).total_cmp(&apart(row, &centroids[b])))
+            .expect("one")
     };
     let run = |run| {
         let mut generator = ChaCha8Rng::seed_from_u64(k_means.seed);
         generator.set_stream(run);
-        let mut centres = vec![point(generator.gen_range(0..n))];
-        let mut nearest: Vec<f64> = (0..n).map(|row| apart(row, &centres[0])).collect();
-        while centres.len() < k_means.clusters {
+        let mut centroids = vec![point(generator.gen_range(0..n))];
+        let mut nearest: Vec<f64> = (0..n).map(|row| apart(row, &centroids[0])).collect();
+        while centroids.len() < k_means.clusters {
             let mut best = (f64::INFINITY, Vec::new(), Vec::new());
             for _ in 0..2 + (k_means.clusters as f64).ln() as usize {
                 let mut left = generator.gen_range(0.0..nearest.iter().sum());
@@ -108,42 +111,43 @@ fn naive_k_means(x: ArrayView2<'_, f32>, k_means: &KMeans) -> Vec<usize> {
                     best = (inertia, candidate, distances);
                 }
             }
-            centres.push(best.1);
+            centroids.push(best.1);
             nearest = best.2;
         }
-        for _ in 0..k_means.iterations {
-            let labels: Vec<usize> = (0..n).map(|row| label(row, &centres)).collect();
-            for (number, centre) in centres.iter_mut().enumerate() {
+        for _ in 0..k_means.max_iterations {
+            let labels: Vec<usize> = (0..n).map(|row| label(row, &centroids)).collect();
+            for (number, centroid) in centroids.iter_mut().enumerate() {
                 let members: Vec<usize> = (0..n).filter(|&row| labels[row] == number).collect();
-                assert!(!members.is_empty(), "nothing that moves to the farthest embedding here");
-                *centre = (0..dimension)
+                assert!(!members.is_empty(), "no cluster becomes empty on this data");
+                *centroid = (0..dimension)
                     .map(|column| {
                         members.iter().map(|&row| f64::from(x[[row, column]])).sum::<f64>() / members.len() as f64
                     })
                     .collect();
             }
         }
-        let labels: Vec<usize> = (0..n).map(|row| label(row, &centres)).collect();
-        let inertia: f64 = (0..n).map(|row| apart(row, &centres[labels[row]])).sum();
+        let labels: Vec<usize> = (0..n).map(|row| label(row, &centroids)).collect();
+        let inertia: f64 = (0..n).map(|row| apart(row, &centroids[labels[row]])).sum();
         (inertia, labels)
     };
-    let runs = (0..k_means.restarts as u64).map(run);
+    let runs = (0..k_means.runs as u64).map(run);
     let best = runs.reduce(|best, run| if run.0 < best.0 { run } else { best }).expect("a run");
-    number_by_first_appearance(&best.1)
+    relabel_by_first_appearance(&best.1)
 }
 
-/// Embeddings, dimension, clusters and runs for each of the ways that our k-means can take: all distances or some of
-/// them, centres by distances or by coordinates, more embeddings than all of whose distances are kept.
+/// Embeddings, dimension, clusters and runs that cover each code path of the fast engine: with and
+/// without a distance matrix, iterations on distances and on embeddings, and more embeddings than a
+/// distance matrix may have.
 const SHAPES: [(usize, usize, usize, usize); 6] =
     [(90, 600, 7, 3), (600, 700, 31, 2), (300, 4, 6, 10), (2_000, 5, 2, 1), (200, 300, 2, 1), (8_300, 3, 4, 2)];
 
 #[test]
-fn k_means_is_that_of_the_books() {
-    for (seed, (n, dimension, clusters, restarts)) in SHAPES.into_iter().enumerate() {
-        // In three dimensions of them: without groups, so that much moves before it settles.
+fn k_means_equals_the_textbook_algorithm() {
+    for (seed, (n, dimension, clusters, runs)) in SHAPES.into_iter().enumerate() {
+        // Rank 3 and without clear clusters, so that it takes many iterations to converge.
         let x = random(seed as u64, (n, 3)).dot(&random(seed as u64, (3, dimension)));
-        for iterations in [1, 2, 8] {
-            let k_means = KMeans { clusters, restarts, iterations, seed: 5, engine: Engine::Fast };
+        for max_iterations in [1, 2, 8] {
+            let k_means = KMeans { clusters, runs, max_iterations, seed: 5, engine: KMeansEngine::Fast };
             let labels = k_means.cluster(x.view()).expect("clusters");
             assert_eq!(labels, naive_k_means(x.view(), &k_means), "{k_means:?} of {n} x {dimension}");
         }
@@ -155,8 +159,8 @@ fn threads_do_not_change_clusters() {
     let of = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
-            let k_means = SHAPES.map(|(n, dimension, clusters, restarts)| {
-                KMeans { clusters, restarts, ..KMeans::default() }.cluster(random(0, (n, dimension)).view())
+            let k_means = SHAPES.map(|(n, dimension, clusters, runs)| {
+                KMeans { clusters, runs, ..KMeans::default() }.cluster(random(0, (n, dimension)).view())
             });
             (k_means, Dendrogram::build(random(0, (700, 9)).view(), Linkage::Average))
         })
@@ -167,11 +171,11 @@ fn threads_do_not_change_clusters() {
 }
 
 #[test]
-fn equal_embeddings_give_fewer_clusters_and_end() {
+fn duplicate_embeddings_give_fewer_clusters() {
     let x = Array2::from_elem((10, 4), 0.5);
     let labels = KMeans { clusters: 3, ..KMeans::default() }.cluster(x.view()).expect("clusters");
     assert_eq!(labels, [0; 10]);
-    // Five different embeddings, again and again, at few and at many dimensions.
+    // Five distinct embeddings, each repeated, at a low and a high dimension.
     for dimension in [3, 2_000] {
         let different = random(1, (5, dimension));
         let x = Array2::from_shape_fn((300, dimension), |(row, column)| different[[row % 5, column]]);
@@ -181,12 +185,12 @@ fn equal_embeddings_give_fewer_clusters_and_end() {
 }
 
 #[test]
-fn wrong_requests_are_errors() {
+fn invalid_requests_are_errors() {
     let x = array![[1.0_f32, 0.0], [0.0, 1.0]];
     let k_means = |clusters| KMeans { clusters, ..KMeans::default() }.cluster(x.view());
     assert_eq!(k_means(0), Err(Error::ClusterCount { clusters: 0, embeddings: 2 }));
     assert_eq!(k_means(3), Err(Error::ClusterCount { clusters: 3, embeddings: 2 }));
-    assert_eq!(KMeans { restarts: 0, clusters: 2, ..KMeans::default() }.cluster(x.view()), Err(Error::NoRun));
+    assert_eq!(KMeans { runs: 0, clusters: 2, ..KMeans::default() }.cluster(x.view()), Err(Error::NoIterations));
     let tree = Dendrogram::build(x.view(), Linkage::Single).expect("a tree");
     assert_eq!(tree.cut(Cut::Clusters(3)), Err(Error::ClusterCount { clusters: 3, embeddings: 2 }));
     assert_eq!(tree.cut(Cut::Clusters(0)), Err(Error::ClusterCount { clusters: 0, embeddings: 2 }));
@@ -194,12 +198,12 @@ fn wrong_requests_are_errors() {
     let broken = array![[1.0_f32, 0.0], [f32::NAN, 1.0]];
     assert_eq!(KMeans::default().cluster(broken.view()), Err(Error::NotFinite { row: 1 }));
     assert_eq!(Dendrogram::build(broken.view(), Linkage::Ward), Err(Error::NotFinite { row: 1 }));
-    let many = Array2::zeros((Dendrogram::MAXIMUM_EMBEDDINGS + 1, 1));
+    let many = Array2::zeros((Dendrogram::MAX_EMBEDDINGS + 1, 1));
     assert!(matches!(Dendrogram::build(many.view(), Linkage::Ward), Err(Error::TooManyEmbeddings { .. })));
 }
 
 #[test]
-fn none_and_one_embedding_are_no_special_case() {
+fn zero_and_one_embedding_are_valid_input() {
     let none = Array2::zeros((0, 4));
     let one = Array2::zeros((1, 4));
     for linkage in [Linkage::Single, Linkage::Complete, Linkage::Average, Linkage::Ward] {
@@ -211,7 +215,7 @@ fn none_and_one_embedding_are_no_special_case() {
     assert_eq!(KMeans { clusters: 1, ..KMeans::default() }.cluster(one.view()), Ok(vec![0]));
 }
 
-/// How far two clusters are apart, by definition.
+/// The dissimilarity of two clusters by definition.
 fn apart(x: ArrayView2<'_, f32>, linkage: Linkage, a: &[usize], b: &[usize]) -> f64 {
     let all = || a.iter().flat_map(|&i| b.iter().map(move |&j| squared_distance(x, i, j)));
     let within = |members: &[usize]| {
@@ -230,7 +234,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn every_merge_joins_the_nearest_clusters(
+    fn every_merge_joins_the_two_nearest_clusters(
         values in prop::collection::vec(-1.0_f32..1.0, 3 * 2..3 * 24),
         linkage in prop::sample::select(vec![Linkage::Single, Linkage::Complete, Linkage::Average, Linkage::Ward]),
     ) {
@@ -249,7 +253,7 @@ proptest! {
             }
             let [a, b] = merge.clusters.map(|cluster| clusters[cluster].take().expect("merged once"));
             let distance = apart(x.view(), linkage, &a, &b);
-            prop_assert!((distance - least).abs() <= 1e-4, "joined at {}, nearest at {}", distance, least);
+            prop_assert!((distance - least).abs() <= 1e-4, "merged at {}, nearest at {}", distance, least);
             prop_assert!((f64::from(merge.squared_distance) - distance).abs() <= 1e-4);
             prop_assert_eq!(merge.size, a.len() + b.len());
             clusters.push(Some([a, b].concat()));

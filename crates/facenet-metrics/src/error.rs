@@ -1,77 +1,77 @@
 use thiserror::Error;
 
-/// What can be wrong with the data that a score is asked for.
+/// Why a score is undefined for the given data.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A distance is NaN or infinite.
-    #[error("the squared distance of pair {pair} is {value}, not a finite number")]
+    /// A squared distance is NaN or infinite.
+    #[error("the squared distance of pair {pair} is not finite: {value}")]
     NotFiniteDistance {
         /// Index of the pair.
         pair: usize,
-        /// Its distance.
+        /// Its squared distance.
         value: f64,
     },
-    /// No pair shows one person twice.
-    #[error("there is no pair of the same identity")]
-    NoSamePairs,
-    /// No pair shows two persons.
-    #[error("there is no pair of different identities")]
-    NoDifferentPairs,
-    /// Distances that are as large for one person as for two say nothing.
-    #[error("pairs of the same identity are not nearer than others: their distances can't be calibrated")]
-    SameNotNearer,
-    /// A number of a calibration is outside its range.
-    #[error("the {field} of the calibration is {value}, which is not between {least} and {most}")]
-    CalibrationRange {
-        /// Which of them.
+    /// No pair shows the same identity.
+    #[error("there are no genuine pairs")]
+    NoGenuinePairs,
+    /// No pair shows two identities.
+    #[error("there are no impostor pairs")]
+    NoImpostorPairs,
+    /// Genuine pairs are on average no nearer than impostor pairs.
+    #[error("cannot calibrate: genuine pairs are on average no nearer than impostor pairs")]
+    GenuineNotNearer,
+    /// A calibration parameter is out of range.
+    #[error("calibration {field} {value} is out of range [{min}, {max}]")]
+    CalibrationOutOfRange {
+        /// Name of the parameter.
         field: &'static str,
         /// Its value.
         value: f64,
-        /// The least that is allowed.
-        least: f64,
-        /// The most that is allowed.
-        most: f64,
+        /// Minimum.
+        min: f64,
+        /// Maximum.
+        max: f64,
     },
-    /// Cross-validation needs folds to learn from and one to test on.
-    #[error("cross-validation needs at least two folds, not {folds}")]
+    /// Cross-validation with fewer than two folds.
+    #[error("cross-validation needs at least two folds, got {folds}")]
     TooFewFolds {
         /// Number of folds given.
         folds: usize,
     },
-    /// A fold without pairs has no accuracy.
+    /// A fold has no pairs and hence no accuracy.
     #[error("fold {fold} is empty")]
     EmptyFold {
         /// Index of the fold.
         fold: usize,
     },
-    /// The folds do not cover the list of pairs exactly.
-    #[error("the folds hold {in_folds} pairs, the list holds {pairs}")]
-    FoldLengths {
-        /// Sum of the folds' lengths.
+    /// The fold lengths do not add up to the number of pairs.
+    #[error("the folds cover {in_folds} pairs, the list has {pairs}")]
+    FoldLengthMismatch {
+        /// Sum of the fold lengths.
         in_folds: usize,
         /// Number of pairs.
         pairs: usize,
     },
-    /// An enrolled embedding holds NaN or infinity.
-    #[error("row {row} of the gallery is not finite")]
+    /// An element or the squared norm of an enrolled embedding is NaN or infinite.
+    #[error("gallery embedding {row} or its squared norm is not finite")]
     NotFiniteGallery {
-        /// Its row.
+        /// Row of the embedding.
         row: usize,
     },
-    /// A probe's embedding holds NaN or infinity.
-    #[error("row {row} of the probes is not finite")]
+    /// An element or the squared norm of a probe's embedding is NaN or infinite.
+    #[error("probe embedding {row} or its squared norm is not finite")]
     NotFiniteProbe {
-        /// Its row.
+        /// Row of the embedding.
         row: usize,
     },
-    /// Nobody is enrolled.
+    /// No identity is enrolled.
     #[error("the gallery is empty")]
     EmptyGallery,
-    /// No probe shows an enrolled identity, so there is no rank to report.
-    #[error("no probe shows an identity of the gallery")]
+    /// No probe has an enrolled identity, so there are no ranks.
+    #[error("no probe has an identity that is enrolled in the gallery")]
     NoMatedProbes,
-    /// Two groupings of nothing can't be compared.
+    /// There are no labels to compare.
     #[error("there are no labels to compare")]
     NoLabels,
 }

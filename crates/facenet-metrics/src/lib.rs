@@ -1,23 +1,24 @@
 #![doc = include_str!("../README.md")]
 
-mod bootstrap;
 mod calibration;
 mod clustering;
+mod confidence_interval;
 mod error;
 mod identification;
-mod interval;
-mod pairs;
 mod verification;
 
-pub use bootstrap::{IdentityBootstrap, StandardErrors};
 pub use calibration::Calibration;
-pub use clustering::contingency::{Contingency, PrecisionRecall};
-pub use clustering::{ClusteringReport, clustering_report};
+pub use clustering::contingency_table::{ContingencyTable, PrecisionRecall};
+pub use clustering::report::{ClusteringReport, clustering_report};
+pub use confidence_interval::{ConfidenceInterval, wilson_interval};
 pub use error::Error;
-pub use identification::{IdentificationReport, LabelledEmbeddings, Mate, OpenSet, SearchOutcome, Searches, search};
-pub use interval::{Interval, wilson_interval};
-pub use pairs::{Pair, balanced_pairs, squared_distances};
-pub use verification::folds::{CrossValidation, FoldSummary};
+pub use identification::{
+    IdentificationReport, LabeledEmbeddings, Mate, OpenSetRates, SearchOutcome, SearchResults, search,
+};
+pub use verification::bootstrap::{IdentityBootstrap, StandardErrors};
+pub use verification::cross_validation::{CrossValidation, FoldSummary};
+pub use verification::pair::{Pair, balanced_pairs, squared_distances_of_pairs};
+pub use verification::pair_scores::PairScores;
+pub use verification::report::VerificationReport;
 pub use verification::roc::{RocCurve, RocPoint, ValidationRate};
 pub use verification::threshold::{ThresholdAccuracy, ThresholdSearch};
-pub use verification::{PairScores, VerificationReport};

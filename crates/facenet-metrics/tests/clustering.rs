@@ -1,4 +1,4 @@
-//! Clustering scores against their definitions, written as slow loops, and against published values.
+//! Clustering scores against slow loops over their definitions, and against published values.
 
 use approx::assert_abs_diff_eq;
 use facenet_metrics::*;
@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 type Labels = Vec<usize>;
 
-/// Labels far apart and few, so that groups of all sizes occur.
-fn labellings() -> impl Strategy<Value = (Labels, Labels)> {
+/// Few distinct, non-consecutive labels, so that groups of all sizes occur.
+fn labelings() -> impl Strategy<Value = (Labels, Labels)> {
     proptest::collection::vec((0usize..6, 0usize..5), 1..24)
         .prop_map(|items| items.into_iter().map(|(cluster, identity)| (cluster * 1_000_003, 40 - identity)).unzip())
 }
@@ -22,7 +22,7 @@ fn report(clusters: &[usize], identities: &[usize]) -> ClusteringReport {
 
 fn entropy(labels: &[usize]) -> f64 {
     let n = labels.len() as f64;
-    // Each item adds -ln of its group's share, over n.
+    // Each item adds -ln of its group's fraction, divided by n.
     labels.iter().map(|label| -(labels.iter().filter(|other| *other == label).count() as f64 / n).ln() / n).sum()
 }
 
@@ -31,7 +31,7 @@ fn mutual_information(a: &[usize], b: &[usize]) -> f64 {
     entropy(a) + entropy(b) - entropy(&joint)
 }
 
-/// All orders of `items`, by Heap's algorithm.
+/// All permutations of `items`, by Heap's algorithm.
 fn for_each_permutation(items: &mut Vec<usize>, length: usize, visit: &mut dyn FnMut(&[usize])) {
     if length <= 1 {
         return visit(items);
@@ -44,7 +44,7 @@ fn for_each_permutation(items: &mut Vec<usize>, length: usize, visit: &mut dyn F
 
 proptest! {
     #[test]
-    fn pairs((clusters, identities) in labellings()) {
+    fn pair_scores_equal_loops_over_pairs((clusters, identities) in labelings()) {
         let (mut both, mut joined, mut mates, mut all) = (0u32, 0u32, 0u32, 0u32);
         for i in 0..clusters.len() {
             for j in 0..i {
@@ -56,10 +56,10 @@ proptest! {
             }
         }
         let report = report(&clusters, &identities);
-        let share = |of: u32| if of == 0 { 1.0 } else { f64::from(both) / f64::from(of) };
-        assert_abs_diff_eq!(report.pairwise_precision, share(joined), epsilon = 1e-14);
-        assert_abs_diff_eq!(report.pairwise_recall, share(mates), epsilon = 1e-14);
-        assert_abs_diff_eq!(report.pairwise_f, harmonic(share(joined), share(mates)), epsilon = 1e-14);
+        let fraction = |of: u32| if of == 0 { 1.0 } else { f64::from(both) / f64::from(of) };
+        assert_abs_diff_eq!(report.pairwise_precision, fraction(joined), epsilon = 1e-14);
+        assert_abs_diff_eq!(report.pairwise_recall, fraction(mates), epsilon = 1e-14);
+        assert_abs_diff_eq!(report.pairwise_f, harmonic(fraction(joined), fraction(mates)), epsilon = 1e-14);
 
         let [both, joined, mates, all] = [both, joined, mates, all].map(f64::from);
         let expected = joined * mates / all;
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn items((clusters, identities) in labellings()) {
+    fn item_scores_equal_loops_over_items((clusters, identities) in labelings()) {
         let n = clusters.len();
         let (mut precision, mut recall, mut pure) = (0.0, 0.0, 0.0);
         for i in 0..n {
@@ -78,8 +78,8 @@ proptest! {
             let both = count(&|j| clusters[j] == clusters[i] && identities[j] == identities[i]);
             precision += both / cluster / n as f64;
             recall += both / count(&|j| identities[j] == identities[i]) / n as f64;
-            let commonest = (0..n).map(|k| count(&|j| clusters[j] == clusters[i] && identities[j] == identities[k])).fold(0.0, f64::max);
-            pure += commonest / cluster / n as f64;
+            let largest = (0..n).map(|k| count(&|j| clusters[j] == clusters[i] && identities[j] == identities[k])).fold(0.0, f64::max);
+            pure += largest / cluster / n as f64;
         }
         let report = report(&clusters, &identities);
         assert_abs_diff_eq!(report.bcubed_precision, precision, epsilon = 1e-12);
@@ -103,21 +103,20 @@ proptest! {
     }
 
     #[test]
-    fn information((clusters, identities) in labellings()) {
-        let contingency = Contingency::new(&clusters, &identities).unwrap();
+    fn mutual_information_follows_from_entropies((clusters, identities) in labelings()) {
+        let table = ContingencyTable::new(&clusters, &identities).unwrap();
         let mi = mutual_information(&clusters, &identities);
-        assert_abs_diff_eq!(contingency.mutual_information(), mi, epsilon = 1e-12);
-        prop_assert!(contingency.mutual_information() >= 0.0);
+        assert_abs_diff_eq!(table.mutual_information(), mi, epsilon = 1e-12);
+        prop_assert!(table.mutual_information() >= 0.0);
         let mean = (entropy(&clusters) + entropy(&identities)) / 2.0;
         let nmi = if mean == 0.0 { 1.0 } else { mi / mean };
-        assert_abs_diff_eq!(contingency.normalised_mutual_information(), nmi, epsilon = 1e-12);
+        assert_abs_diff_eq!(table.normalized_mutual_information(), nmi, epsilon = 1e-12);
     }
 
-    /// The expectation is the mean over all orders of one labelling.
     #[test]
-    fn expected_information(items in proptest::collection::vec((0usize..4, 0usize..4), 1..8)) {
+    fn expected_mutual_information_is_the_mean_over_permutations(items in proptest::collection::vec((0usize..4, 0usize..4), 1..8)) {
         let (mut clusters, identities): (Labels, Labels) = items.into_iter().unzip();
-        let contingency = Contingency::new(&clusters, &identities).unwrap();
+        let table = ContingencyTable::new(&clusters, &identities).unwrap();
         let (mut sum, mut count) = (0.0, 0.0);
         let (observed, entropies) = (mutual_information(&clusters, &identities), entropy(&clusters) + entropy(&identities));
         let length = clusters.len();
@@ -126,17 +125,17 @@ proptest! {
             count += 1.0;
         });
         let expected: f64 = sum / count;
-        assert_abs_diff_eq!(contingency.expected_mutual_information(), expected, epsilon = 1e-11);
+        assert_abs_diff_eq!(table.expected_mutual_information(), expected, epsilon = 1e-11);
         let room = entropies / 2.0 - expected;
         if room > 1e-9 {
-            assert_abs_diff_eq!(contingency.adjusted_mutual_information(), (observed - expected) / room, epsilon = 1e-9);
+            assert_abs_diff_eq!(table.adjusted_mutual_information(), (observed - expected) / room, epsilon = 1e-9);
         } else {
-            prop_assert_eq!(contingency.adjusted_mutual_information(), 1.0);
+            prop_assert_eq!(table.adjusted_mutual_information(), 1.0);
         }
     }
 
     #[test]
-    fn swapping_clusters_and_identities((clusters, identities) in labellings()) {
+    fn swapping_clusters_and_identities_swaps_precision_and_recall((clusters, identities) in labelings()) {
         let (one, other) = (report(&clusters, &identities), report(&identities, &clusters));
         for (a, b) in [
             (one.pairwise_precision, other.pairwise_recall),
@@ -150,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn perfect_is_exactly_one(identities in proptest::collection::vec(0usize..9, 1..40)) {
+    fn a_perfect_clustering_scores_exactly_one(identities in proptest::collection::vec(0usize..9, 1..40)) {
         let clusters: Labels = identities.iter().map(|identity| 77 - identity).collect();
         let report = report(&clusters, &identities);
         for score in [report.pairwise_f, report.bcubed_f, report.nmi, report.ami, report.ari, report.purity, report.clusters_per_identity] {
@@ -160,9 +159,9 @@ proptest! {
     }
 }
 
-/// The two responses of Bagga and Baldwin, 1998: 76 % and 58 % precision at full recall.
+/// The two responses in Bagga and Baldwin, 1998: 76 % and 58 % precision at full recall.
 #[test]
-fn bagga_and_baldwin_1998() {
+fn bcubed_matches_bagga_and_baldwin_1998() {
     let truth = [1, 1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3];
     let first = report(&[1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2], &truth);
     let second = report(&[1, 1, 1, 1, 1, 2, 2, 1, 1, 1, 1, 1], &truth);
@@ -171,23 +170,23 @@ fn bagga_and_baldwin_1998() {
     assert_eq!((first.bcubed_recall, second.bcubed_recall), (1.0, 1.0));
 }
 
-/// scikit-learn's own tests of `mutual_info_score` (0.41022), `expected_mutual_information` (0.15042) and
-/// `adjusted_mutual_info_score` (0.27821; 0.38 on the list taken 110 times).
+/// scikit-learn's own tests of `mutual_info_score` (0.41022), `expected_mutual_information`
+/// (0.15042) and `adjusted_mutual_info_score` (0.27821; 0.38 on the list taken 110 times).
 #[test]
-fn scikit_learn_information() {
+fn information_scores_match_scikit_learn() {
     let a = [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3];
     let b = [1, 1, 1, 1, 2, 1, 2, 2, 2, 2, 3, 1, 3, 3, 3, 2, 2];
-    let contingency = Contingency::new(&a, &b).unwrap();
-    assert_abs_diff_eq!(contingency.mutual_information(), 0.41022, epsilon = 5e-6);
-    assert_abs_diff_eq!(contingency.expected_mutual_information(), 0.15042, epsilon = 5e-6);
-    assert_abs_diff_eq!(contingency.adjusted_mutual_information(), 0.27821, epsilon = 5e-6);
-    let often = Contingency::new(&a.repeat(110), &b.repeat(110)).unwrap();
+    let table = ContingencyTable::new(&a, &b).unwrap();
+    assert_abs_diff_eq!(table.mutual_information(), 0.41022, epsilon = 5e-6);
+    assert_abs_diff_eq!(table.expected_mutual_information(), 0.15042, epsilon = 5e-6);
+    assert_abs_diff_eq!(table.adjusted_mutual_information(), 0.27821, epsilon = 5e-6);
+    let often = ContingencyTable::new(&a.repeat(110), &b.repeat(110)).unwrap();
     assert_abs_diff_eq!(often.adjusted_mutual_information(), 0.38, epsilon = 0.005);
 }
 
-/// The examples in scikit-learn's documentation.
+/// Examples from scikit-learn's documentation.
 #[test]
-fn scikit_learn_examples() {
+fn scores_match_the_scikit_learn_examples() {
     assert_abs_diff_eq!(report(&[0, 0, 1, 1], &[0, 0, 1, 2]).ari, 0.571_428, epsilon = 1e-6);
     assert_abs_diff_eq!(report(&[0, 1, 0, 1], &[0, 0, 1, 1]).ari, -0.5, epsilon = 1e-15);
     let scattered = report(&[0, 1, 2, 3], &[0, 0, 0, 0]);
@@ -196,9 +195,9 @@ fn scikit_learn_examples() {
     assert_abs_diff_eq!(scattered.nmi, 0.0, epsilon = 1e-15);
 }
 
-/// Conventions at 0/0.
+/// Conventions for 0/0.
 #[test]
-fn nothing_joined_or_nothing_to_join() {
+fn scores_without_pairs_follow_the_conventions() {
     let split = report(&[0, 1, 2, 3], &[0, 0, 1, 1]);
     assert_eq!((split.pairwise_precision, split.pairwise_recall, split.pairwise_f), (1.0, 0.0, 0.0));
     let lumped = report(&[0, 0, 0], &[0, 1, 2]);
@@ -208,9 +207,9 @@ fn nothing_joined_or_nothing_to_join() {
     assert_eq!(clustering_report(&[], &[]), Err(Error::NoLabels));
 }
 
-/// A photo library's shape: far beyond where factorials overflow, and quick.
+/// The size of a photo library, far beyond the range of factorials.
 #[test]
-fn large_random_clustering_scores_nothing() {
+fn a_large_random_clustering_has_adjusted_scores_of_zero() {
     let n = 30_000usize;
     let identities: Labels = (0..n).map(|i| i * i / 150_000).collect();
     let mut state = 1u64;
@@ -228,12 +227,12 @@ fn large_random_clustering_scores_nothing() {
 
 #[test]
 #[should_panic(expected = "2 cluster labels, 1 identities")]
-fn lengths_must_match() {
+fn different_lengths_panic() {
     let _ = clustering_report(&[1, 2], &[1]);
 }
 
 #[test]
-fn report_keys() {
+fn reports_serialize_to_the_documented_keys() {
     let json = serde_json::to_value(report(&[0, 0, 1], &[4, 4, 5])).unwrap();
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     for key in ["pairwise_f", "bcubed_f", "nmi", "ami", "ari", "purity", "clusters", "identities", "mixed_cluster_rate"]

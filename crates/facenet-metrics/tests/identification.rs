@@ -1,4 +1,4 @@
-//! Identification against a search by plain loops.
+//! Identification against a search with plain loops.
 
 use approx::assert_abs_diff_eq;
 use facenet_metrics::*;
@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, array, s};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-/// Small whole numbers: distances are exact in single precision, and ties abound.
+/// Small integers: distances are exact in single precision, and ties are common.
 fn people(rows: std::ops::Range<usize>) -> impl Strategy<Value = (Array2<f32>, Vec<usize>)> {
     proptest::collection::vec(([-2i8..3, -2i8..3, -2i8..3], 0usize..8), rows).prop_map(|people| {
         let rows = people.len();
@@ -16,8 +16,8 @@ fn people(rows: std::ops::Range<usize>) -> impl Strategy<Value = (Array2<f32>, V
     })
 }
 
-fn labelled<'a>(embeddings: &'a Array2<f32>, identities: &'a [usize]) -> LabelledEmbeddings<'a> {
-    LabelledEmbeddings { embeddings: embeddings.view(), identities }
+fn labeled<'a>(embeddings: &'a Array2<f32>, identities: &'a [usize]) -> LabeledEmbeddings<'a> {
+    LabeledEmbeddings { embeddings: embeddings.view(), identities }
 }
 
 fn distance(embeddings: ArrayView2<f32>, identities: &[usize], identity: usize, probe: &[f32]) -> f32 {
@@ -27,32 +27,32 @@ fn distance(embeddings: ArrayView2<f32>, identities: &[usize], identity: usize, 
 
 proptest! {
     #[test]
-    fn search_is_a_loop((gallery, enrolled) in people(1..40), (probes, wanted) in people(1..150), threshold in 0u8..20) {
-        let result = search(labelled(&gallery, &enrolled), labelled(&probes, &wanted));
+    fn search_equals_plain_loops((gallery, enrolled) in people(1..40), (probes, wanted) in people(1..150), threshold in 0u8..20) {
+        let result = search(labeled(&gallery, &enrolled), labeled(&probes, &wanted));
         let distinct: BTreeSet<usize> = enrolled.iter().copied().collect();
         let mated = wanted.iter().filter(|identity| distinct.contains(identity)).count();
         if mated == 0 {
             prop_assert_eq!(result, Err(Error::NoMatedProbes));
             return Ok(());
         }
-        let searches = result.unwrap();
-        prop_assert_eq!(searches.enrolled_identities, distinct.len());
+        let results = result.unwrap();
+        prop_assert_eq!(results.enrolled_identities, distinct.len());
         let threshold = f32::from(threshold);
-        let (mut ranks, mut detected, mut unknown, mut strangers_named) = (vec![0; distinct.len() + 1], 0, 0, 0);
-        for ((probe, own), outcome) in probes.rows().into_iter().zip(&wanted).zip(&searches.outcomes) {
+        let (mut ranks, mut detected, mut unknown, mut non_mated_answered) = (vec![0; distinct.len() + 1], 0, 0, 0);
+        for ((probe, own), outcome) in probes.rows().into_iter().zip(&wanted).zip(&results.outcomes) {
             let probe = probe.to_vec();
             let distances: Vec<(f32, usize)> =
                 distinct.iter().map(|&identity| (distance(gallery.view(), &enrolled, identity, &probe), identity)).collect();
             let nearest = distances.iter().copied().min_by(|a, b| a.partial_cmp(b).unwrap()).unwrap();
             prop_assert_eq!((outcome.nearest_squared_distance, outcome.nearest_identity), nearest);
-            prop_assert_eq!(outcome.answer(threshold.into()), (nearest.0 <= threshold).then_some(nearest.1));
+            prop_assert_eq!(outcome.identity_within(threshold.into()), (nearest.0 <= threshold).then_some(nearest.1));
             match distances.iter().find(|(_, identity)| identity == own) {
                 None => {
                     prop_assert_eq!(outcome.mate, None);
-                    strangers_named += usize::from(nearest.0 <= threshold);
+                    non_mated_answered += usize::from(nearest.0 <= threshold);
                 }
                 Some(&(own_distance, _)) => {
-                    // Everyone at the same distance could be named first.
+                    // Ties count against the probe.
                     let rank = 1 + distances.iter().filter(|(other, identity)| identity != own && *other <= own_distance).count();
                     prop_assert_eq!(outcome.mate, Some(Mate { rank, squared_distance: own_distance }));
                     ranks[rank] += 1;
@@ -61,41 +61,41 @@ proptest! {
                 }
             }
         }
-        let share = |count: usize, of: usize| count as f64 / of as f64;
+        let fraction = |count: usize, of: usize| count as f64 / of as f64;
         let mut found = 0;
-        for (rank, rate) in (1..=distinct.len()).zip(searches.cumulative_match(distinct.len())) {
+        for (rank, rate) in (1..=distinct.len()).zip(results.cumulative_match_characteristic(distinct.len())) {
             found += ranks[rank];
-            prop_assert_eq!(rate, share(found, mated));
+            prop_assert_eq!(rate, fraction(found, mated));
         }
-        let open = searches.open_set(threshold.into());
-        prop_assert_eq!(open.detection_and_identification_rate, share(detected, mated));
-        prop_assert_eq!(open.unknown_rate, share(unknown, mated));
-        let strangers = wanted.len() - mated;
-        prop_assert_eq!(open.false_positive_identification_rate, (strangers > 0).then(|| share(strangers_named, strangers)));
+        let open = results.open_set_rates(threshold.into());
+        prop_assert_eq!(open.detection_and_identification_rate, fraction(detected, mated));
+        prop_assert_eq!(open.unknown_rate, fraction(unknown, mated));
+        let non_mated = wanted.len() - mated;
+        prop_assert_eq!(open.false_positive_identification_rate, (non_mated > 0).then(|| fraction(non_mated_answered, non_mated)));
     }
 }
 
-/// Pictures enrolled twice, under two names, are equally near wherever they stand in the blocks of the product.
+/// Images enrolled under two identities tie, wherever they are in the blocks of the product.
 #[test]
 fn copies_tie_in_every_block() {
-    // Random enough: fractions of the multiples of irrational numbers, a different one in each column.
+    // Pseudorandom: fractional parts of multiples of a different irrational number per column.
     let wave = |i: usize, j: usize| ((i as f64 + 1.0) * (j as f64 + 2.0).sqrt() * 1.618_034).fract() as f32;
     let enrolled = Array2::from_shape_fn((5003, 37), |(i, j)| wave(i % 2503, j));
     let identities: Vec<usize> = (0..5003).collect();
     let probes = Array2::from_shape_fn((67, 37), |(i, j)| wave(i * 37, j) + 1e-4 * (j as f32).cos());
     let own: Vec<usize> = (0..67).map(|i| i * 37).collect();
-    let searches = search(labelled(&enrolled, &identities), labelled(&probes, &own)).unwrap();
-    for (probe, outcome) in searches.outcomes.iter().enumerate() {
+    let results = search(labeled(&enrolled, &identities), labeled(&probes, &own)).unwrap();
+    for (probe, outcome) in results.outcomes.iter().enumerate() {
         assert_eq!(outcome.nearest_identity, own[probe]);
         assert_eq!(outcome.mate.unwrap().rank, 2, "probe {probe}: {outcome:?}");
     }
 }
 
 #[test]
-fn same_bits_on_any_number_of_threads() {
+fn threads_do_not_change_a_bit() {
     let embeddings = Array2::from_shape_fn((700, 33), |(i, j)| ((i * 53 + j * 7) as f32).sin());
     let identities: Vec<usize> = (0..700).map(|i| i % 90).collect();
-    let set = |rows: std::ops::Range<usize>| LabelledEmbeddings {
+    let set = |rows: std::ops::Range<usize>| LabeledEmbeddings {
         embeddings: embeddings.slice(s![rows.clone(), ..]),
         identities: &identities[rows],
     };
@@ -107,42 +107,41 @@ fn same_bits_on_any_number_of_threads() {
 }
 
 #[test]
-fn a_case_by_hand() {
+fn a_small_case_worked_out_by_hand() {
     let gallery = array![[0.0_f32], [10.0], [3.0]];
     let probes = array![[1.0_f32], [2.0], [9.0], [20.0]];
-    // Person 1 has two pictures; person 3 is a stranger.
-    let searches = search(labelled(&gallery, &[1, 1, 2]), labelled(&probes, &[1, 1, 2, 3])).unwrap();
-    let ranks: Vec<Option<usize>> =
-        searches.outcomes.iter().map(|outcome| outcome.mate.map(|mate| mate.rank)).collect();
+    // Person 1 has two images; person 3 is not enrolled.
+    let results = search(labeled(&gallery, &[1, 1, 2]), labeled(&probes, &[1, 1, 2, 3])).unwrap();
+    let ranks: Vec<Option<usize>> = results.outcomes.iter().map(|outcome| outcome.mate.map(|mate| mate.rank)).collect();
     assert_eq!(ranks, [Some(1), Some(2), Some(2), None]);
-    let report = searches.report(1.0);
+    let report = results.report(1.0);
     assert_abs_diff_eq!(report.rank1, 1.0 / 3.0);
     assert_eq!((report.probes, report.enrolled_identities, report.rank5), (4, 2, 1.0));
     assert_abs_diff_eq!(report.open_set.detection_and_identification_rate, 1.0 / 3.0);
     assert_eq!((report.open_set.unknown_rate, report.open_set.false_positive_identification_rate), (0.0, Some(0.0)));
-    assert_eq!(searches.open_set(0.5).unknown_rate, 1.0);
-    assert_eq!(searches.open_set(100.0).false_positive_identification_rate, Some(1.0));
+    assert_eq!(results.open_set_rates(0.5).unknown_rate, 1.0);
+    assert_eq!(results.open_set_rates(100.0).false_positive_identification_rate, Some(1.0));
     let json = serde_json::to_value(report).unwrap();
     assert!(json["rank1"].is_f64() && json["open_set"]["detection_and_identification_rate"].is_f64());
 }
 
 #[test]
-fn malformed_inputs() {
+fn malformed_inputs_are_errors() {
     let good = array![[0.0_f32, 1.0], [1.0, 0.0]];
     let bad = array![[0.0_f32, 1.0], [f32::NAN, 0.0]];
     let huge = array![[f32::MAX, 1.0], [1.0, 0.0]];
     let (people, none) = ([1, 2], Array2::zeros((0, 2)));
-    let set = |embeddings| labelled(embeddings, &people);
+    let set = |embeddings| labeled(embeddings, &people);
     assert_eq!(search(set(&bad), set(&good)), Err(Error::NotFiniteGallery { row: 1 }));
     assert_eq!(search(set(&good), set(&bad)), Err(Error::NotFiniteProbe { row: 1 }));
     assert_eq!(search(set(&huge), set(&good)), Err(Error::NotFiniteGallery { row: 0 }));
-    assert_eq!(search(labelled(&none, &[]), set(&good)), Err(Error::EmptyGallery));
-    assert_eq!(search(set(&good), labelled(&none, &[])), Err(Error::NoMatedProbes));
-    assert_eq!(search(set(&good), labelled(&good, &[3, 4])), Err(Error::NoMatedProbes));
+    assert_eq!(search(labeled(&none, &[]), set(&good)), Err(Error::EmptyGallery));
+    assert_eq!(search(set(&good), labeled(&none, &[])), Err(Error::NoMatedProbes));
+    assert_eq!(search(set(&good), labeled(&good, &[3, 4])), Err(Error::NoMatedProbes));
 }
 
 #[test]
 #[should_panic(expected = "a gallery of shape [1, 2], probes of shape [1, 3]")]
-fn dimensions_must_match() {
-    let _ = search(labelled(&Array2::zeros((1, 2)), &[1]), labelled(&Array2::zeros((1, 3)), &[1]));
+fn different_dimensions_panic() {
+    let _ = search(labeled(&Array2::zeros((1, 2)), &[1]), labeled(&Array2::zeros((1, 3)), &[1]));
 }

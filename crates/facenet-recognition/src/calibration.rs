@@ -4,7 +4,7 @@ pub(crate) mod published;
 
 use std::path::Path;
 
-use facenet_metrics::{Calibration, Pair, PairScores, squared_distances};
+use facenet_metrics::{Calibration, Pair, PairScores};
 use facenet_network::Checkpoint;
 use ndarray::ArrayView4;
 
@@ -50,7 +50,5 @@ pub fn calibration_text(calibration: &Calibration) -> String {
 #[track_caller]
 pub fn calibrate(embedder: &dyn Embed, validation: ValidationPairs<'_>) -> Option<Calibration> {
     let embeddings = embedder.embed(validation.faces).ok()?;
-    let same: Vec<bool> = validation.pairs.iter().map(|pair| pair.same).collect();
-    let scores = PairScores::new(&squared_distances(embeddings.view(), validation.pairs), &same).ok()?;
-    Calibration::fit(scores.squared_distances(), scores.same()).ok()
+    Calibration::fit(&PairScores::from_embeddings(embeddings.view(), validation.pairs).ok()?).ok()
 }

@@ -42,7 +42,7 @@ impl Grouping {
     ///
     /// [`Error::MorePeopleThanImages`], or [`Error::TooManyImages`] for the tree of average linkage.
     pub fn check(self, images: usize) -> Result<(), Error> {
-        let limit = Dendrogram::MAXIMUM_EMBEDDINGS;
+        let limit = Dendrogram::MAX_EMBEDDINGS;
         match self {
             Self::People { people, .. } if people > images => Err(Error::MorePeopleThanImages { people, images }),
             Self::Cut(_) if images > limit => Err(Error::TooManyImages { images, limit }),

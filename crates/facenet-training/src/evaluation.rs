@@ -4,10 +4,10 @@ mod bcubed_cut;
 
 use std::collections::BTreeSet;
 
-use facenet_cluster::{Cluster, Cut, Dendrogram, Engine, KMeans, Linkage};
+use facenet_cluster::{Cluster, Cut, Dendrogram, KMeans, KMeansEngine, Linkage};
 use facenet_metrics::{
-    ClusteringReport, IdentificationReport, IdentityBootstrap, LabelledEmbeddings, Pair, PairScores, ThresholdSearch,
-    VerificationReport, clustering_report, search, squared_distances,
+    ClusteringReport, IdentificationReport, IdentityBootstrap, LabeledEmbeddings, PairScores, ThresholdSearch,
+    VerificationReport, clustering_report, search,
 };
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<Ev
 ///
 /// # Errors
 /// [`Error::NotFiniteEmbedding`]; [`Error::Metrics`] if the pairs are all of one kind or nobody has a second picture;
-/// [`Error::Cluster`] if there are more unseen pictures than [`Dendrogram::MAXIMUM_EMBEDDINGS`].
+/// [`Error::Cluster`] if there are more unseen pictures than [`Dendrogram::MAX_EMBEDDINGS`].
 ///
 /// # Panics
 /// If the embeddings are not as many as the pictures, or a pair contradicts the identities.
@@ -110,9 +110,10 @@ pub fn evaluate_embeddings(
         check_finite(embeddings)?;
     }
     let identities = &dataset.unseen.identities;
-    let threshold =
-        pair_scores(validation, &dataset.validation_pairs)?.best_threshold(ThresholdSearch::Exact).threshold;
-    let pair_scores = pair_scores(unseen, &dataset.unseen_pairs)?;
+    let threshold = PairScores::from_embeddings(validation, &dataset.validation_pairs)?
+        .best_threshold(ThresholdSearch::Exact)
+        .threshold;
+    let pair_scores = PairScores::from_embeddings(unseen, &dataset.unseen_pairs)?;
     let bootstrap = IdentityBootstrap { seed, ..IdentityBootstrap::default() };
     let errors = bootstrap.standard_errors(&pair_scores, &dataset.unseen_pairs, identities, threshold);
     // Average linkage, cut where it is best on the validation people.
@@ -127,11 +128,6 @@ pub fn evaluate_embeddings(
         clustering: ClusteringScores { kmeans: group_by_k_means(unseen, identities, seed)?, agglomerative },
     };
     Ok(EvaluationDetails { evaluation, pair_scores, dendrogram, clusters })
-}
-
-pub(crate) fn pair_scores(embeddings: ArrayView2<'_, f32>, pairs: &[Pair]) -> Result<PairScores, Error> {
-    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
-    Ok(PairScores::new(&squared_distances(embeddings, pairs), &same)?)
 }
 
 /// Enrols the first picture of each identity, and searches for all others and for strangers.
@@ -150,8 +146,8 @@ fn identify(
     searched.append(Axis(0), strangers).expect("embeddings of one dimension");
     let stranger = known.last().map_or(0, |last| last + 1);
     let labelled = [labels(&probes), vec![stranger; strangers.nrows()]].concat();
-    let gallery = LabelledEmbeddings { embeddings: gallery.view(), identities: &labels(&enrolled) };
-    let probes = LabelledEmbeddings { embeddings: searched.view(), identities: &labelled };
+    let gallery = LabeledEmbeddings { embeddings: gallery.view(), identities: &labels(&enrolled) };
+    let probes = LabeledEmbeddings { embeddings: searched.view(), identities: &labelled };
     Ok(search(gallery, probes)?.report(threshold))
 }
 
@@ -161,10 +157,10 @@ fn group_by_k_means(
     seed: u64,
 ) -> Result<ClusteringReport, Error> {
     let people = BTreeSet::from_iter(identities).len();
-    let restarts = if embeddings.nrows() <= K_MEANS_RESTARTS_UP_TO { 10 } else { 1 };
-    let k_means = KMeans { clusters: people, restarts, seed, engine: Engine::Fast, ..KMeans::default() };
+    let runs = if embeddings.nrows() <= K_MEANS_RUNS_UP_TO { 10 } else { 1 };
+    let k_means = KMeans { clusters: people, runs, seed, engine: KMeansEngine::Fast, ..KMeans::default() };
     Ok(clustering_report(&k_means.cluster(embeddings)?, identities)?)
 }
 
 /// The most pictures of which k-means takes the best of ten runs: beyond, one run takes minutes.
-const K_MEANS_RESTARTS_UP_TO: usize = 8192;
+const K_MEANS_RUNS_UP_TO: usize = 8192;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use facenet_data::{Coordinates, Crop, LandmarkList, Landmarks, PairList};
-use facenet_metrics::{Calibration, Pair, PairScores, ThresholdSearch, squared_distances};
+use facenet_metrics::{Calibration, Pair, PairScores, ThresholdSearch};
 use ndarray::{Array2, s};
 use serde::Serialize;
 
@@ -149,7 +149,7 @@ fn evaluate(
             let threshold = training.best_threshold(ThresholdSearch::Exact).threshold;
             let accuracy = scores.accuracy_at(threshold);
             let standard_error = (accuracy * (1.0 - accuracy) / scores.len() as f64).sqrt();
-            let calibration = Calibration::fit(training.squared_distances(), training.same()).ok();
+            let calibration = Calibration::fit(&training).ok();
             (accuracy, standard_error, None, vec![threshold], calibration)
         }
     };
@@ -202,8 +202,7 @@ fn score(
     }
     progress(Progress::Evaluating);
     let pairs: Vec<Pair> =
-        list.pairs.iter().map(|pair| Pair { first: pair.left, second: pair.right, same: pair.same }).collect();
-    let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
-    let scores = PairScores::new(&squared_distances(embeddings.view(), &pairs), &same)?;
+        list.pairs.iter().map(|pair| Pair { first: pair.left, second: pair.right, genuine: pair.same }).collect();
+    let scores = PairScores::from_embeddings(embeddings.view(), &pairs)?;
     Ok((scores, sources.into_iter().collect()))
 }

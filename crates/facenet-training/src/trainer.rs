@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use facenet_network::{Checkpoint, Mode, Network, Optimizer, Parameters, TrainingState, Workspace};
 use facenet_triplet::{
-    BatchShape, IdentitySampler, MinedBatch, Miner, OfflineBatch, OfflineSubset, OfflineTriplets, TripletLoss,
-    miner_seed, squared_distances_into,
+    BatchShape, IdentitySampler, Miner, OfflineBatch, OfflineSubset, OfflineTriplets, TripletLoss, miner_seed,
+    pairwise_squared_distances_into,
 };
 use ndarray::{ArrayView4, ArrayViewMut, Axis, Dimension, ShapeBuilder};
 
@@ -171,20 +171,19 @@ impl<'a> Trainer<'a> {
     ///
     /// [`Error::Diverged`] if the loss is no longer a number; the parameters are then those before the step.
     pub fn step(&mut self) -> Result<StepReport, Error> {
-        let OfflineBatch { pictures, triplets } = self.next_batch()?;
+        let OfflineBatch { images: pictures, triplets } = self.next_batch()?;
         self.embed_batch(&pictures);
 
         let n = pictures.len();
         let embeddings = self.network.embeddings(&self.workspace);
         let mut squared_distances = shaped(&mut self.squared_distances, (n, n));
-        squared_distances_into(embeddings, squared_distances.view_mut());
+        pairwise_squared_distances_into(embeddings, squared_distances.view_mut());
         let mut loss = self.loss.begin(squared_distances.view());
         match self.recipe.triplets {
             TripletSource::Online { .. } => {
                 let identities: Vec<usize> = pictures.iter().map(|&picture| self.identities[picture]).collect();
                 let seed = miner_seed(self.seed, self.step);
-                let batch = MinedBatch::new(squared_distances.view(), &identities, self.recipe.margin, seed);
-                self.miner.mine(&batch, &mut |triplet| loss.add(triplet));
+                loss.mine(self.miner.as_ref(), &identities, seed);
             }
             TripletSource::Offline { .. } => triplets.into_iter().for_each(|triplet| loss.add(triplet)),
         }
@@ -215,23 +214,23 @@ impl<'a> Trainer<'a> {
     /// The pictures of this step's batch, and its triplets where they were chosen offline.
     fn next_batch(&mut self) -> Result<OfflineBatch, Error> {
         let TripletSource::Offline { every, pictures, triplets, .. } = self.recipe.triplets else {
-            return Ok(OfflineBatch { pictures: self.sampler.batch(self.seed, self.step), triplets: Vec::new() });
+            return Ok(OfflineBatch { images: self.sampler.batch(self.seed, self.step), triplets: Vec::new() });
         };
         let (round, position) = (self.step / every, (self.step % every) as usize);
         let batches = match self.offline_round.take() {
             Some((present, batches)) if present == round => batches,
             _ => {
                 let subset = OfflineSubset::draw(self.identities, pictures, self.seed, round)?;
-                let embeddings = self.embedder().embed(self.faces.select(Axis(0), subset.pictures()).view())?;
-                let (miner, margin) = (self.miner.as_ref(), self.recipe.margin);
-                let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, margin, triplets);
+                let embeddings = self.embedder().embed(self.faces.select(Axis(0), subset.images()).view())?;
+                let miner = self.miner.as_ref();
+                let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, &self.loss, triplets);
                 let shape = self.recipe.batch;
                 chosen.batches(shape.people * shape.faces + shape.negatives)?
             }
         };
         let batch = match batches.len() {
             // All that the subset can teach is known: a step without triplets, as happens online too.
-            0 => OfflineBatch { pictures: self.sampler.batch(self.seed, self.step), triplets: Vec::new() },
+            0 => OfflineBatch { images: self.sampler.batch(self.seed, self.step), triplets: Vec::new() },
             count => batches[position % count].clone(),
         };
         self.offline_round = Some((round, batches));

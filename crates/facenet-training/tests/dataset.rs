@@ -65,10 +65,10 @@ fn assert_sound(dataset: &Dataset) {
             assert!(picture.starts_with(&format!("{}/", people[identity])), "{picture} of {}", people[identity]);
         }
         for pair in pairs {
-            assert_eq!(identities[pair.first] == identities[pair.second], pair.same);
+            assert_eq!(identities[pair.first] == identities[pair.second], pair.genuine);
             assert_ne!(pair.first, pair.second);
         }
-        let kinds = [true, false].map(|same| pairs.iter().any(|pair| pair.same == same));
+        let kinds = [true, false].map(|genuine| pairs.iter().any(|pair| pair.genuine == genuine));
         assert!(kinds == [true, true] || std::ptr::eq(pairs, &nothing), "pairs of both kinds");
     }
     let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
@@ -305,7 +305,7 @@ fn view_1_of_lfw() {
         };
         let pictures = &dataset.unseen.pictures;
         assert_eq!([&pictures[pair.first], &pictures[pair.second]], [&named[0], &named[1]]);
-        assert_eq!(pair.same, fields.len() == 3);
+        assert_eq!(pair.genuine, fields.len() == 3);
     }
 }
 
@@ -365,11 +365,11 @@ fn listed_pairs_become_positions() {
         ["Ann/Ann_0001.png", "Ann/Ann_0002.png", "Bob/Bob_0001.png", "Bob/Bob_0002.png"]
     );
     assert_eq!(dataset.validation.pictures, ["Cid/Cid_0001.png", "Cid/Cid_0002.png", "Dan/Dan_0001.png"]);
-    let positions: Vec<_> = dataset.unseen_pairs.iter().map(|pair| (pair.first, pair.second, pair.same)).collect();
+    let positions: Vec<_> = dataset.unseen_pairs.iter().map(|pair| (pair.first, pair.second, pair.genuine)).collect();
     assert_eq!(positions, [(0, 1, true), (3, 0, false)]);
     // Of the validation people all pairs of one person, and as many others.
-    let same: Vec<bool> = dataset.validation_pairs.iter().map(|pair| pair.same).collect();
-    assert_eq!(same, [true, false]);
+    let genuine: Vec<bool> = dataset.validation_pairs.iter().map(|pair| pair.genuine).collect();
+    assert_eq!(genuine, [true, false]);
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn pictures_that_give_no_batch_are_refused() {
         let faces = faces.slice(s![..identities.len(), .., .., ..]);
         Trainer::new(recipe, faces, identities, 7).err().expect("an error").to_string()
     };
-    assert_eq!(message(tiny(), &identities[..4]), "triplets need pictures of at least two people, found 1");
+    assert_eq!(message(tiny(), &identities[..4]), "triplets need images of at least two people, found 1");
     assert_eq!(
         message(Recipe { margin: f32::NAN, ..tiny() }, &identities),
         "margin is NaN, which is not between 0 and 4"
@@ -373,7 +373,7 @@ fn validation_people_who_can_not_be_told_apart_give_no_calibration() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     // The same pictures are one person's in the one pair and two persons' in the other.
-    let pairs = [true, false].map(|same| Pair { first: 0, second: 9, same });
+    let pairs = [true, false].map(|genuine| Pair { first: 0, second: 9, genuine });
     for pairs in [&pairs[..], &pairs[..1], &[]] {
         let validation = ValidationPairs { faces: faces.view(), pairs };
         let mut trainer = Trainer::new(Recipe { steps: 1, ..tiny() }, faces.view(), &identities, 7).unwrap();

@@ -1,42 +1,42 @@
-/// Why a set of pictures, or the batches asked of it, can't give triplets.
+/// Why no triplets can be formed from a set of images or within a requested batch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The set shows fewer than two people, so no picture has a negative.
-    #[error("triplets need pictures of at least two people, found {found}")]
+    /// The set has fewer than two identities, so there are no negatives.
+    #[error("triplets need images of at least two people, found {found}")]
     TooFewPeople {
-        /// People in the set.
+        /// Identities in the set.
         found: usize,
     },
-    /// Everyone has a single picture, so no picture has a positive.
-    #[error("no person has two pictures, so there is no anchor-positive pair")]
+    /// Every identity has a single image, so there are no positives.
+    #[error("no person has two images, so there is no anchor-positive pair")]
     NoPositivePair,
-    /// A batch asks for more people with a positive than the set has.
-    #[error("a batch of {wanted} people needs as many with at least two pictures, found {found}")]
+    /// A batch asks for more people than have a positive in the set.
+    #[error("a batch of {requested} people needs that many with at least two images, found {found}")]
     TooFewPeopleForBatch {
-        /// People asked for in each batch.
-        wanted: usize,
-        /// People with at least two pictures.
+        /// People requested per batch.
+        requested: usize,
+        /// People with at least two images.
         found: usize,
     },
-    /// A batch asks for nobody, or for one person without any negatives.
-    #[error("a batch of {people} people and {negatives} extra negatives holds no triplet")]
+    /// The batch shape has no people, or one person and no extra negatives.
+    #[error("a batch of {people} people and {negatives} extra negatives contains no triplet")]
     BatchWithoutTriplets {
-        /// People asked for in each batch.
+        /// People requested per batch.
         people: usize,
-        /// Extra negatives asked for in each batch.
+        /// Extra negatives requested per batch.
         negatives: usize,
     },
-    /// A batch asks for fewer than two faces of a person.
-    #[error("a batch needs at least two faces of each person, not {faces}")]
+    /// The batch shape has fewer than two faces per person.
+    #[error("a batch needs at least two faces per person, got {faces}")]
     TooFewFaces {
-        /// Faces asked for of each person.
+        /// Faces requested per person.
         faces: usize,
     },
-    /// An offline subset or mini-batch has no room for a triplet.
-    #[error("{pictures} pictures can't hold a triplet, which needs 3")]
-    NoRoomForTriplet {
-        /// Pictures asked for.
-        pictures: usize,
+    /// An offline subset or mini-batch is smaller than a triplet.
+    #[error("a triplet needs 3 images, the limit is {images}")]
+    TooFewImages {
+        /// Images allowed.
+        images: usize,
     },
 }

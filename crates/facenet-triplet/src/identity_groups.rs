@@ -1,8 +1,8 @@
 use std::ops::Range;
 
-use crate::Error;
+use crate::error::Error;
 
-/// The members of each identity: groups in ascending order of the identity, members in ascending order of the index.
+/// Indices grouped by identity: groups by ascending identity, members by ascending index.
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityGroups {
     members: Vec<usize>,
@@ -11,7 +11,7 @@ pub(crate) struct IdentityGroups {
 }
 
 impl IdentityGroups {
-    /// Sorts the indices by identity: `O(n log n)`.
+    /// Sorts the indices by identity in `O(n log n)`.
     pub(crate) fn new(identities: &[usize]) -> Self {
         let mut members: Vec<usize> = (0..identities.len()).collect();
         members.sort_by_key(|&index| identities[index]);
@@ -26,26 +26,26 @@ impl IdentityGroups {
         Self { members, ranges, group_of }
     }
 
-    /// How many identities there are.
+    /// Number of identities.
     pub(crate) fn len(&self) -> usize {
         self.ranges.len()
     }
 
-    /// The members of a group.
+    /// Members of a group.
     pub(crate) fn group(&self, group: usize) -> &[usize] {
         &self.members[self.ranges[group].clone()]
     }
 
-    /// Everyone of the anchor's identity but the anchor, in ascending order.
+    /// All other members of the anchor's group, by ascending index.
     pub(crate) fn positives(&self, anchor: usize) -> impl Iterator<Item = usize> {
         self.group(self.group_of[anchor]).iter().copied().filter(move |&index| index != anchor)
     }
 
-    /// The groups of at least two members, in order.
+    /// Groups with at least two members, in order.
     ///
     /// # Errors
     ///
-    /// If there are no triplets: fewer than two groups, or none of two members.
+    /// Fails if no triplet exists: fewer than two groups, or no group with two members.
     pub(crate) fn with_positives(&self) -> Result<Vec<usize>, Error> {
         if self.len() < 2 {
             return Err(Error::TooFewPeople { found: self.len() });

@@ -1,12 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-mod draw;
 mod error;
 mod identity_groups;
 mod loss;
-mod mined_batch;
-mod miner;
+mod mining;
 mod offline;
+mod random_stream;
 mod sampler;
 mod squared_distances;
 mod symmetric;
@@ -14,11 +13,16 @@ mod triplet;
 
 pub use error::Error;
 pub use loss::{BatchLoss, LossStatistics, Reduction, TripletLoss, triplet_loss};
-pub use mined_batch::{MinedBatch, miner_seed};
-pub use miner::{BatchAll, BatchHard, Miner, MinerKind, NegativeChoice, SemiHard};
+pub use mining::batch::{MiningBatch, miner_seed};
+pub use mining::batch_all::BatchAll;
+pub use mining::batch_hard::BatchHard;
+pub use mining::kind::MinerKind;
+pub use mining::miner::Miner;
+pub use mining::semi_hard::{NegativeChoice, SemiHard};
 pub use offline::{OfflineBatch, OfflineSubset, OfflineTriplets};
 pub use sampler::{BatchShape, IdentitySampler};
 pub use squared_distances::{
-    squared_distances, squared_distances_between, squared_distances_between_into, squared_distances_into,
+    pairwise_squared_distances, pairwise_squared_distances_into, squared_distances_between,
+    squared_distances_between_into,
 };
 pub use triplet::Triplet;

@@ -3,11 +3,13 @@ use ndarray::parallel::prelude::*;
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, NdFloat};
 use serde::{Deserialize, Serialize};
 
-use crate::Triplet;
-use crate::squared_distances::wide;
-use crate::symmetric::{BLOCK, symmetrise};
+use crate::mining::batch::MiningBatch;
+use crate::mining::miner::Miner;
+use crate::squared_distances::to_f64;
+use crate::symmetric::{BLOCK_ROWS, symmetrize};
+use crate::triplet::Triplet;
 
-/// The triplet loss of three embeddings: its definition.
+/// The triplet loss of three embeddings, straight from its definition.
 ///
 /// ```text
 /// loss = max(0, |anchor - positive|^2 - |anchor - negative|^2 + margin)
@@ -21,7 +23,7 @@ use crate::symmetric::{BLOCK, symmetrise};
 ///
 /// # Panics
 ///
-/// If the dimensions differ.
+/// Panics if the dimensions differ.
 #[must_use]
 #[track_caller]
 pub fn triplet_loss<A: NdFloat>(
@@ -38,56 +40,60 @@ pub fn triplet_loss<A: NdFloat>(
         negative.shape()
     );
     let squared_distance = |other: ArrayView1<'_, A>| -> f64 {
-        anchor.iter().zip(other).map(|(&x, &y)| (wide(x) - wide(y)).powi(2)).sum()
+        anchor.iter().zip(other).map(|(&x, &y)| (to_f64(x) - to_f64(y)).powi(2)).sum()
     };
-    violation(squared_distance(positive), squared_distance(negative), wide(margin))
+    violation(squared_distance(positive), squared_distance(negative), to_f64(margin))
 }
 
-/// How far a triplet violates the margin, or 0. NaN stays NaN, so that a broken embedding shows in the loss.
+/// By how much a triplet violates the margin, or 0. NaN propagates.
 fn violation(anchor_positive: f64, anchor_negative: f64, margin: f64) -> f64 {
     let violation = anchor_positive + margin - anchor_negative;
     if violation <= 0.0 { 0.0 } else { violation }
 }
 
-/// What the losses of the triplets are divided by.
+/// The divisor of the summed loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
-    /// 1: the paper's sum.
+    /// 1: the sum, as in the paper.
     Sum,
     /// The number of triplets.
     Mean,
-    /// The number of active triplets, those with a loss above 0: the gradient doesn't fade as they become few.
+    /// The number of active triplets (loss above 0), so the gradient does not vanish as they become
+    /// rare.
     #[default]
     MeanActive,
 }
 
-/// The loss of a batch, and what tells whether training is well.
+/// Loss of a batch and diagnostics of training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LossStatistics {
     /// The reduced loss; 0 without triplets.
     pub loss: f64,
-    /// Triplets seen.
+    /// Number of triplets.
     pub triplets: usize,
-    /// Triplets with a loss above 0.
+    /// Number of triplets with a loss above 0.
     pub active_triplets: usize,
-    /// Mean squared distance from anchor to positive over the triplets; 0 without triplets.
+    /// Mean squared anchor-positive distance over the triplets; 0 without triplets.
     pub mean_anchor_positive: f64,
-    /// Mean squared distance from anchor to negative over the triplets; 0 without triplets.
+    /// Mean squared anchor-negative distance over the triplets; 0 without triplets.
     pub mean_anchor_negative: f64,
-    /// Mean squared distance over all pairs of the batch, whoever they show: about 2 for unit vectors spread evenly, near 0
-    /// when all embeddings collapse into one point. 0 for a batch without pairs.
+    /// Mean squared distance over all pairs of the batch, genuine and impostor: about 2 for unit
+    /// vectors spread evenly, near 0 if the embeddings collapse into one point. 0 for a batch
+    /// without pairs.
     pub mean_squared_distance: f64,
 }
 
-/// The triplet loss of batches, with its gradient at the embeddings.
+/// The triplet loss of batches, with its gradient with respect to the embeddings.
 ///
 /// ```text
-/// loss = sum over triplets of max(0, d(a, p) - d(a, n) + margin) / divisor, d(i, j) = |x_i - x_j|^2
+/// loss = sum over triplets of max(0, d(a, p) - d(a, n) + margin) / divisor
+/// d(i, j) = |x_i - x_j|^2
 /// ```
 ///
-/// Each active triplet adds 1 to a weight `w[a, p]` and -1 to `w[a, n]`, so that the active part is the sum of
-/// `w[i, j] d(i, j)` and a constant, and the gradient one matrix product however many triplets there are:
+/// Each active triplet adds 1 to a weight `w[a, p]` and -1 to `w[a, n]`. The active part of the
+/// loss is then the sum of `w[i, j] d(i, j)` plus a constant, and the gradient is one matrix
+/// product regardless of the number of triplets:
 ///
 /// ```text
 /// v = w + w^T
@@ -95,8 +101,9 @@ pub struct LossStatistics {
 ///      = 2 / divisor * ((diag(v 1) - v) x)_i
 /// ```
 ///
-/// A triplet whose loss is exactly 0 is inactive: at the kink the gradient is 0. The matrix of weights is kept from batch
-/// to batch: no large allocation after the largest one.
+/// A triplet whose loss is exactly 0 is inactive: the gradient at the kink is 0. The weight matrix
+/// is reused from batch to batch, so nothing large is allocated once the largest batch has been
+/// seen.
 ///
 /// Source: the paper, section 3.1.
 #[derive(Clone, Debug)]
@@ -107,34 +114,41 @@ pub struct TripletLoss<A> {
 }
 
 impl<A: NdFloat> TripletLoss<A> {
-    /// A loss with its margin; the paper's is 0.2.
+    /// Creates a loss. The paper uses a margin of 0.2.
     ///
     /// # Panics
     ///
-    /// If the margin is negative or not finite.
+    /// Panics if the margin is negative or not finite.
     #[must_use]
     #[track_caller]
     pub fn new(margin: A, reduction: Reduction) -> Self {
-        assert!(margin.is_finite() && margin >= A::zero(), "the margin is {margin}, not a number of at least 0");
+        assert!(margin.is_finite() && margin >= A::zero(), "margin must be finite and non-negative, got {margin}");
         Self { margin, reduction, weights: Vec::new() }
     }
 
-    /// Begins a batch without triplets.
+    /// The margin, which miners use too.
+    #[must_use]
+    pub fn margin(&self) -> A {
+        self.margin
+    }
+
+    /// Starts a batch without triplets.
     ///
     /// # Shapes
     ///
-    /// `squared_distances`: `[n, n]`, as [`squared_distances`](crate::squared_distances) computes them.
+    /// `squared_distances`: `[n, n]`, as computed by
+    /// [`pairwise_squared_distances`](crate::pairwise_squared_distances).
     ///
     /// # Panics
     ///
-    /// If the matrix isn't square.
+    /// Panics if the matrix is not square.
     #[track_caller]
     pub fn begin<'a>(&'a mut self, squared_distances: ArrayView2<'a, A>) -> BatchLoss<'a, A> {
         assert!(squared_distances.is_square(), "squared distances {:?} are not square", squared_distances.shape());
         self.weights.clear();
         self.weights.resize(squared_distances.len(), A::zero());
         BatchLoss {
-            margin: wide(self.margin),
+            margin: self.margin,
             reduction: self.reduction,
             weights: &mut self.weights,
             squared_distances,
@@ -147,10 +161,10 @@ impl<A: NdFloat> TripletLoss<A> {
     }
 }
 
-/// The loss of one batch while triplets come in: begun by [`TripletLoss::begin`].
+/// The loss of one batch, to which triplets are added. Created by [`TripletLoss::begin`].
 #[derive(Debug)]
 pub struct BatchLoss<'a, A> {
-    margin: f64,
+    margin: A,
     reduction: Reduction,
     weights: &'a mut [A],
     squared_distances: ArrayView2<'a, A>,
@@ -161,26 +175,46 @@ pub struct BatchLoss<'a, A> {
     anchor_negative: f64,
 }
 
-impl<A: NdFloat> BatchLoss<'_, A> {
-    /// Adds a triplet, with indices into the batch.
+impl BatchLoss<'_, f32> {
+    /// Adds the triplets that a miner selects with the margin of this loss.
+    ///
+    /// `seed` drives the miner's random choices; [`miner_seed`](crate::miner_seed) derives one per
+    /// step.
+    ///
+    /// # Shapes
+    ///
+    /// `identities`: `[n]`, one per embedding.
     ///
     /// # Panics
     ///
-    /// If an index is outside the batch.
+    /// Panics if the number of identities differs from the size of the batch.
+    #[track_caller]
+    pub fn mine(&mut self, miner: &dyn Miner, identities: &[usize], seed: u64) {
+        let batch = MiningBatch::new(self.squared_distances.reborrow(), identities, self.margin, seed);
+        miner.mine(&batch, &mut |triplet| self.add(triplet));
+    }
+}
+
+impl<A: NdFloat> BatchLoss<'_, A> {
+    /// Adds one triplet of indices into the batch.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an index is out of bounds.
     #[track_caller]
     pub fn add(&mut self, triplet: Triplet) {
         let Triplet { anchor, positive, negative } = triplet;
         let n = self.squared_distances.nrows();
         assert!(
             anchor < n && positive < n && negative < n,
-            "triplet ({anchor}, {positive}, {negative}) is outside a batch of {n}"
+            "triplet ({anchor}, {positive}, {negative}) is out of bounds for a batch of {n}"
         );
-        let anchor_positive = wide(self.squared_distances[[anchor, positive]]);
-        let anchor_negative = wide(self.squared_distances[[anchor, negative]]);
+        let anchor_positive = to_f64(self.squared_distances[[anchor, positive]]);
+        let anchor_negative = to_f64(self.squared_distances[[anchor, negative]]);
         self.triplets += 1;
         self.anchor_positive += anchor_positive;
         self.anchor_negative += anchor_negative;
-        let loss = violation(anchor_positive, anchor_negative, self.margin);
+        let loss = violation(anchor_positive, anchor_negative, to_f64(self.margin));
         if loss != 0.0 {
             self.active_triplets += 1;
             self.loss += loss;
@@ -189,12 +223,12 @@ impl<A: NdFloat> BatchLoss<'_, A> {
         }
     }
 
-    /// The loss and statistics of the triplets so far.
+    /// Loss and statistics of the triplets added so far.
     #[must_use]
     pub fn statistics(&self) -> LossStatistics {
         let n = self.squared_distances.nrows();
         let rows = self.squared_distances.outer_iter().enumerate();
-        let distances: f64 = rows.map(|(i, row)| row.iter().take(i).map(|&d| wide(d)).sum::<f64>()).sum();
+        let distances: f64 = rows.map(|(i, row)| row.iter().take(i).map(|&d| to_f64(d)).sum::<f64>()).sum();
         LossStatistics {
             loss: self.loss / self.divisor(),
             triplets: self.triplets,
@@ -205,21 +239,22 @@ impl<A: NdFloat> BatchLoss<'_, A> {
         }
     }
 
-    /// Ends the batch: writes the gradient at the embeddings, whatever the buffer held, and gives the statistics.
+    /// Finishes the batch: overwrites `dembeddings` with the gradient and returns the statistics.
     ///
     /// # Shapes
     ///
-    /// `embeddings` and `dembeddings`: `[n, dimension]`; the embeddings are those of the squared distances.
+    /// `embeddings` and `dembeddings`: `[n, dimension]`. The embeddings are those the squared
+    /// distances were computed from.
     ///
     /// # Panics
     ///
-    /// If the shapes disagree.
+    /// Panics if the shapes disagree.
     #[track_caller]
     pub fn backward(self, embeddings: ArrayView2<'_, A>, mut dembeddings: ArrayViewMut2<'_, A>) -> LossStatistics {
         let n = self.squared_distances.nrows();
         assert!(
             embeddings.nrows() == n && dembeddings.dim() == embeddings.dim(),
-            "squared distances {:?}, embeddings {:?} and their gradient {:?} do not fit",
+            "shapes of squared distances {:?}, embeddings {:?} and their gradient {:?} disagree",
             self.squared_distances.shape(),
             embeddings.shape(),
             dembeddings.shape()
@@ -227,18 +262,18 @@ impl<A: NdFloat> BatchLoss<'_, A> {
         let statistics = self.statistics();
         let factor = A::from(2.0 / self.divisor()).unwrap_or_else(A::nan);
         let mut laplacian =
-            ArrayViewMut2::from_shape((n, n), self.weights).expect("begin gives one weight to each squared distance");
-        symmetrise(laplacian.view_mut(), |upper, lower| -(upper + lower));
+            ArrayViewMut2::from_shape((n, n), self.weights).expect("begin allocates one weight per squared distance");
+        symmetrize(laplacian.view_mut(), |upper, lower| -(upper + lower));
         laplacian
-            .axis_chunks_iter_mut(Axis(0), BLOCK)
+            .axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)
             .into_par_iter()
-            .zip(dembeddings.axis_chunks_iter_mut(Axis(0), BLOCK))
+            .zip(dembeddings.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS))
             .enumerate()
             .for_each(|(block, (mut laplacian, mut dembeddings))| {
                 for (i, mut row) in laplacian.outer_iter_mut().enumerate() {
-                    row[block * BLOCK + i] = A::zero();
-                    let sum: f64 = row.iter().map(|&weight| wide(weight)).sum();
-                    row[block * BLOCK + i] = A::from(-sum).unwrap_or_else(A::nan);
+                    row[block * BLOCK_ROWS + i] = A::zero();
+                    let sum: f64 = row.iter().map(|&weight| to_f64(weight)).sum();
+                    row[block * BLOCK_ROWS + i] = A::from(-sum).unwrap_or_else(A::nan);
                 }
                 general_mat_mul(factor, &laplacian, &embeddings, A::zero(), &mut dembeddings);
             });

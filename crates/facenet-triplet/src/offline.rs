@@ -5,58 +5,64 @@ use ndarray::ArrayView2;
 use ndarray_rand::rand::seq::SliceRandom;
 use ndarray_rand::rand::{Rng, RngCore};
 
-use crate::draw::Draw;
+use crate::error::Error;
 use crate::identity_groups::IdentityGroups;
-use crate::{Error, MinedBatch, Miner, Triplet, squared_distances};
+use crate::loss::TripletLoss;
+use crate::mining::batch::MiningBatch;
+use crate::mining::miner::Miner;
+use crate::random_stream::RandomStream;
+use crate::squared_distances::pairwise_squared_distances;
+use crate::triplet::Triplet;
 
-/// The part of a set of pictures from which one round of offline mining takes its triplets.
+/// The subset of a data set that one round of offline mining searches.
 ///
-/// Source: the paper, section 3.2: "Generate triplets offline every n steps, using the most recent network checkpoint and
-/// computing the argmin and argmax on a subset of the data."
+/// Source: the paper, section 3.2: "Generate triplets offline every n steps, using the most recent
+/// network checkpoint and computing the argmin and argmax on a subset of the data."
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfflineSubset {
-    pictures: Vec<usize>,
+    images: Vec<usize>,
     identities: Vec<usize>,
     seed: u64,
     round: u64,
 }
 
 impl OfflineSubset {
-    /// Draws a subset of at most `pictures` pictures from a set, given who each of its pictures shows.
+    /// Draws a subset of at most `images` images, given the identity of each image in the data set.
     ///
-    /// People are taken whole, in an order drawn with `(seed, round)`, until the subset is full, where the last one may be
-    /// cut. There are always two people and a person with two pictures among them.
+    /// Identities are added with all their images, in an order drawn with `(seed, round)`, until
+    /// the subset is full; the last one may be truncated. The subset always contains two
+    /// identities, one of them with two images.
     ///
     /// # Errors
     ///
-    /// If the set has no triplets ([`Error::TooFewPeople`], [`Error::NoPositivePair`]) or the subset no room for one
-    /// ([`Error::NoRoomForTriplet`]).
-    pub fn draw(identities: &[usize], pictures: usize, seed: u64, round: u64) -> Result<Self, Error> {
+    /// Fails if the data set contains no triplet ([`Error::TooFewPeople`],
+    /// [`Error::NoPositivePair`]) or the subset cannot hold one ([`Error::TooFewImages`]).
+    pub fn draw(identities: &[usize], images: usize, seed: u64, round: u64) -> Result<Self, Error> {
         let groups = IdentityGroups::new(identities);
         groups.with_positives()?;
-        if pictures < 3 {
-            return Err(Error::NoRoomForTriplet { pictures });
+        if images < 3 {
+            return Err(Error::TooFewImages { images });
         }
         let mut order: Vec<usize> = (0..groups.len()).collect();
-        order.shuffle(&mut Draw::Subset { round }.generator(seed));
-        // The first with a positive comes before everyone else, and leaves room for a negative.
+        order.shuffle(&mut RandomStream::Subset { round }.generator(seed));
+        // The first identity with a positive moves to the front and leaves room for a negative.
         let first = order.iter().position(|&person| groups.group(person).len() >= 2).unwrap_or(0);
         order[..=first].rotate_right(1);
-        let mut chosen: Vec<usize> = groups.group(order[0]).iter().copied().take(pictures - 1).collect();
+        let mut chosen: Vec<usize> = groups.group(order[0]).iter().copied().take(images - 1).collect();
         let others = order[1..].iter().flat_map(|&person| groups.group(person)).copied();
-        chosen.extend(others.take(pictures - chosen.len()));
+        chosen.extend(others.take(images - chosen.len()));
         chosen.sort_unstable();
-        let identities = chosen.iter().map(|&picture| identities[picture]).collect();
-        Ok(Self { pictures: chosen, identities, seed, round })
+        let identities = chosen.iter().map(|&image| identities[image]).collect();
+        Ok(Self { images: chosen, identities, seed, round })
     }
 
-    /// The pictures, as indices into the set in ascending order: those to embed with the latest checkpoint.
+    /// The images to embed with the latest checkpoint, as ascending indices into the data set.
     #[must_use]
-    pub fn pictures(&self) -> &[usize] {
-        &self.pictures
+    pub fn images(&self) -> &[usize] {
+        &self.images
     }
 
-    /// Who each of the pictures shows.
+    /// The identity of each image of the subset.
     #[must_use]
     pub fn identities(&self) -> &[usize] {
         &self.identities
@@ -72,41 +78,43 @@ pub struct OfflineTriplets {
     round: u64,
 }
 
-/// A mini-batch of an offline round: pictures, each once, and the triplets among them.
+/// A mini-batch of an offline round: distinct images and the triplets among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfflineBatch {
-    /// The pictures to embed, as indices into the set.
-    pub pictures: Vec<usize>,
-    /// Triplets of indices into `pictures`, as the loss takes them.
+    /// The images to embed, as indices into the data set.
+    pub images: Vec<usize>,
+    /// Triplets as indices into `images`, ready for [`BatchLoss::add`](crate::BatchLoss::add).
     pub triplets: Vec<Triplet>,
 }
 
 impl OfflineTriplets {
-    /// Mines a subset as one large batch, and keeps at most `limit` of its triplets, any with the same probability.
+    /// Mines a subset as one large batch with the margin of `loss` and keeps a uniform sample of at
+    /// most `limit` triplets.
     ///
-    /// Memory: `4 n^2` bytes of squared distances for a subset of `n` pictures, and 24 bytes for each triplet kept.
+    /// Memory: `4 n^2` bytes of squared distances for a subset of `n` images, and 24 bytes for each
+    /// triplet kept.
     ///
     /// # Shapes
     ///
-    /// `embeddings`: `[n, dimension]`, in the order of [`OfflineSubset::pictures`].
+    /// `embeddings`: `[n, dimension]`, in the order of [`OfflineSubset::images`].
     ///
     /// # Panics
     ///
-    /// If there isn't one embedding for each picture, or the margin is negative or not finite.
+    /// Panics if the number of embeddings differs from the number of images.
     #[must_use]
     #[track_caller]
     pub fn mine(
         subset: &OfflineSubset,
         embeddings: ArrayView2<'_, f32>,
         miner: &dyn Miner,
-        margin: f32,
+        loss: &TripletLoss<f32>,
         limit: usize,
     ) -> Self {
         let &OfflineSubset { seed, round, .. } = subset;
-        let distances = squared_distances(embeddings);
-        let miner_seed = Draw::MinerSeed { round }.generator(seed).next_u64();
-        let batch = MinedBatch::new(distances.view(), &subset.identities, margin, miner_seed);
-        let mut generator = Draw::Kept { round }.generator(seed);
+        let distances = pairwise_squared_distances(embeddings);
+        let miner_seed = RandomStream::MinerSeedOfRound { round }.generator(seed).next_u64();
+        let batch = MiningBatch::new(distances.view(), &subset.identities, loss.margin(), miner_seed);
+        let mut generator = RandomStream::Reservoir { round }.generator(seed);
         let mut triplets = Vec::new();
         let mut found = 0;
         miner.mine(&batch, &mut |triplet| {
@@ -114,93 +122,93 @@ impl OfflineTriplets {
             if triplets.len() < limit {
                 triplets.push(triplet);
             } else {
-                // Reservoir sampling: the newest is kept with probability limit / found.
-                let place = generator.gen_range(0..found);
-                if place < limit as u64 {
-                    triplets[place as usize] = triplet;
+                // Reservoir sampling: the newest triplet is kept with probability limit / found.
+                let slot = generator.gen_range(0..found);
+                if slot < limit as u64 {
+                    triplets[slot as usize] = triplet;
                 }
             }
         });
-        let picture = |index: usize| subset.pictures[index];
+        let image = |index: usize| subset.images[index];
         for triplet in &mut triplets {
             *triplet = Triplet {
-                anchor: picture(triplet.anchor),
-                positive: picture(triplet.positive),
-                negative: picture(triplet.negative),
+                anchor: image(triplet.anchor),
+                positive: image(triplet.positive),
+                negative: image(triplet.negative),
             };
         }
         Self { triplets, found, seed, round }
     }
 
-    /// The triplets kept, as indices into the set.
+    /// The triplets kept, as indices into the data set.
     #[must_use]
     pub fn triplets(&self) -> &[Triplet] {
         &self.triplets
     }
 
-    /// How many triplets the miner found, kept or not.
+    /// Number of triplets the miner found, kept or not.
     #[must_use]
     pub fn found(&self) -> u64 {
         self.found
     }
 
-    /// Cuts the triplets, in an order drawn with the subset's `(seed, round)`, into mini-batches of at most
-    /// `pictures_per_batch` pictures. A picture in several triplets of a batch is in it once.
+    /// Splits the triplets into mini-batches of at most `images_per_batch` images, in an order
+    /// drawn with the subset's `(seed, round)`. Triplets of a batch share its images.
     ///
     /// # Errors
     ///
-    /// If a batch has no room for a triplet ([`Error::NoRoomForTriplet`]).
-    pub fn batches(&self, pictures_per_batch: usize) -> Result<Vec<OfflineBatch>, Error> {
-        if pictures_per_batch < 3 {
-            return Err(Error::NoRoomForTriplet { pictures: pictures_per_batch });
+    /// Fails if a batch cannot hold a triplet ([`Error::TooFewImages`]).
+    pub fn batches(&self, images_per_batch: usize) -> Result<Vec<OfflineBatch>, Error> {
+        if images_per_batch < 3 {
+            return Err(Error::TooFewImages { images: images_per_batch });
         }
         let mut order = self.triplets.clone();
-        order.shuffle(&mut Draw::TripletOrder { round: self.round }.generator(self.seed));
+        order.shuffle(&mut RandomStream::TripletOrder { round: self.round }.generator(self.seed));
         let mut batches = Vec::new();
-        let mut open = OpenBatch::default();
+        let mut builder = BatchBuilder::default();
         for triplet in order {
-            if open.batch.pictures.len() + open.new_pictures(triplet) > pictures_per_batch {
-                batches.push(std::mem::take(&mut open).batch);
+            if builder.batch.images.len() + builder.new_images(triplet) > images_per_batch {
+                batches.push(std::mem::take(&mut builder).batch);
             }
-            open.add(triplet);
+            builder.add(triplet);
         }
-        if !open.batch.triplets.is_empty() {
-            batches.push(open.batch);
+        if !builder.batch.triplets.is_empty() {
+            batches.push(builder.batch);
         }
         Ok(batches)
     }
 }
 
-/// A batch being filled, with the place of each of its pictures.
+/// A batch under construction, with the position of each of its images.
 #[derive(Default)]
-struct OpenBatch {
+struct BatchBuilder {
     batch: OfflineBatch,
-    places: BTreeMap<usize, usize>,
+    positions: BTreeMap<usize, usize>,
 }
 
-impl OpenBatch {
-    /// How many of a triplet's pictures aren't in the batch yet.
-    fn new_pictures(&self, triplet: Triplet) -> usize {
-        let pictures = [triplet.anchor, triplet.positive, triplet.negative];
-        pictures.iter().filter(|picture| !self.places.contains_key(picture)).count()
+impl BatchBuilder {
+    /// Number of images of a triplet that are not in the batch yet.
+    fn new_images(&self, triplet: Triplet) -> usize {
+        let images = [triplet.anchor, triplet.positive, triplet.negative];
+        images.iter().filter(|image| !self.positions.contains_key(image)).count()
     }
 
     fn add(&mut self, triplet: Triplet) {
         let triplet = Triplet {
-            anchor: self.place(triplet.anchor),
-            positive: self.place(triplet.positive),
-            negative: self.place(triplet.negative),
+            anchor: self.position(triplet.anchor),
+            positive: self.position(triplet.positive),
+            negative: self.position(triplet.negative),
         };
         self.batch.triplets.push(triplet);
     }
 
-    /// The place of a picture in the batch, at its end if it is new.
-    fn place(&mut self, picture: usize) -> usize {
-        match self.places.entry(picture) {
-            Entry::Occupied(place) => *place.get(),
-            Entry::Vacant(place) => {
-                self.batch.pictures.push(picture);
-                *place.insert(self.batch.pictures.len() - 1)
+    /// The position of an image in the batch, appending it if it is new.
+    fn position(&mut self, image: usize) -> usize {
+        match self.positions.entry(image) {
+            Entry::Occupied(position) => *position.get(),
+            Entry::Vacant(position) => {
+                self.batch.images.push(image);
+                *position.insert(self.batch.images.len() - 1)
             }
         }
     }

@@ -1,12 +1,13 @@
-/// Three pictures, as indices into a batch or a set: the anchor and the positive show one person, the negative another.
+/// Three indices into a batch or a data set: anchor and positive have the same identity, the
+/// negative has another.
 ///
 /// Ordered by anchor, then positive, then negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Triplet {
-    /// The picture that the two others are compared with.
+    /// The reference the other two are compared with.
     pub anchor: usize,
-    /// Another picture of the anchor's person.
+    /// Another image of the anchor's identity.
     pub positive: usize,
-    /// A picture of another person.
+    /// An image of another identity.
     pub negative: usize,
 }

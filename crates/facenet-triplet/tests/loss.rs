@@ -2,7 +2,7 @@
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use facenet_triplet::{
-    BatchAll, LossStatistics, MinedBatch, Miner, Reduction, Triplet, TripletLoss, squared_distances, triplet_loss,
+    BatchAll, LossStatistics, Reduction, Triplet, TripletLoss, pairwise_squared_distances, triplet_loss,
 };
 use ndarray::{Array1, Array2, ArrayView2, NdFloat, array};
 use ndarray_rand::RandomExt;
@@ -40,7 +40,7 @@ fn definition(x: ArrayView2<'_, f64>, triplets: &[Triplet], margin: f64, reducti
 }
 
 fn run<A: NdFloat>(loss: &mut TripletLoss<A>, x: &Array2<A>, triplets: &[Triplet]) -> (LossStatistics, Array2<A>) {
-    let distances = squared_distances(x.view());
+    let distances = pairwise_squared_distances(x.view());
     let mut dx = Array2::from_elem(x.dim(), A::nan());
     let mut batch = loss.begin(distances.view());
     triplets.iter().for_each(|&triplet| batch.add(triplet));
@@ -48,7 +48,7 @@ fn run<A: NdFloat>(loss: &mut TripletLoss<A>, x: &Array2<A>, triplets: &[Triplet
 }
 
 #[test]
-fn the_definition_on_numbers_worked_by_hand() {
+fn the_definition_matches_values_worked_out_by_hand() {
     let (anchor, positive, negative) = (array![1.0, 0.0], array![1.0, 0.5], array![0.0, 0.0]);
     assert_abs_diff_eq!(triplet_loss(anchor.view(), positive.view(), negative.view(), 0.8), 0.05, epsilon = 1e-15);
     assert_eq!(triplet_loss(anchor.view(), positive.view(), negative.view(), 0.7), 0.0);
@@ -61,10 +61,10 @@ fn the_gradient_agrees_with_central_differences() {
     for (seed, identities) in [(1, vec![0, 0, 1, 1, 2]), (2, vec![3, 1, 3, 1, 3, 2, 2, 9, 1]), (3, vec![0, 1, 0])] {
         let x = random(identities.len(), 5, seed);
         let margin = 0.7;
-        // Away from the kink, and each one once or twice: the loss takes any list.
+        // Triplets away from the kink; some are listed twice, which the loss allows.
         let mut triplets = all_triplets(&identities);
         triplets.extend_from_within(..triplets.len() / 3);
-        let distances = squared_distances(x.view());
+        let distances = pairwise_squared_distances(x.view());
         triplets
             .retain(|t| (distances[[t.anchor, t.positive]] - distances[[t.anchor, t.negative]] + margin).abs() > 0.01);
         for reduction in REDUCTIONS {
@@ -93,7 +93,7 @@ fn the_gradient_agrees_with_central_differences() {
 
 #[test]
 fn the_gradient_is_the_sum_over_triplets_in_both_precisions() {
-    // More than one block of rows, with a last one that isn't full.
+    // Several blocks of rows, the last one partial.
     let n = 150;
     let x = random(n, 16, 5);
     let mut generator = ChaCha8Rng::seed_from_u64(6);
@@ -124,13 +124,13 @@ fn the_gradient_is_the_sum_over_triplets_in_both_precisions() {
 fn batch_all_gives_the_loss_of_all_triplets() {
     let x = random(40, 8, 7).mapv(|x| x as f32);
     let identities: Vec<usize> = (0..40).map(|i| i % 6).collect();
-    let distances = squared_distances(x.view());
+    let distances = pairwise_squared_distances(x.view());
     let mut loss = TripletLoss::new(0.2_f32, Reduction::MeanActive);
     let every = run(&mut loss, &x, &all_triplets(&identities));
-    let mut violating = Vec::new();
-    let batch = MinedBatch::new(distances.view(), &identities, 0.2, 0);
-    BatchAll.mine(&batch, &mut |triplet| violating.push(triplet));
-    let mined = run(&mut loss, &x, &violating);
+    let mut dx = Array2::from_elem(x.dim(), f32::NAN);
+    let mut batch = loss.begin(distances.view());
+    batch.mine(&BatchAll, &identities, 0);
+    let mined = (batch.backward(x.view(), dx.view_mut()), dx);
     assert_eq!(mined.0.triplets, every.0.active_triplets);
     assert_eq!(mined.0.active_triplets, every.0.active_triplets);
     assert_eq!(mined.0.loss, every.0.loss);
@@ -138,11 +138,11 @@ fn batch_all_gives_the_loss_of_all_triplets() {
 }
 
 #[test]
-fn statistics_are_the_means_they_name() {
+fn statistics_equal_their_definitions() {
     let x = random(30, 4, 8);
     let identities: Vec<usize> = (0..30).map(|i| i / 5).collect();
     let triplets = all_triplets(&identities);
-    let distances = squared_distances(x.view());
+    let distances = pairwise_squared_distances(x.view());
     let (statistics, _) = run(&mut TripletLoss::new(0.2, Reduction::Mean), &x, &triplets);
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let positive = mean(triplets.iter().map(|t| distances[[t.anchor, t.positive]]).collect());
@@ -154,7 +154,7 @@ fn statistics_are_the_means_they_name() {
 }
 
 #[test]
-fn reused_buffers_leave_no_trace() {
+fn reused_buffers_carry_nothing_over() {
     let mut reused = TripletLoss::new(0.3, Reduction::Sum);
     for (n, seed) in [(90, 1), (20, 2), (90, 3), (0, 4), (7, 5)] {
         let x = random(n, 6, seed);
@@ -202,7 +202,7 @@ fn collapsed_embeddings_show_in_the_statistics() {
 }
 
 #[test]
-fn nan_shows_in_the_loss() {
+fn nan_propagates_to_the_loss() {
     let x = array![[0.0, f64::NAN], [0.0, 0.1], [3.0, 0.0]];
     let (statistics, _) =
         run(&mut TripletLoss::new(0.2, Reduction::Mean), &x, &[Triplet { anchor: 0, positive: 1, negative: 2 }]);
@@ -210,8 +210,8 @@ fn nan_shows_in_the_loss() {
 }
 
 #[test]
-#[should_panic(expected = "triplet (0, 1, 3) is outside a batch of 3")]
-fn a_triplet_outside_the_batch_panics() {
+#[should_panic(expected = "triplet (0, 1, 3) is out of bounds for a batch of 3")]
+fn an_out_of_bounds_triplet_panics() {
     let _ = run(
         &mut TripletLoss::new(0.2, Reduction::Sum),
         &Array2::ones((3, 2)),

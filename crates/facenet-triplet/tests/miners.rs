@@ -1,7 +1,7 @@
 //! Each miner against its definition over all triples.
 
 use facenet_triplet::{
-    BatchAll, BatchHard, MinedBatch, Miner, MinerKind, NegativeChoice, SemiHard, Triplet, squared_distances,
+    BatchAll, BatchHard, Miner, MinerKind, MiningBatch, NegativeChoice, SemiHard, Triplet, pairwise_squared_distances,
 };
 use ndarray::{Array2, array};
 use proptest::prelude::*;
@@ -21,8 +21,8 @@ struct Batch {
 }
 
 impl Batch {
-    fn view(&self) -> MinedBatch<'_> {
-        MinedBatch::new(self.distances.view(), &self.identities, self.margin, self.seed)
+    fn view(&self) -> MiningBatch<'_> {
+        MiningBatch::new(self.distances.view(), &self.identities, self.margin, self.seed)
     }
 
     fn mine(&self, miner: &dyn Miner) -> Vec<Triplet> {
@@ -46,8 +46,8 @@ impl Batch {
     }
 
     fn violating(&self, anchor: usize, positive: usize) -> Vec<usize> {
-        let reach = self.distance(anchor, positive) + f64::from(self.margin);
-        self.negatives(anchor).into_iter().filter(|&n| self.distance(anchor, n) < reach).collect()
+        let bound = self.distance(anchor, positive) + f64::from(self.margin);
+        self.negatives(anchor).into_iter().filter(|&n| self.distance(anchor, n) < bound).collect()
     }
 
     fn semi_hard(&self, anchor: usize, positive: usize) -> Vec<usize> {
@@ -57,7 +57,8 @@ impl Batch {
     }
 }
 
-/// Batches with few distances that recur, so that ties and bounds met exactly are common; some continuous ones.
+/// Batches with few distinct distances, so that ties and exactly met bounds are common, and some
+/// with continuous distances.
 fn batches() -> impl Strategy<Value = Batch> {
     (0_usize..24, 1_usize..6).prop_flat_map(|(n, people)| {
         let coarse = prop::collection::vec((0_u8..9).prop_map(|step| f32::from(step) * 0.125), n * n);
@@ -67,7 +68,7 @@ fn batches() -> impl Strategy<Value = Batch> {
             move |(values, identities, margin, seed)| {
                 let distances =
                     Array2::from_shape_fn((n, n), |(i, j)| if i == j { 0.0 } else { values[i.min(j) * n + i.max(j)] });
-                // Identities need not be dense, nor in order.
+                // Identities need be neither dense nor ordered.
                 let identities = identities.into_iter().map(|person| (person * 37 + 11) % 101).collect();
                 Batch { distances, identities, margin, seed }
             },
@@ -77,7 +78,7 @@ fn batches() -> impl Strategy<Value = Batch> {
 
 proptest! {
     #[test]
-    fn semi_hard_is_the_nearest_beyond_the_positive(batch in batches()) {
+    fn semi_hard_selects_the_nearest_negative_beyond_the_positive(batch in batches()) {
         let mut expected = Vec::new();
         for (anchor, positive) in batch.pairs() {
             let mut best: Option<usize> = None;
@@ -92,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn random_semi_hard_takes_any_one(batch in batches()) {
+    fn random_semi_hard_selects_one_of_the_semi_hard_negatives(batch in batches()) {
         let mut triplets = batch.mine(&RANDOM).into_iter();
         for (anchor, positive) in batch.pairs() {
             let negatives = batch.semi_hard(anchor, positive);
@@ -106,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn batch_hard_is_farthest_and_nearest(batch in batches()) {
+    fn batch_hard_selects_the_farthest_positive_and_nearest_negative(batch in batches()) {
         let mut expected = Vec::new();
         for anchor in 0..batch.identities.len() {
             let positives = batch.pairs().into_iter().filter(|pair| pair.0 == anchor).map(|pair| pair.1);
@@ -121,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn batch_all_is_every_violating_triplet(batch in batches()) {
+    fn batch_all_selects_every_violating_triplet(batch in batches()) {
         let mut expected = Vec::new();
         for (anchor, positive) in batch.pairs() {
             let negatives = batch.violating(anchor, positive);
@@ -133,7 +134,7 @@ proptest! {
 
 #[test]
 fn random_negatives_are_uniform_and_follow_the_seed() {
-    // Person 0 at 0 and 1; of person 1's nine pictures, numbers 2 to 6 are semi-hard for the anchor 0.
+    // Rows 0 and 1 show person 0, the rest person 1. Rows 2 to 6 are semi-hard for anchor 0.
     let distances = [0.0, 0.1, 0.11, 0.15, 0.2, 0.25, 0.29, 0.3, 0.5, 0.1, 0.05_f32];
     let identities = vec![0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1];
     let n = distances.len();
@@ -182,7 +183,7 @@ fn without_positives_or_negatives_there_are_no_triplets() {
 }
 
 #[test]
-fn identical_embeddings_have_no_semi_hard_triplet_but_all_violate() {
+fn identical_embeddings_violate_the_margin_but_are_not_semi_hard() {
     let batch = Batch { distances: Array2::zeros((6, 6)), identities: vec![0, 0, 1, 1, 2, 2], margin: 0.2, seed: 0 };
     assert_eq!(batch.mine(&HARDEST), []);
     assert_eq!(batch.mine(&RANDOM), []);
@@ -191,9 +192,9 @@ fn identical_embeddings_have_no_semi_hard_triplet_but_all_violate() {
 }
 
 #[test]
-fn nan_is_in_no_triplet() {
+fn nan_distances_are_never_mined() {
     let embeddings = array![[1.0, 0.0], [f32::NAN, 0.0], [0.9, 0.1], [0.8, 0.2], [0.7, f32::NAN], [0.6, 0.3]];
-    let distances = squared_distances(embeddings.view());
+    let distances = pairwise_squared_distances(embeddings.view());
     let batch = Batch { distances, identities: vec![0, 0, 0, 1, 1, 1], margin: 2.0, seed: 0 };
     for miner in [&HARDEST as &dyn Miner, &RANDOM, &BatchHard, &BatchAll] {
         let triplets = batch.mine(miner);
@@ -203,7 +204,7 @@ fn nan_is_in_no_triplet() {
 }
 
 #[test]
-fn kinds_are_named_in_snake_case_and_give_their_miner() {
+fn miner_kinds_deserialize_from_snake_case_names() {
     let distances = Array2::from_shape_fn((12, 12), |(i, j)| if i == j { 0.0 } else { ((i + j) % 7) as f32 * 0.1 });
     let batch = Batch { distances, identities: (0..12).map(|i| i / 4).collect(), margin: 0.3, seed: 4 };
     let miners: [(&str, &dyn Miner); 4] =
@@ -216,13 +217,13 @@ fn kinds_are_named_in_snake_case_and_give_their_miner() {
 }
 
 #[test]
-#[should_panic(expected = "squared distances [2, 2] do not fit identities [3]")]
+#[should_panic(expected = "squared distances [2, 2] do not match identities [3]")]
 fn a_wrong_shape_panics() {
-    let _ = MinedBatch::new(Array2::zeros((2, 2)).view(), &[0, 0, 1], 0.2, 0);
+    let _ = MiningBatch::new(Array2::zeros((2, 2)).view(), &[0, 0, 1], 0.2, 0);
 }
 
 #[test]
-#[should_panic(expected = "the margin is NaN")]
-fn a_margin_that_is_no_number_panics() {
-    let _ = MinedBatch::new(Array2::zeros((1, 1)).view(), &[0], f32::NAN, 0);
+#[should_panic(expected = "margin must be finite and non-negative, got NaN")]
+fn a_nan_margin_panics() {
+    let _ = MiningBatch::new(Array2::zeros((1, 1)).view(), &[0], f32::NAN, 0);
 }

@@ -1,10 +1,10 @@
-//! Offline mining: subsets, triplets in terms of the set, mini-batches that the same loss takes.
+//! Offline mining: subsets, triplets as indices into the data set, mini-batches for the loss.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use facenet_triplet::{
-    BatchAll, Error, MinedBatch, Miner, NegativeChoice, OfflineSubset, OfflineTriplets, Reduction, SemiHard, Triplet,
-    TripletLoss, squared_distances,
+    BatchAll, Error, Miner, MiningBatch, NegativeChoice, OfflineSubset, OfflineTriplets, Reduction, SemiHard, Triplet,
+    TripletLoss, pairwise_squared_distances,
 };
 use ndarray::{Array2, Axis};
 use ndarray_rand::RandomExt;
@@ -19,25 +19,29 @@ fn embeddings(n: usize) -> Array2<f32> {
     Array2::random_using((n, 6), StandardNormal, &mut ChaCha8Rng::seed_from_u64(n as u64)) * 0.3
 }
 
+fn loss(margin: f32) -> TripletLoss<f32> {
+    TripletLoss::new(margin, Reduction::Sum)
+}
+
 fn identities() -> Vec<usize> {
     (0..240).map(|i| i * 7 % 31).collect()
 }
 
 proptest! {
     #[test]
-    fn subsets_always_hold_a_triplet(identities in prop::collection::vec(0_usize..9, 0..40), size in 0_usize..45, seed: u64) {
+    fn subsets_always_contain_a_triplet(identities in prop::collection::vec(0_usize..9, 0..40), size in 0_usize..45, seed: u64) {
         match OfflineSubset::draw(&identities, size, seed, 3) {
             Ok(subset) => {
-                prop_assert!(subset.pictures().is_sorted_by(|x, y| x < y));
-                prop_assert_eq!(subset.pictures().len(), size.min(identities.len()));
+                prop_assert!(subset.images().is_sorted_by(|x, y| x < y));
+                prop_assert_eq!(subset.images().len(), size.min(identities.len()));
                 let mut counts = BTreeMap::<usize, usize>::new();
-                for (&picture, &identity) in subset.pictures().iter().zip(subset.identities()) {
-                    prop_assert_eq!(identities[picture], identity);
+                for (&image, &identity) in subset.images().iter().zip(subset.identities()) {
+                    prop_assert_eq!(identities[image], identity);
                     *counts.entry(identity).or_default() += 1;
                 }
                 prop_assert!(counts.len() >= 2 && counts.values().any(|&count| count >= 2));
             }
-            Err(Error::NoRoomForTriplet { pictures }) => prop_assert!(pictures == size && size < 3),
+            Err(Error::TooFewImages { images }) => prop_assert!(images == size && size < 3),
             Err(Error::TooFewPeople { found }) => {
                 prop_assert_eq!(identities.iter().collect::<BTreeSet<_>>().len(), found);
             }
@@ -46,24 +50,24 @@ proptest! {
     }
 
     #[test]
-    fn batches_hold_every_triplet_once(size in 3_usize..120, capacity in 3_usize..40, round in 0_u64..50) {
+    fn batches_contain_every_triplet_once(size in 3_usize..120, capacity in 3_usize..40, round in 0_u64..50) {
         let subset = OfflineSubset::draw(&identities(), size, 1, round).unwrap();
-        let mined = OfflineTriplets::mine(&subset, embeddings(size).view(), &SEMI_HARD, 0.3, usize::MAX);
+        let mined = OfflineTriplets::mine(&subset, embeddings(size).view(), &SEMI_HARD, &loss(0.3), usize::MAX);
         let batches = mined.batches(capacity).unwrap();
         let mut seen = Vec::new();
         for batch in &batches {
-            prop_assert!(batch.pictures.len() <= capacity && !batch.triplets.is_empty());
-            prop_assert_eq!(batch.pictures.iter().collect::<BTreeSet<_>>().len(), batch.pictures.len());
+            prop_assert!(batch.images.len() <= capacity && !batch.triplets.is_empty());
+            prop_assert_eq!(batch.images.iter().collect::<BTreeSet<_>>().len(), batch.images.len());
             let mut used = BTreeSet::new();
             for t in &batch.triplets {
                 used.extend([t.anchor, t.positive, t.negative]);
                 seen.push(Triplet {
-                    anchor: batch.pictures[t.anchor],
-                    positive: batch.pictures[t.positive],
-                    negative: batch.pictures[t.negative],
+                    anchor: batch.images[t.anchor],
+                    positive: batch.images[t.positive],
+                    negative: batch.images[t.negative],
                 });
             }
-            prop_assert!(used.into_iter().eq(0..batch.pictures.len()));
+            prop_assert!(used.into_iter().eq(0..batch.images.len()));
         }
         seen.sort_unstable();
         let mut expected = mined.triplets().to_vec();
@@ -74,19 +78,15 @@ proptest! {
 }
 
 #[test]
-fn triplets_are_those_of_the_miner_in_terms_of_the_set() {
+fn triplets_are_those_of_the_miner_as_indices_into_the_data_set() {
     let subset = OfflineSubset::draw(&identities(), 90, 2, 0).unwrap();
     let x = embeddings(90);
-    let mined = OfflineTriplets::mine(&subset, x.view(), &BatchAll, 0.2, usize::MAX);
-    let distances = squared_distances(x.view());
+    let mined = OfflineTriplets::mine(&subset, x.view(), &BatchAll, &loss(0.2), usize::MAX);
+    let distances = pairwise_squared_distances(x.view());
     let mut expected = Vec::new();
-    BatchAll.mine(&MinedBatch::new(distances.view(), subset.identities(), 0.2, 0), &mut |t| {
-        let picture = |i: usize| subset.pictures()[i];
-        expected.push(Triplet {
-            anchor: picture(t.anchor),
-            positive: picture(t.positive),
-            negative: picture(t.negative),
-        });
+    BatchAll.mine(&MiningBatch::new(distances.view(), subset.identities(), 0.2, 0), &mut |t| {
+        let image = |i: usize| subset.images()[i];
+        expected.push(Triplet { anchor: image(t.anchor), positive: image(t.positive), negative: image(t.negative) });
     });
     assert_eq!(mined.triplets(), expected);
     assert_eq!(mined.found(), expected.len() as u64);
@@ -99,15 +99,15 @@ fn triplets_are_those_of_the_miner_in_terms_of_the_set() {
 }
 
 #[test]
-fn mini_batches_add_up_to_the_gradient_of_the_whole() {
+fn gradients_of_mini_batches_add_up_to_the_full_gradient() {
     let all = identities();
     let subset = OfflineSubset::draw(&all, 60, 3, 1).unwrap();
-    let mined = OfflineTriplets::mine(&subset, embeddings(60).view(), &BatchAll, 0.2, 500);
+    let mined = OfflineTriplets::mine(&subset, embeddings(60).view(), &BatchAll, &loss(0.2), 500);
     let x = embeddings(all.len()).mapv(f64::from);
     let mut loss = TripletLoss::new(0.2, Reduction::Sum);
-    let mut gradient = |pictures: &[usize], triplets: &[Triplet]| {
-        let x = x.select(Axis(0), pictures);
-        let distances = squared_distances(x.view());
+    let mut gradient = |images: &[usize], triplets: &[Triplet]| {
+        let x = x.select(Axis(0), images);
+        let distances = pairwise_squared_distances(x.view());
         let mut dx = Array2::zeros(x.dim());
         let mut batch = loss.begin(distances.view());
         triplets.iter().for_each(|&triplet| batch.add(triplet));
@@ -117,22 +117,22 @@ fn mini_batches_add_up_to_the_gradient_of_the_whole() {
     let (whole, dwhole) = gradient(&everything, mined.triplets());
     let (mut sum, mut dsum) = (0.0, Array2::<f64>::zeros(x.dim()));
     for batch in mined.batches(20).unwrap() {
-        let (loss, dx) = gradient(&batch.pictures, &batch.triplets);
+        let (loss, dx) = gradient(&batch.images, &batch.triplets);
         sum += loss;
-        batch.pictures.iter().zip(dx.outer_iter()).for_each(|(&i, dx)| dsum.row_mut(i).scaled_add(1.0, &dx));
+        batch.images.iter().zip(dx.outer_iter()).for_each(|(&i, dx)| dsum.row_mut(i).scaled_add(1.0, &dx));
     }
     approx::assert_relative_eq!(sum, whole, max_relative = 1e-12);
     approx::assert_abs_diff_eq!(dsum, dwhole, epsilon = 1e-10);
 }
 
 #[test]
-fn a_limit_keeps_any_triplet_with_the_same_probability() {
+fn a_limit_keeps_a_uniform_sample() {
     let mut counts = BTreeMap::<Triplet, u32>::new();
     let rounds = 4_000;
     let identities = [0, 0, 1, 1, 2];
     for round in 0..rounds {
         let subset = OfflineSubset::draw(&identities, 5, 4, round).unwrap();
-        let mined = OfflineTriplets::mine(&subset, Array2::zeros((5, 2)).view(), &BatchAll, 0.2, 3);
+        let mined = OfflineTriplets::mine(&subset, Array2::zeros((5, 2)).view(), &BatchAll, &loss(0.2), 3);
         assert_eq!((mined.found(), mined.triplets().len()), (12, 3));
         mined.triplets().iter().for_each(|&triplet| *counts.entry(triplet).or_default() += 1);
     }
@@ -142,20 +142,20 @@ fn a_limit_keeps_any_triplet_with_the_same_probability() {
 }
 
 #[test]
-fn rounds_and_seeds_differ_and_repeat() {
+fn draws_depend_on_round_and_seed_and_are_reproducible() {
     let draw = |seed, round| OfflineSubset::draw(&identities(), 50, seed, round).unwrap();
     assert_eq!(draw(1, 2), draw(1, 2));
-    assert_ne!(draw(1, 2).pictures(), draw(1, 3).pictures());
-    assert_ne!(draw(1, 2).pictures(), draw(2, 2).pictures());
-    let mine = |round| OfflineTriplets::mine(&draw(1, round), embeddings(50).view(), &SEMI_HARD, 0.2, 40);
+    assert_ne!(draw(1, 2).images(), draw(1, 3).images());
+    assert_ne!(draw(1, 2).images(), draw(2, 2).images());
+    let mine = |round| OfflineTriplets::mine(&draw(1, round), embeddings(50).view(), &SEMI_HARD, &loss(0.2), 40);
     assert_eq!(mine(2), mine(2));
     assert_ne!(mine(2).triplets(), mine(3).triplets());
 }
 
 #[test]
-fn nothing_found_gives_no_batches_and_too_small_a_batch_is_an_error() {
+fn no_triplets_give_no_batches_and_a_batch_below_three_images_is_an_error() {
     let subset = OfflineSubset::draw(&[0, 0, 1], 3, 0, 0).unwrap();
-    let mined = OfflineTriplets::mine(&subset, Array2::zeros((3, 2)).view(), &SEMI_HARD, 0.2, 10);
+    let mined = OfflineTriplets::mine(&subset, Array2::zeros((3, 2)).view(), &SEMI_HARD, &loss(0.2), 10);
     assert_eq!(mined.batches(3), Ok(vec![]));
-    assert_eq!(mined.batches(2), Err(Error::NoRoomForTriplet { pictures: 2 }));
+    assert_eq!(mined.batches(2), Err(Error::TooFewImages { images: 2 }));
 }

@@ -2,7 +2,8 @@
 
 use approx::assert_abs_diff_eq;
 use facenet_triplet::{
-    squared_distances, squared_distances_between, squared_distances_between_into, squared_distances_into,
+    pairwise_squared_distances, pairwise_squared_distances_into, squared_distances_between,
+    squared_distances_between_into,
 };
 use ndarray::{Array2, ArrayView2, NdFloat, array, s};
 use ndarray_rand::RandomExt;
@@ -33,16 +34,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn equal_the_definition(m in 0_usize..200, n in 0_usize..90, dimension in 0_usize..20, seed: u64) {
+    fn distances_equal_the_definition(m in 0_usize..200, n in 0_usize..90, dimension in 0_usize..20, seed: u64) {
         let (a, b) = (random(m, dimension, seed), random(n, dimension, !seed));
-        let within = squared_distances(a.view());
+        let within = pairwise_squared_distances(a.view());
         assert_symmetric_with_zero_diagonal(&within);
         assert_abs_diff_eq!(within, definition(a.view(), a.view()), epsilon = 1e-12);
         assert_abs_diff_eq!(squared_distances_between(a.view(), b.view()), definition(a.view(), b.view()), epsilon = 1e-12);
 
-        let single = squared_distances(a.mapv(|x| x as f32).view());
+        let single = pairwise_squared_distances(a.mapv(|x| x as f32).view());
         assert_symmetric_with_zero_diagonal(&single);
-        // Roundings of sums of `dimension` products, each of norm below 20 * 5^2.
+        // Rounding errors of sums of `dimension` products with squared norms below 20 * 5^2.
         assert_abs_diff_eq!(single.mapv(f64::from), within, epsilon = 1e-3);
     }
 }
@@ -54,16 +55,16 @@ fn unit_vectors_in_f32_are_within_the_stated_error() {
         let norm = row.dot(&row).sqrt();
         row /= norm;
     }
-    let single = squared_distances(x.mapv(|x| x as f32).view());
+    let single = pairwise_squared_distances(x.mapv(|x| x as f32).view());
     assert_abs_diff_eq!(single.mapv(f64::from), definition(x.view(), x.view()), epsilon = 1.5e-6);
 }
 
 #[test]
-fn buffers_are_overwritten_and_views_of_any_stride_fit() {
+fn buffers_are_overwritten_and_may_have_any_stride() {
     let x = random(70, 6, 2);
     let mut wide = Array2::from_elem((70, 140), f64::NAN);
-    squared_distances_into(x.view(), wide.slice_mut(s![.., ..;2]));
-    assert_eq!(wide.slice(s![.., ..;2]), squared_distances(x.view()));
+    pairwise_squared_distances_into(x.view(), wide.slice_mut(s![.., ..;2]));
+    assert_eq!(wide.slice(s![.., ..;2]), pairwise_squared_distances(x.view()));
     assert!(wide.slice(s![.., 1..;2]).iter().all(|x| x.is_nan()));
     let columns = x.slice(s![.., ..;2]);
     let mut between = Array2::from_elem((70, 70), f64::NAN);
@@ -72,16 +73,16 @@ fn buffers_are_overwritten_and_views_of_any_stride_fit() {
 }
 
 #[test]
-fn identical_embeddings_are_at_almost_no_distance() {
+fn identical_embeddings_are_almost_at_distance_zero() {
     let x = Array2::from_shape_fn((130, 33), |(_, j)| (j as f32 * 0.7).sin() * 0.25);
-    let distances = squared_distances(x.view());
+    let distances = pairwise_squared_distances(x.view());
     assert_symmetric_with_zero_diagonal(&distances);
     assert!(distances.iter().all(|&d| d < 1e-6));
 }
 
 #[test]
-fn nan_stays_nan() {
-    let distances = squared_distances(array![[1.0, 0.0], [f32::NAN, 0.0], [0.0, 1.0]].view());
+fn nan_propagates() {
+    let distances = pairwise_squared_distances(array![[1.0, 0.0], [f32::NAN, 0.0], [0.0, 1.0]].view());
     for ((i, j), distance) in distances.indexed_iter() {
         assert_eq!(distance.is_nan(), i == 1 || j == 1);
     }
@@ -92,7 +93,9 @@ fn threads_do_not_change_a_bit() {
     let x = random(333, 48, 3).mapv(|x| x as f32);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| (squared_distances(x.view()), squared_distances_between(x.view(), x.slice(s![..99, ..]))))
+        pool.install(|| {
+            (pairwise_squared_distances(x.view()), squared_distances_between(x.view(), x.slice(s![..99, ..])))
+        })
     };
     assert_eq!(run(1), run(5));
 }
@@ -100,7 +103,7 @@ fn threads_do_not_change_a_bit() {
 #[test]
 #[should_panic(expected = "[2, 2], not [2, 3]")]
 fn a_wrong_buffer_panics() {
-    squared_distances_into(array![[1.0], [2.0]].view(), Array2::zeros((2, 3)).view_mut());
+    pairwise_squared_distances_into(array![[1.0], [2.0]].view(), Array2::zeros((2, 3)).view_mut());
 }
 
 #[test]

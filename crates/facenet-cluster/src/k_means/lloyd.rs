@@ -1,43 +1,44 @@
-use super::Embeddings;
+use crate::k_means::point_set::PointSet;
 
-/// Where a run ended.
-pub(super) struct Run {
+/// The result of one run.
+pub(super) struct LloydResult {
     pub(super) labels: Vec<usize>,
     pub(super) inertia: f64,
 }
 
-/// Lloyd's iterations from some of the embeddings as centres.
-pub(super) fn lloyd(embeddings: &dyn Embeddings, seeds: &[usize], iterations: usize) -> Run {
-    let mut centres: Vec<Vec<usize>> = seeds.iter().map(|&seed| vec![seed]).collect();
-    let mut nearest = embeddings.nearest_centres(&centres);
-    for _ in 0..iterations {
-        let reseeded = reseed_empty(&mut nearest, centres.len());
-        move_centres(&nearest, &mut centres);
-        let moved = embeddings.nearest_centres(&centres);
-        let settled = !reseeded && moved.iter().zip(&nearest).all(|(new, old)| new.0 == old.0);
-        nearest = moved;
-        if settled {
+/// Lloyd's iterations, starting with the seed points as centroids.
+pub(super) fn lloyd(points: &dyn PointSet, seeds: &[usize], max_iterations: usize) -> LloydResult {
+    let mut centroids: Vec<Vec<usize>> = seeds.iter().map(|&seed| vec![seed]).collect();
+    let mut nearest = points.nearest_centroids(&centroids);
+    for _ in 0..max_iterations {
+        let reseeded = reseed_empty(&mut nearest, centroids.len());
+        update_centroids(&nearest, &mut centroids);
+        let updated = points.nearest_centroids(&centroids);
+        let converged = !reseeded && updated.iter().zip(&nearest).all(|(new, old)| new.0 == old.0);
+        nearest = updated;
+        if converged {
             break;
         }
     }
-    Run {
+    LloydResult {
         inertia: nearest.iter().map(|&(_, distance)| distance).sum(),
         labels: nearest.into_iter().map(|(label, _)| label).collect(),
     }
 }
 
-/// Each centre becomes the mean of its members; one without members stays.
-fn move_centres(nearest: &[(usize, f64)], centres: &mut [Vec<usize>]) {
-    let mut members = vec![Vec::new(); centres.len()];
+/// Moves each centroid to the mean of its members. A centroid without members stays.
+fn update_centroids(nearest: &[(usize, f64)], centroids: &mut [Vec<usize>]) {
+    let mut members = vec![Vec::new(); centroids.len()];
     for (index, &(label, _)) in nearest.iter().enumerate() {
         members[label].push(index);
     }
-    for (centre, members) in centres.iter_mut().zip(members).filter(|(_, members)| !members.is_empty()) {
-        *centre = members;
+    for (centroid, members) in centroids.iter_mut().zip(members).filter(|(_, members)| !members.is_empty()) {
+        *centroid = members;
     }
 }
 
-/// Gives each cluster without members the embedding farthest from its centre, of those that are not alone.
+/// Moves the point farthest from its centroid into each empty cluster, without emptying another.
+/// Returns whether any point was moved.
 fn reseed_empty(nearest: &mut [(usize, f64)], clusters: usize) -> bool {
     let mut sizes = vec![0; clusters];
     nearest.iter().for_each(|&(label, _)| sizes[label] += 1);

@@ -1,19 +1,20 @@
 use ndarray_rand::rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::Embeddings;
+use crate::k_means::point_set::PointSet;
 
-/// How many embeddings are tried for each centre.
-pub(super) fn trials(clusters: usize) -> usize {
+/// Number of candidates that greedy k-means++ tries for each seed.
+pub(super) fn candidates_per_seed(clusters: usize) -> usize {
     2 + (clusters as f64).ln() as usize
 }
 
-/// Embeddings to start from. Each next one is the best of several drawn in proportion to their squared distance to the
-/// nearest so far: the one that leaves the least inertia.
-pub(super) fn seed(embeddings: &dyn Embeddings, clusters: usize, generator: &mut ChaCha8Rng) -> Vec<usize> {
-    let first = generator.gen_range(0..embeddings.len());
+/// Greedy k-means++: each further seed is the best of several candidates drawn with probability
+/// proportional to the squared distance to the nearest seed so far; the best leaves the least
+/// inertia.
+pub(super) fn seed_points(points: &dyn PointSet, clusters: usize, generator: &mut ChaCha8Rng) -> Vec<usize> {
+    let first = generator.gen_range(0..points.len());
     let mut seeds = vec![first];
-    let mut nearest = embeddings.squared_distances_to(first).into_owned();
+    let mut nearest = points.squared_distances_to(first).into_owned();
     let mut sums = Vec::with_capacity(nearest.len());
     for _ in 1..clusters {
         sums.clear();
@@ -21,10 +22,10 @@ pub(super) fn seed(embeddings: &dyn Embeddings, clusters: usize, generator: &mut
             *sum += f64::from(distance);
             Some(*sum)
         }));
-        let tried = (0..trials(clusters)).map(|_| {
-            let candidate = draw_in_proportion(&sums, generator);
-            let distances = embeddings.squared_distances_to(candidate);
-            (sum_of_lesser(&nearest, &distances), candidate, distances)
+        let tried = (0..candidates_per_seed(clusters)).map(|_| {
+            let candidate = sample_proportionally(&sums, generator);
+            let distances = points.squared_distances_to(candidate);
+            (sum_of_minima(&nearest, &distances), candidate, distances)
         });
         let best = tried.reduce(|best, tried| if tried.0 < best.0 { tried } else { best });
         if let Some((_, candidate, distances)) = best {
@@ -35,9 +36,9 @@ pub(super) fn seed(embeddings: &dyn Embeddings, clusters: usize, generator: &mut
     seeds
 }
 
-/// An index, drawn with a probability in proportion to its weight, given the sums of the weights up to each; any if all
-/// weights are 0.
-fn draw_in_proportion(sums: &[f64], generator: &mut ChaCha8Rng) -> usize {
+/// Draws an index with probability proportional to its weight, given the cumulative sums of the
+/// weights. If all weights are 0, the draw is uniform.
+fn sample_proportionally(sums: &[f64], generator: &mut ChaCha8Rng) -> usize {
     match sums.last() {
         Some(&total) if total > 0.0 => {
             let drawn = generator.gen_range(0.0..total);
@@ -47,8 +48,8 @@ fn draw_in_proportion(sums: &[f64], generator: &mut ChaCha8Rng) -> usize {
     }
 }
 
-/// The sum of the lesser of each two, as eight sums that a processor can advance side by side.
-fn sum_of_lesser(a: &[f32], b: &[f32]) -> f64 {
+/// The sum of elementwise minima, in eight independent partial sums so that it vectorizes.
+fn sum_of_minima(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
     let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));

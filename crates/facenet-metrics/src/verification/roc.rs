@@ -1,124 +1,134 @@
-use super::PairScores;
-use super::threshold::{below, threshold_behind};
-use crate::interval::{Interval, wilson_interval};
+use crate::confidence_interval::{ConfidenceInterval, wilson_interval};
+use crate::verification::pair_scores::PairScores;
+use crate::verification::threshold::{threshold_after, threshold_below};
 use serde::Serialize;
 
-/// What one threshold accepts.
+/// A point of the ROC curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RocPoint {
-    /// Squared distance up to which a pair is called "same".
+    /// Largest squared distance that is accepted.
     pub threshold: f64,
-    /// Accepted pairs of different identities.
+    /// Number of impostor pairs accepted.
     pub false_accepts: usize,
-    /// Accepted pairs of the same identity.
+    /// Number of genuine pairs accepted.
     pub true_accepts: usize,
-    /// `FAR(t) = false_accepts / different pairs`.
+    /// `FAR(t) = false_accepts / impostor pairs`.
     pub false_accept_rate: f64,
-    /// `VAL(t) = true_accepts / same pairs`.
+    /// `VAL(t) = true_accepts / genuine pairs`.
     pub validation_rate: f64,
 }
 
-/// The receiver operating characteristic: every distinct outcome of a threshold, from accepting nothing to accepting all.
+/// The receiver operating characteristic: every distinct outcome of a threshold, from accepting no
+/// pair to accepting all.
 ///
-/// Pairs of equal distance enter together, as one step.
+/// Pairs at equal distance are accepted together, as one step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RocCurve {
-    /// By rising threshold; the first accepts nothing, the last all.
+    /// By ascending threshold: the first point accepts no pair, the last all.
     pub points: Vec<RocPoint>,
-    /// Number of pairs of the same identity.
-    pub same_pairs: usize,
-    /// Number of pairs of different identities.
-    pub different_pairs: usize,
+    /// Number of genuine pairs.
+    #[serde(rename = "same_pairs")]
+    pub genuine_pairs: usize,
+    /// Number of impostor pairs.
+    #[serde(rename = "different_pairs")]
+    pub impostor_pairs: usize,
 }
 
-/// Validation rate at a bound on the false accept rate.
+/// The validation rate at a bound on the false accept rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ValidationRate {
-    /// The bound that was asked for.
+    /// The bound.
     pub target_false_accept_rate: f64,
-    /// The rate reached: the largest possible one within the bound.
+    /// The false accept rate reached: the largest within the bound.
     pub false_accept_rate: f64,
-    /// 95 % Wilson interval of the rate reached. Where it is wide, there are too few pairs to speak of the target.
-    pub false_accept_rate_interval: Interval,
-    /// Share of same-identity pairs accepted.
+    /// Its 95 % Wilson interval. If it is wide, there are too few impostor pairs for the bound.
+    pub false_accept_rate_interval: ConfidenceInterval,
+    /// Fraction of genuine pairs accepted.
     pub validation_rate: f64,
     /// Its 95 % Wilson interval.
-    pub validation_rate_interval: Interval,
-    /// The threshold used.
+    pub validation_rate_interval: ConfidenceInterval,
+    /// The threshold.
     pub threshold: f64,
 }
 
 impl PairScores {
     /// The ROC curve of all pairs.
     pub fn roc(&self) -> RocCurve {
-        let (same_pairs, different_pairs) = (self.same_pairs(), self.different_pairs());
+        let (genuine_pairs, impostor_pairs) = (self.genuine_pairs(), self.impostor_pairs());
         let point = |threshold, false_accepts: usize, true_accepts: usize| RocPoint {
             threshold,
             false_accepts,
             true_accepts,
-            false_accept_rate: false_accepts as f64 / different_pairs as f64,
-            validation_rate: true_accepts as f64 / same_pairs as f64,
+            false_accept_rate: false_accepts as f64 / impostor_pairs as f64,
+            validation_rate: true_accepts as f64 / genuine_pairs as f64,
         };
-        let steps = self.steps(|_| true);
-        let mut points = vec![point(below(steps[0].squared_distance), 0, 0)];
+        let counts = self.distance_counts(|_| true);
+        let mut points = vec![point(threshold_below(counts[0].squared_distance), 0, 0)];
         let (mut false_accepts, mut true_accepts) = (0, 0);
-        for (i, step) in steps.iter().enumerate() {
-            false_accepts += step.different;
-            true_accepts += step.same;
-            points.push(point(threshold_behind(&steps, i), false_accepts, true_accepts));
+        for (i, count) in counts.iter().enumerate() {
+            false_accepts += count.impostor;
+            true_accepts += count.genuine;
+            points.push(point(threshold_after(&counts, i), false_accepts, true_accepts));
         }
-        RocCurve { points, same_pairs, different_pairs }
+        RocCurve { points, genuine_pairs, impostor_pairs }
     }
 }
 
 impl RocCurve {
-    /// Area under the curve: how often a pair of the same identity is nearer than one of different identities (Mann-Whitney).
+    /// Area under the curve: the probability that a genuine pair is nearer than an impostor pair
+    /// (Mann-Whitney).
     ///
     /// ```text
-    /// AUC = (#{(s, d): s < d} + #{(s, d): s = d} / 2) / (same pairs * different pairs)
+    /// AUC = (#{(g, i): g < i} + #{(g, i): g = i} / 2) / (genuine pairs * impostor pairs)
     /// ```
     pub fn auc(&self) -> f64 {
         let mut doubled = 0u128;
         for [before, after] in self.points.array_windows() {
-            let farther = (self.different_pairs - before.false_accepts) + (self.different_pairs - after.false_accepts);
+            let farther = (self.impostor_pairs - before.false_accepts) + (self.impostor_pairs - after.false_accepts);
             doubled += (after.true_accepts - before.true_accepts) as u128 * farther as u128;
         }
-        doubled as f64 / (2 * self.same_pairs as u128 * self.different_pairs as u128) as f64
+        doubled as f64 / (2 * self.genuine_pairs as u128 * self.impostor_pairs as u128) as f64
     }
 
-    /// The rate at which false accepts equal false rejects.
+    /// The equal error rate, where the false accept rate equals the false reject rate.
     ///
-    /// Where no threshold makes `FAR = 1 - VAL`, both are taken to run straight between the two bracketing points.
+    /// If no threshold gives `FAR = 1 - VAL`, both rates are interpolated linearly between the two
+    /// bracketing points.
     pub fn equal_error_rate(&self) -> f64 {
         let excess = |point: &RocPoint| point.false_accept_rate - (1.0 - point.validation_rate);
-        // The curve starts at an excess of -1 and ends at +1.
+        // The excess rises from -1 at the first point to +1 at the last.
         let at = self.points.partition_point(|point| excess(point) < 0.0);
         let (before, after) = (&self.points[at - 1], &self.points[at]);
-        let share = -excess(before) / (excess(after) - excess(before));
-        before.false_accept_rate + share * (after.false_accept_rate - before.false_accept_rate)
+        let fraction = -excess(before) / (excess(after) - excess(before));
+        before.false_accept_rate + fraction * (after.false_accept_rate - before.false_accept_rate)
     }
 
-    /// VAL at FAR: the validation rate of the largest threshold whose false accept rate is at most the target.
+    /// VAL at FAR: the validation rate at the largest threshold whose false accept rate is at most
+    /// the target.
     ///
     /// ```text
     /// VAL(t*),   t* = max {t : FAR(t) <= target}
     /// ```
     ///
-    /// The rule is a step, nothing is interpolated. The paper (section 4) uses it at 0.001.
+    /// Nothing is interpolated. The paper (section 4) uses a target of 0.001.
     ///
     /// # Panics
-    /// If the target is not within 0..=1.
+    ///
+    /// Panics if the target is not within 0..=1.
     #[track_caller]
     pub fn validation_rate_at(&self, target_false_accept_rate: f64) -> ValidationRate {
-        assert!((0.0..=1.0).contains(&target_false_accept_rate), "a false accept rate of {target_false_accept_rate}");
-        let behind = self.points.partition_point(|point| point.false_accept_rate <= target_false_accept_rate);
-        let point = &self.points[behind - 1];
+        assert!(
+            (0.0..=1.0).contains(&target_false_accept_rate),
+            "false accept rate must be within [0, 1], got {target_false_accept_rate}"
+        );
+        let end = self.points.partition_point(|point| point.false_accept_rate <= target_false_accept_rate);
+        let point = &self.points[end - 1];
         ValidationRate {
             target_false_accept_rate,
             false_accept_rate: point.false_accept_rate,
-            false_accept_rate_interval: wilson_interval(point.false_accepts, self.different_pairs),
+            false_accept_rate_interval: wilson_interval(point.false_accepts, self.impostor_pairs),
             validation_rate: point.validation_rate,
-            validation_rate_interval: wilson_interval(point.true_accepts, self.same_pairs),
+            validation_rate_interval: wilson_interval(point.true_accepts, self.genuine_pairs),
             threshold: point.threshold,
         }
     }

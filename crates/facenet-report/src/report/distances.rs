@@ -11,19 +11,19 @@ const BARS: f64 = 36.0;
 
 /// Both histograms, one above the other, with the threshold through both and the mistakes hatched.
 pub(super) fn chart(scores: &PairScores, threshold: f64) -> Markup {
-    let pairs = || scores.squared_distances().iter().copied().zip(scores.same().iter().copied());
-    let of = |kind: bool| pairs().filter(move |&(_, same)| same == kind).map(|(distance, _)| distance);
+    let pairs = || scores.squared_distances().iter().copied().zip(scores.genuine().iter().copied());
+    let of = |kind: bool| pairs().filter(move |&(_, genuine)| genuine == kind).map(|(distance, _)| distance);
     let farthest = scores.squared_distances().iter().copied().fold(threshold, f64::max);
     let width = bar_width(threshold, round_up(farthest));
     let bars = (farthest / width).ceil().max(1.0) as usize;
-    let histograms = [true, false].map(|same| shares(of(same), width, bars));
+    let histograms = [true, false].map(|genuine| shares(of(genuine), width, bars));
     let end = width * bars as f64;
     let highest = round_up(histograms.iter().flatten().copied().fold(0.0, f64::max));
 
     // A distance of exactly the threshold is accepted.
     let rejected = of(true).filter(|&distance| distance > threshold).count();
     let accepted = of(false).filter(|&distance| distance <= threshold).count();
-    let (same, different) = (scores.same_pairs(), scores.different_pairs());
+    let (genuine, impostor) = (scores.genuine_pairs(), scores.impostor_pairs());
     let share = |wrong: usize, all: usize| percent(wrong as f64 / all as f64);
 
     html! {
@@ -51,9 +51,9 @@ pub(super) fn chart(scores: &PairScores, threshold: f64) -> Markup {
                 }))
             }
             figcaption {
-                "Hatched are the mistakes: " (grouped(rejected)) " of " (count(same, "pair", "pairs")) " of one person rejected ("
-                (share(rejected, same)) "), " (grouped(accepted)) " of " (count(different, "pair", "pairs")) " of two people accepted ("
-                (share(accepted, different)) ")."
+                "Hatched are the mistakes: " (grouped(rejected)) " of " (count(genuine, "pair", "pairs")) " of one person rejected ("
+                (share(rejected, genuine)) "), " (grouped(accepted)) " of " (count(impostor, "pair", "pairs")) " of two people accepted ("
+                (share(accepted, impostor)) ")."
             }
         }
     }

@@ -12,7 +12,7 @@ const SHOWN: usize = 12;
 
 /// The worst false accepts and the worst false rejects, side by side as pictures.
 pub(super) fn section(run: &Run, thumbnails: &mut Thumbnails<'_>) -> Markup {
-    let [(accepts, all_accepts), (rejects, all_rejects)] = [false, true].map(|same| worst(run, same));
+    let [(accepts, all_accepts), (rejects, all_rejects)] = [false, true].map(|genuine| worst(run, genuine));
     html! {
         section {
             h2 { "Where it was wrong" }
@@ -25,15 +25,15 @@ pub(super) fn section(run: &Run, thumbnails: &mut Thumbnails<'_>) -> Markup {
 }
 
 /// The worst of the wrongly judged pairs of one kind with their distances, the worst first; and how many there are in all.
-fn worst(run: &Run, same: bool) -> (Vec<(Pair, f64)>, usize) {
+fn worst(run: &Run, genuine: bool) -> (Vec<(Pair, f64)>, usize) {
     let threshold = run.report.embeddings.verification.threshold;
     let distances = run.embeddings.pair_scores.squared_distances();
     let pairs = run.dataset.unseen_pairs.iter().copied().zip(distances.iter().copied());
     let mut wrong: Vec<_> =
-        pairs.filter(|(pair, distance)| pair.same == same && (*distance <= threshold) != same).collect();
+        pairs.filter(|(pair, distance)| pair.genuine == genuine && (*distance <= threshold) != genuine).collect();
     let all = wrong.len();
     let order = |a: &(Pair, f64), b: &(Pair, f64)| {
-        let by_distance = if same { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) };
+        let by_distance = if genuine { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) };
         by_distance.then(a.0.cmp(&b.0))
     };
     if all > SHOWN {

@@ -41,7 +41,7 @@ pub(super) fn check_unseen(set: &FaceSet, dataset: &Path) -> Result<(), Error> {
     let pictures = |person| set.pictures_of(person).len();
     let pairs = (0..set.people.len()).map(|person| pictures(person) * (pictures(person) - 1) / 2).sum();
     for (what, found, limit) in [
-        ("pictures", set.pictures.len(), Dendrogram::MAXIMUM_EMBEDDINGS),
+        ("pictures", set.pictures.len(), Dendrogram::MAX_EMBEDDINGS),
         ("pairs of pictures of the same person", pairs, UNSEEN_PAIRS),
     ] {
         if found > limit {

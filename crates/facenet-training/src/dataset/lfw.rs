@@ -123,7 +123,7 @@ fn pairs_within(set: &FaceSet, people: &Path, list: &PairList) -> Result<Vec<Pai
     let pair = |pair: &facenet_data::Pair| Pair {
         first: positions[pair.left],
         second: positions[pair.right],
-        same: pair.same,
+        genuine: pair.same,
     };
     Ok(list.pairs.iter().map(pair).collect())
 }

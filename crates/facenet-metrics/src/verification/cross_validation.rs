@@ -1,31 +1,36 @@
-use super::PairScores;
-use super::threshold::{ThresholdAccuracy, ThresholdSearch, best_threshold};
-use crate::Error;
+use crate::error::Error;
+use crate::verification::pair_scores::PairScores;
+use crate::verification::threshold::{ThresholdAccuracy, ThresholdSearch, best_threshold};
 use serde::Serialize;
 
-/// Mean and spread of the folds' accuracies.
+/// Mean and spread of the accuracies of folds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FoldSummary {
     /// Mean accuracy.
     pub accuracy: f64,
-    /// Standard error of the mean: the sample deviation (n - 1) over the root of n. The paper, and LFW's own result pages, report this.
+    /// Standard error of the mean: the sample deviation (n - 1) divided by the root of n. Reported
+    /// by the paper and by LFW's results page.
     pub standard_error: f64,
-    /// Population standard deviation (n). davidsandberg/facenet, OpenFace and insightface report this: about three times as large for ten folds.
+    /// Population standard deviation (n). Reported by davidsandberg/facenet, OpenFace and
+    /// insightface; three times as large for ten folds.
     pub standard_deviation: f64,
 }
 
 impl FoldSummary {
-    /// Summarises the accuracies of at least two folds.
+    /// Summarizes the accuracies of at least two folds.
     ///
     /// ```text
-    /// S = Σ (a_k - mean)²,   standard error = sqrt(S / (n - 1)) / sqrt(n),   standard deviation = sqrt(S / n)
+    /// S = Σ (a_k - mean)²
+    /// standard error     = sqrt(S / (n - 1)) / sqrt(n)
+    /// standard deviation = sqrt(S / n)
     /// ```
     ///
     /// # Panics
-    /// If there are fewer than two.
+    ///
+    /// Panics if there are fewer than two.
     #[track_caller]
     pub fn new(accuracies: &[f64]) -> FoldSummary {
-        assert!(accuracies.len() >= 2, "{} folds have no spread", accuracies.len());
+        assert!(accuracies.len() >= 2, "need at least two folds, got {}", accuracies.len());
         let count = accuracies.len() as f64;
         let accuracy = accuracies.iter().sum::<f64>() / count;
         let squares: f64 = accuracies.iter().map(|fold| (fold - accuracy).powi(2)).sum();
@@ -37,31 +42,35 @@ impl FoldSummary {
     }
 }
 
-/// Accuracy by cross-validation over folds.
+/// Result of cross-validation over folds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CrossValidation {
     /// Mean accuracy of the folds.
     pub accuracy: f64,
     /// Standard error of the mean: see [`FoldSummary::standard_error`].
     pub standard_error: f64,
-    /// Population standard deviation of the folds' accuracies: see [`FoldSummary::standard_deviation`].
+    /// Population standard deviation of the folds' accuracies: see
+    /// [`FoldSummary::standard_deviation`].
     pub standard_deviation: f64,
-    /// For each fold the threshold chosen on all others, and its accuracy on this one.
+    /// For each fold, the threshold chosen on all other folds and the accuracy on this one.
     pub folds: Vec<ThresholdAccuracy>,
 }
 
 impl PairScores {
-    /// The protocol of LFW's View 2: each fold is decided by the threshold that is best on all others together.
+    /// Cross-validation as in LFW's View 2: each fold is scored at the threshold with the highest
+    /// accuracy on all other folds together.
     ///
-    /// The folds are consecutive stretches of the list. Their lengths stand in the list's header: `10<TAB>300` means ten folds of 300
-    /// pairs of the same and 300 of different people, `&[600; 10]` here.
+    /// Folds are consecutive ranges of the pairs. Their lengths are given by the header of the pair
+    /// list: `10<TAB>300` means ten folds of 300 genuine and 300 impostor pairs, `&[600; 10]` here.
     ///
     /// # Errors
-    /// [`Error::TooFewFolds`], [`Error::EmptyFold`], and [`Error::FoldLengths`] where the folds don't add up to the list: a missing pair
-    /// would move the borders of all folds behind it.
+    ///
+    /// [`Error::TooFewFolds`], [`Error::EmptyFold`], and [`Error::FoldLengthMismatch`] if the folds
+    /// do not add up to the list: a missing pair would shift all later folds.
     ///
     /// # Panics
-    /// See [`PairScores::best_threshold`].
+    ///
+    /// Panics if the grid is invalid: see [`PairScores::best_threshold`].
     ///
     /// Source: Huang et al., "Labeled Faces in the Wild", 2007; FaceNet, section 5.6.
     #[track_caller]
@@ -74,13 +83,13 @@ impl PairScores {
         }
         let in_folds = fold_lengths.iter().fold(0usize, |sum, &length| sum.saturating_add(length));
         if in_folds != self.len() {
-            return Err(Error::FoldLengths { in_folds, pairs: self.len() });
+            return Err(Error::FoldLengthMismatch { in_folds, pairs: self.len() });
         }
         let mut folds = Vec::with_capacity(fold_lengths.len());
         let mut start = 0;
         for &length in fold_lengths {
             let held_out = start..start + length;
-            let threshold = best_threshold(&self.steps(|pair| !held_out.contains(&pair)), search).threshold;
+            let threshold = best_threshold(&self.distance_counts(|pair| !held_out.contains(&pair)), search).threshold;
             let correct = held_out.clone().filter(|&pair| self.is_correct(pair, threshold)).count();
             folds.push(ThresholdAccuracy { threshold, accuracy: correct as f64 / length as f64 });
             start = held_out.end;

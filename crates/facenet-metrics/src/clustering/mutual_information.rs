@@ -1,8 +1,8 @@
-use super::contingency::Contingency;
+use crate::clustering::contingency_table::ContingencyTable;
 use std::collections::BTreeMap;
 
-impl Contingency {
-    /// Mutual information of cluster and identity, in nats.
+impl ContingencyTable {
+    /// Mutual information of clusters and identities, in nats.
     ///
     /// ```text
     /// I = Σ n_ij/n ln(n n_ij / (a_i b_j))
@@ -11,31 +11,35 @@ impl Contingency {
         let terms = self.cells.iter().map(|cell| {
             information(cell.count, self.identity_sizes[cell.identity], self.cluster_sizes[cell.cluster], self.items)
         });
-        // A sum of independent parts is 0 but for rounding.
+        // For independent partitions rounding can make the sum negative.
         terms.sum::<f64>().max(0.0)
     }
 
-    /// Normalised mutual information; the two entropies are averaged arithmetically, as in scikit-learn from 0.22 on.
+    /// Normalized mutual information, with the arithmetic mean of the entropies as in scikit-learn
+    /// since 0.22.
     ///
     /// ```text
     /// NMI = I / ((H(identities) + H(clusters)) / 2),   H = -Σ p ln p
     /// ```
     ///
-    /// It rises with the number of clusters, also of a random clustering: see [`Contingency::adjusted_mutual_information`].
-    pub fn normalised_mutual_information(&self) -> f64 {
+    /// It grows with the number of clusters even for a random clustering:
+    /// [`ContingencyTable::adjusted_mutual_information`] corrects for that.
+    pub fn normalized_mutual_information(&self) -> f64 {
         if self.is_perfect() {
             return 1.0;
         }
         self.mutual_information() / self.mean_entropy()
     }
 
-    /// Adjusted mutual information: 0 by chance and 1 at best; the entropies are averaged arithmetically.
+    /// Adjusted mutual information, with the arithmetic mean of the entropies: expectation 0 by
+    /// chance and maximum 1.
     ///
     /// ```text
     /// AMI = (I - E[I]) / ((H(identities) + H(clusters)) / 2 - E[I])
     /// ```
     ///
-    /// Source: Vinh, Epps and Bailey, "Information theoretic measures for clusterings comparison", JMLR 11, 2010.
+    /// Source: Vinh, Epps and Bailey, "Information theoretic measures for clusterings comparison",
+    /// JMLR 11, 2010.
     pub fn adjusted_mutual_information(&self) -> f64 {
         if self.is_perfect() {
             return 1.0;
@@ -44,13 +48,14 @@ impl Contingency {
         (self.mutual_information() - expected) / (self.mean_entropy() - expected)
     }
 
-    /// Mean mutual information of all partitions with these sizes of identities and clusters, exactly.
+    /// Exact expected mutual information of random partitions with these identity and cluster
+    /// sizes.
     ///
     /// ```text
     /// E[I] = Σ_ij Σ_k P(k; n, a_i, b_j) k/n ln(n k / (a_i b_j)),   P hypergeometric
     /// ```
     pub fn expected_mutual_information(&self) -> f64 {
-        // Equal sizes give equal terms, and most people have few pictures.
+        // Equal sizes give equal terms, and many identities have the same number of items.
         let (identities, clusters) = (size_counts(&self.identity_sizes), size_counts(&self.cluster_sizes));
         let mut sum = 0.0;
         for (&a, &times_a) in &identities {
@@ -68,16 +73,16 @@ impl Contingency {
     }
 }
 
-/// `k/n ln(n k / (a b))`; with k = a = b the term of an entropy.
+/// `k/n ln(n k / (a b))`. With k = a = b it is a term of the entropy.
 fn information(k: u64, a: u64, b: u64, n: u64) -> f64 {
     let (k, a, b, n) = (k as f64, a as f64, b as f64, n as f64);
     k / n * ((n / a) * (k / b)).ln()
 }
 
-/// Mean of `information` over the hypergeometric distribution of k.
+/// Expectation of `information` over the hypergeometric distribution of k.
 ///
-/// Its weights come from the mode, where they are set to 1, by the ratio of neighbours, and are divided by their sum: no factorial, so
-/// no cancellation, and what underflows far from the mode does not matter.
+/// The weights start at 1 at the mode, follow by ratios of neighbors and are normalized by their
+/// sum. Without factorials there is no cancellation, and underflow far from the mode is harmless.
 fn expected_information(a: u64, b: u64, n: u64) -> f64 {
     let (lowest, highest) = ((a + b).saturating_sub(n), a.min(b));
     let mode = (((a + 1) as u128 * (b + 1) as u128 / (n + 2) as u128) as u64).clamp(lowest, highest);

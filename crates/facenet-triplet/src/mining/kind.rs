@@ -1,25 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{MinedBatch, Triplet};
+use crate::mining::batch_all::BatchAll;
+use crate::mining::batch_hard::BatchHard;
+use crate::mining::miner::Miner;
+use crate::mining::semi_hard::{NegativeChoice, SemiHard};
 
-mod batch_all;
-mod batch_hard;
-mod semi_hard;
-
-pub use batch_all::BatchAll;
-pub use batch_hard::BatchHard;
-pub use semi_hard::{NegativeChoice, SemiHard};
-
-/// Picks triplets from one mini-batch.
-///
-/// They are handed over one at a time, since batch-all may find hundreds of millions, and in an order that depends on the
-/// batch alone. Distances that are NaN are in no triplet.
-pub trait Miner: Send + Sync {
-    /// Calls `sink` with each triplet that the loss shall see; indices count the batch's embeddings.
-    fn mine(&self, batch: &MinedBatch<'_>, sink: &mut dyn FnMut(Triplet));
-}
-
-/// The miners by name, for configurations.
+/// Selects a miner by name, for configuration files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MinerKind {
@@ -35,7 +21,7 @@ pub enum MinerKind {
 }
 
 impl MinerKind {
-    /// The miner of this name.
+    /// Constructs the miner.
     #[must_use]
     pub fn miner(self) -> Box<dyn Miner> {
         match self {

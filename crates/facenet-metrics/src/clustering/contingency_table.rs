@@ -1,14 +1,15 @@
-use crate::Error;
+use crate::error::Error;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How many items clusters and identities have in common: the table that every clustering score is a function of.
+/// The contingency table of clusters and identities, from which every clustering score follows.
 ///
-/// In the formulas `n_ij` items are in cluster j and of identity i, `a_i = Σ_j n_ij`, `b_j = Σ_i n_ij`, `n = Σ_ij n_ij`. Only cells above
-/// zero are stored. Scores of a partition with itself are exactly 1, also where the formula is 0/0.
+/// In the formulas `n_ij` is the number of items of identity i in cluster j, `a_i = Σ_j n_ij`, `b_j
+/// = Σ_i n_ij`, `n = Σ_ij n_ij`. Only nonzero cells are stored. A partition compared with itself
+/// scores exactly 1, even where the formula is 0/0.
 #[derive(Clone, Debug)]
-pub struct Contingency {
-    /// By identity, then cluster, both numbered densely.
+pub struct ContingencyTable {
+    /// Sorted by identity, then cluster, both dense indices.
     pub(super) cells: Vec<Cell>,
     pub(super) identity_sizes: Vec<u64>,
     pub(super) cluster_sizes: Vec<u64>,
@@ -25,11 +26,11 @@ pub(super) struct Cell {
 /// Precision, recall and their harmonic mean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct PrecisionRecall {
-    /// Share of what was joined that belongs together.
+    /// Fraction of joined items that belong together.
     pub precision: f64,
-    /// Share of what belongs together that was joined.
+    /// Fraction of items that belong together that were joined.
     pub recall: f64,
-    /// `2 precision recall / (precision + recall)`, 0 if both are.
+    /// `2 precision recall / (precision + recall)`, 0 if both are 0.
     pub f: f64,
 }
 
@@ -40,16 +41,19 @@ impl PrecisionRecall {
     }
 }
 
-impl Contingency {
-    /// Counts common items; only equality of labels matters.
+impl ContingencyTable {
+    /// Counts the items of each cluster and identity. Label values do not matter, only which are
+    /// equal.
     ///
     /// # Errors
+    ///
     /// [`Error::NoLabels`] if there are none.
     ///
     /// # Panics
-    /// If the slices differ in length.
+    ///
+    /// Panics if the slices differ in length.
     #[track_caller]
-    pub fn new(clusters: &[usize], identities: &[usize]) -> Result<Contingency, Error> {
+    pub fn new(clusters: &[usize], identities: &[usize]) -> Result<ContingencyTable, Error> {
         let lengths = (clusters.len(), identities.len());
         assert_eq!(lengths.0, lengths.1, "{} cluster labels, {} identities", lengths.0, lengths.1);
         if clusters.is_empty() {
@@ -63,7 +67,7 @@ impl Contingency {
             .chunk_by(|a, b| a == b)
             .map(|chunk| Cell { identity: chunk[0].0, cluster: chunk[0].1, count: chunk.len() as u64 })
             .collect();
-        Ok(Contingency { cells, identity_sizes, cluster_sizes, items: both.len() as u64 })
+        Ok(ContingencyTable { cells, identity_sizes, cluster_sizes, items: both.len() as u64 })
     }
 
     /// Number of clusters.
@@ -81,7 +85,8 @@ impl Contingency {
         self.cells.len() == self.clusters() && self.cells.len() == self.identities()
     }
 
-    /// Pairs of items in one cell, in one cluster, of one identity, and all.
+    /// Number of pairs of items in the same cell, in the same cluster, of the same identity, and in
+    /// total.
     fn pair_counts(&self) -> [u64; 4] {
         let pairs = |count: u64| count * (count - 1) / 2;
         [
@@ -98,20 +103,22 @@ impl Contingency {
     /// P = Σ C(n_ij, 2) / Σ C(b_j, 2),   R = Σ C(n_ij, 2) / Σ C(a_i, 2)
     /// ```
     ///
-    /// Where nothing was joined the precision is 1, where nothing belongs together the recall is 1: no pair contradicts them.
+    /// Without pairs in a cluster the precision is 1; without pairs of an identity the recall is 1.
     pub fn pairwise(&self) -> PrecisionRecall {
         let [joint, in_clusters, in_identities, _] = self.pair_counts();
-        let share = |of: u64| if of == 0 { 1.0 } else { joint as f64 / of as f64 };
-        PrecisionRecall::new(share(in_clusters), share(in_identities))
+        let fraction = |of: u64| if of == 0 { 1.0 } else { joint as f64 / of as f64 };
+        PrecisionRecall::new(fraction(in_clusters), fraction(in_identities))
     }
 
-    /// B-cubed: precision and recall of each item's own cluster and identity, averaged over items.
+    /// B-cubed: precision and recall with respect to each item's cluster and identity, averaged
+    /// over items.
     ///
     /// ```text
     /// P = 1/n Σ n_ij² / b_j,   R = 1/n Σ n_ij² / a_i
     /// ```
     ///
-    /// Source: Bagga and Baldwin, "Entity-based cross-document coreferencing using the vector space model", 1998.
+    /// Source: Bagga and Baldwin, "Entity-based cross-document coreferencing using the vector space
+    /// model", 1998.
     pub fn bcubed(&self) -> PrecisionRecall {
         let mean = |size: &dyn Fn(&Cell) -> u64| {
             let sum: f64 = self.cells.iter().map(|cell| (cell.count as f64).powi(2) / size(cell) as f64).sum();
@@ -123,10 +130,11 @@ impl Contingency {
         )
     }
 
-    /// Adjusted Rand index: agreement over pairs, 0 by chance and 1 at best.
+    /// Adjusted Rand index: agreement over pairs, with expectation 0 by chance and maximum 1.
     ///
     /// ```text
-    /// ARI = (J - E) / ((A + B) / 2 - E),   J = Σ C(n_ij, 2), A = Σ C(a_i, 2), B = Σ C(b_j, 2), E = A B / C(n, 2)
+    /// ARI = (J - E) / ((A + B) / 2 - E)
+    /// J = Σ C(n_ij, 2), A = Σ C(a_i, 2), B = Σ C(b_j, 2), E = A B / C(n, 2)
     /// ```
     ///
     /// Source: Hubert and Arabie, "Comparing partitions", 1985.
@@ -134,31 +142,31 @@ impl Contingency {
         if self.is_perfect() {
             return 1.0;
         }
-        // Both sides times 2 C(n, 2), exact in integers.
+        // Numerator and denominator times 2 C(n, 2), exact in integers.
         let [joint, in_clusters, in_identities, all] = self.pair_counts().map(i128::from);
         let expected = 2 * in_clusters * in_identities;
         (2 * joint * all - expected) as f64 / ((in_clusters + in_identities) * all - expected) as f64
     }
 
-    /// Share of items of the commonest identity of their cluster.
+    /// Fraction of items that have the most frequent identity of their cluster.
     ///
     /// ```text
     /// purity = 1/n Σ_j max_i n_ij
     /// ```
     pub fn purity(&self) -> f64 {
-        let mut commonest = vec![0; self.clusters()];
+        let mut largest = vec![0; self.clusters()];
         for cell in &self.cells {
-            commonest[cell.cluster] = cell.count.max(commonest[cell.cluster]);
+            largest[cell.cluster] = cell.count.max(largest[cell.cluster]);
         }
-        commonest.iter().sum::<u64>() as f64 / self.items as f64
+        largest.iter().sum::<u64>() as f64 / self.items as f64
     }
 
-    /// Mean number of clusters that an identity is scattered over.
+    /// Mean number of clusters that contain a given identity.
     pub fn clusters_per_identity(&self) -> f64 {
         self.cells.len() as f64 / self.identities() as f64
     }
 
-    /// Share of clusters that hold more than one identity.
+    /// Fraction of clusters with more than one identity.
     pub fn mixed_cluster_rate(&self) -> f64 {
         let mut identities = vec![0u64; self.clusters()];
         self.cells.iter().for_each(|cell| identities[cell.cluster] += 1);
@@ -166,18 +174,18 @@ impl Contingency {
     }
 }
 
-/// Labels numbered from 0 in their order, and how often each occurs.
+/// Dense indices of the labels in ascending order of the label, and how often each occurs.
 fn dense(labels: &[usize]) -> (Vec<usize>, Vec<u64>) {
-    let mut numbers: BTreeMap<usize, usize> = labels.iter().map(|&label| (label, 0)).collect();
-    numbers.values_mut().enumerate().for_each(|(number, value)| *value = number);
-    let mut sizes = vec![0; numbers.len()];
-    let numbered = labels
+    let mut indices: BTreeMap<usize, usize> = labels.iter().map(|&label| (label, 0)).collect();
+    indices.values_mut().enumerate().for_each(|(index, value)| *value = index);
+    let mut sizes = vec![0; indices.len()];
+    let dense = labels
         .iter()
         .map(|label| {
-            let number = numbers[label];
-            sizes[number] += 1;
-            number
+            let index = indices[label];
+            sizes[index] += 1;
+            index
         })
         .collect();
-    (numbered, sizes)
+    (dense, sizes)
 }
