@@ -38,7 +38,8 @@ fn documented_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let (_, rest) = page.split_once("```text arrows\n").expect("a block of arrows");
     let (block, _) = rest.split_once("```").unwrap();
-    let names = |text: &str| text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let names =
+        |text: &str| text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     block.lines().map(|line| line.split_once(':').unwrap()).map(|(from, to)| (from.to_owned(), names(to))).collect()
 }
 
@@ -178,8 +179,7 @@ fn a_circle_is_found() {
         module("c", "use crate::d::{self, D};\n"),
         module("d", "use super::a::{A, b::B};\n"),
     ]);
-    let uses: BTreeMap<_, _> =
-        modules.iter().map(|(name, text)| (name.clone(), used(name, text, &modules))).collect();
+    let uses: BTreeMap<_, _> = modules.iter().map(|(name, text)| (name.clone(), used(name, text, &modules))).collect();
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(uses["a"], set(&["a::b", "c", "d"]));
     assert_eq!(uses["a::b"], set(&["c"]));

@@ -7,6 +7,8 @@ mod face_counts;
 mod gradient_check;
 mod hash;
 mod history;
+mod learner;
+mod memory;
 mod pair_list;
 mod progress;
 mod recipe;
@@ -26,6 +28,7 @@ pub use evaluation::{
 };
 pub use gradient_check::gradient_checks;
 pub use history::{History, HistoryPoint};
+pub use learner::{Learner, StepOptions, StepOutcome};
 pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw, evaluate_pair_list};
 pub use progress::{Observer, Progress};
 pub use recipe::built_in::RECIPES;

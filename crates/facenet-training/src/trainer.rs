@@ -1,17 +1,19 @@
+//! Training by triplet loss, step by step.
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use facenet_network::{Checkpoint, Mode, Network, Optimizer, Parameters, TrainingState, Workspace};
+use facenet_network::{Checkpoint, Network, TrainingState};
+use facenet_recognition::{Embed, Embedder};
 use facenet_triplet::{
     BatchShape, IdentitySampler, Miner, OfflineBatch, OfflineSubset, OfflineTriplets, TripletLoss, miner_seed,
-    pairwise_squared_distances_into,
 };
-use ndarray::{ArrayView4, ArrayViewMut, Axis, Dimension, ShapeBuilder};
-
-use facenet_recognition::{Embed, Embedder};
+use ndarray::{ArrayView4, Axis};
 
 use crate::error::Error;
 use crate::hash::pictures_sha256;
 use crate::history::History;
+use crate::learner::{Learner, StepOptions, StepOutcome};
+use crate::memory::shaped;
 use crate::recipe::{Recipe, TripletSource};
 use crate::step_report::StepReport;
 
@@ -24,24 +26,18 @@ pub struct Trainer<'a> {
     seed: u64,
     faces: ArrayView4<'a, u8>,
     identities: &'a [usize],
-    network: Network<f32>,
-    optimizer: Box<dyn Optimizer<f32>>,
+    learner: Learner,
     /// The hash of faces and identities.
     pictures: String,
     step: u64,
     history: History,
     sampler: IdentitySampler,
     miner: Box<dyn Miner>,
-    loss: TripletLoss<f32>,
     /// The present offline round and its mini-batches.
     offline_round: Option<(u64, Vec<OfflineBatch>)>,
     // Memory that steps reuse.
-    workspace: Workspace<f32>,
-    gradients: Parameters<f32>,
     batch: Vec<u8>,
     x: Vec<f32>,
-    squared_distances: Vec<f32>,
-    dembeddings: Vec<f32>,
 }
 
 impl<'a> Trainer<'a> {
@@ -83,7 +79,7 @@ impl<'a> Trainer<'a> {
         if trainer.pictures != pictures {
             return Err(Error::OtherPictures);
         }
-        for (name, state) in trainer.optimizer.state_mut() {
+        for (name, state) in trainer.learner.optimizer_mut().state_mut() {
             let buffer = buffers.iter().find(|(buffer, _)| buffer == name);
             let (_, buffer) = buffer.ok_or(Error::MissingBuffer { name })?;
             state.values.copy_from_slice(&buffer.values);
@@ -120,23 +116,17 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             sampler: IdentitySampler::new(identities, shape)?,
             miner: recipe.triplets.miner().miner(),
-            loss: TripletLoss::new(recipe.margin, recipe.reduction),
-            optimizer: recipe.optimizer.optimizer(network.plan().parameters()),
-            workspace: Workspace::new(network.plan()),
-            gradients: Parameters::zeros(network.plan().parameters()),
+            learner: Learner::new(network, recipe.optimizer, TripletLoss::new(recipe.margin, recipe.reduction)),
             pictures: pictures_sha256(faces, identities),
             step: 0,
             history: History::default(),
             offline_round: None,
             batch: Vec::new(),
             x: Vec::new(),
-            squared_distances: Vec::new(),
-            dembeddings: Vec::new(),
             recipe,
             seed,
             faces,
             identities,
-            network,
         })
     }
 
@@ -171,42 +161,24 @@ impl<'a> Trainer<'a> {
     ///
     /// [`Error::Diverged`] if the loss is no longer a number; the parameters are then those before the step.
     pub fn step(&mut self) -> Result<StepReport, Error> {
-        let OfflineBatch { images: pictures, triplets } = self.next_batch()?;
-        self.embed_batch(&pictures);
+        let OfflineBatch { images, triplets } = self.next_batch()?;
+        self.augment(&images);
 
-        let n = pictures.len();
-        let embeddings = self.network.embeddings(&self.workspace);
-        let mut squared_distances = shaped(&mut self.squared_distances, (n, n));
-        pairwise_squared_distances_into(embeddings, squared_distances.view_mut());
-        let mut loss = self.loss.begin(squared_distances.view());
-        match self.recipe.triplets {
-            TripletSource::Online { .. } => {
-                let identities: Vec<usize> = pictures.iter().map(|&picture| self.identities[picture]).collect();
-                let seed = miner_seed(self.seed, self.step);
-                loss.mine(self.miner.as_ref(), &identities, seed);
-            }
-            TripletSource::Offline { .. } => triplets.into_iter().for_each(|triplet| loss.add(triplet)),
-        }
-        let mut dembeddings = shaped(&mut self.dembeddings, embeddings.raw_dim());
-        let loss = loss.backward(embeddings, dembeddings.view_mut());
-        if !(loss.loss.is_finite() && loss.mean_squared_distance.is_finite()) {
-            return Err(Error::Diverged { step: self.step });
-        }
-
-        self.gradients.clear();
-        self.network.backward(dembeddings.view(), &mut self.workspace, &mut self.gradients);
-        let gradient_norm = match self.recipe.clip_norm {
-            Some(limit) => self.gradients.clip_norm(limit),
-            None => self.gradients.norm(),
-        };
-        if !gradient_norm.is_finite() {
-            return Err(Error::Diverged { step: self.step });
-        }
         let learning_rate = self.recipe.learning_rate.at(self.step, self.recipe.steps);
-        self.optimizer.update(&mut self.network.parameters, &self.gradients, learning_rate, self.step);
-        self.network.update_statistics(&self.workspace);
+        let clip_norm = self.recipe.clip_norm;
+        let options = StepOptions { seed: self.seed, step: self.step, learning_rate, clip_norm };
+        let (_, height, width, colours) = self.faces.dim();
+        let x = shaped(&mut self.x, (images.len(), height, width, colours));
+        let StepOutcome { loss, gradient_norm } =
+            self.learner.step(x.view(), options, |loss| match self.recipe.triplets {
+                TripletSource::Online { .. } => {
+                    let identities: Vec<usize> = images.iter().map(|&image| self.identities[image]).collect();
+                    loss.mine(self.miner.as_ref(), &identities, miner_seed(self.seed, self.step));
+                }
+                TripletSource::Offline { .. } => triplets.into_iter().for_each(|triplet| loss.add(triplet)),
+            })?;
         self.step += 1;
-        let report = StepReport { step: self.step - 1, pictures: n, learning_rate, gradient_norm, loss };
+        let report = StepReport { step: self.step - 1, pictures: images.len(), learning_rate, gradient_norm, loss };
         self.history.add(&report);
         Ok(report)
     }
@@ -223,7 +195,7 @@ impl<'a> Trainer<'a> {
                 let subset = OfflineSubset::draw(self.identities, pictures, self.seed, round)?;
                 let embeddings = self.embedder().embed(self.faces.select(Axis(0), subset.images()).view())?;
                 let miner = self.miner.as_ref();
-                let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, &self.loss, triplets);
+                let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, self.learner.loss(), triplets);
                 let shape = self.recipe.batch;
                 chosen.batches(shape.people * shape.faces + shape.negatives)?
             }
@@ -237,38 +209,37 @@ impl<'a> Trainer<'a> {
         Ok(batch)
     }
 
-    /// Varies the pictures and passes them through the network; the embeddings stay in the workspace.
-    fn embed_batch(&mut self, pictures: &[usize]) {
+    /// Varies the images of a batch and scales them to the network's input.
+    fn augment(&mut self, images: &[usize]) {
         let (_, height, width, colours) = self.faces.dim();
-        let shape = (pictures.len(), height, width, colours);
+        let shape = (images.len(), height, width, colours);
         let mut batch = shaped(&mut self.batch, shape);
-        self.recipe.augmentation.augment_batch(self.faces, pictures, self.seed, self.step, batch.view_mut());
+        self.recipe.augmentation.augment_batch(self.faces, images, self.seed, self.step, batch.view_mut());
         let mut x = shaped(&mut self.x, shape);
-        self.network.description().preprocessing.apply(batch.view(), x.view_mut());
-        let mode = Mode::Train { seed: self.seed, step: self.step };
-        self.network.forward(x.view(), mode, &mut self.workspace);
+        self.learner.network().description().preprocessing.apply(batch.view(), x.view_mut());
     }
 
     /// The network as it is now.
     #[must_use]
     pub fn network(&self) -> &Network<f32> {
-        &self.network
+        self.learner.network()
     }
 
     /// An embedder of the network as it is now.
     #[must_use]
     pub fn embedder(&self) -> Embedder {
-        Embedder::new(&self.network).expect("a recipe's network makes embeddings")
+        Embedder::new(self.network()).expect("a recipe's network makes embeddings")
     }
 
     /// All that is needed to embed, and to go on; without a calibration, which would be that of a moment.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        let buffers = self.optimizer.state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone()));
+        let buffers =
+            self.learner.optimizer().state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone()));
         Checkpoint {
-            description: self.network.description().clone(),
-            parameters: self.network.parameters.clone(),
-            statistics: self.network.statistics.clone(),
+            description: self.network().description().clone(),
+            parameters: self.network().parameters.clone(),
+            statistics: self.network().statistics.clone(),
             calibration: None,
             training: Some(TrainingState {
                 seed: self.seed,
@@ -287,14 +258,4 @@ fn people_with_positives(identities: &[usize]) -> usize {
     let mut pictures = BTreeMap::<usize, usize>::new();
     identities.iter().for_each(|&identity| *pictures.entry(identity).or_default() += 1);
     pictures.values().filter(|&&pictures| pictures >= 2).count().max(2)
-}
-
-/// Memory as an array of a shape, whatever it holds; grows where needed.
-fn shaped<T: Copy + Default, D: Dimension>(
-    memory: &mut Vec<T>,
-    shape: impl ShapeBuilder<Dim = D>,
-) -> ArrayViewMut<'_, T, D> {
-    let shape = shape.into_shape_with_order();
-    memory.resize(shape.size(), T::default());
-    ArrayViewMut::from_shape(shape, memory).expect("as long as the shape asks for")
 }

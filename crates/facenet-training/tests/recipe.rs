@@ -192,9 +192,12 @@ fn every_data_set_has_a_recipe() {
     }
     assert_eq!(Recipe::for_dataset(&DatasetSource::Olivetti), Recipe::for_dataset(&DatasetSource::Orl));
     assert!(
-        Recipe { optimizer: OptimizerKind::Sgd(Sgd { momentum: f64::NAN, ..Sgd::default() }), ..Recipe::built_in("orl").unwrap() }
-            .validate()
-            .is_err()
+        Recipe {
+            optimizer: OptimizerKind::Sgd(Sgd { momentum: f64::NAN, ..Sgd::default() }),
+            ..Recipe::built_in("orl").unwrap()
+        }
+        .validate()
+        .is_err()
     );
 }
 
@@ -203,7 +206,8 @@ fn mini_batches_of_a_large_network_have_fewer_people() {
     for (name, recipe) in NETWORKS.into_iter().flat_map(|name| {
         let negatives = BatchShape { people: 40, faces: 7, negatives: 11 };
         let large = BatchShape { people: 2, faces: 5000, negatives: 3 };
-        [Recipe::built_in("synthetic").unwrap().batch, negatives, large].map(|batch| (name, Recipe { batch, ..Recipe::built_in("synthetic").unwrap() }))
+        [Recipe::built_in("synthetic").unwrap().batch, negatives, large]
+            .map(|batch| (name, Recipe { batch, ..Recipe::built_in("synthetic").unwrap() }))
     }) {
         let network = built_in(name).unwrap();
         let BatchShape { people, faces, negatives } = recipe.batch;

@@ -8,7 +8,8 @@ use facenet_tensor::peak_multiply_adds_per_second;
 use ndarray::Axis;
 use serde::Serialize;
 
-use super::{Subject, median};
+use crate::bench::subject::Subject;
+use crate::bench::timing::median;
 use facenet_cli::output::print::print;
 
 use crate::table::Table;

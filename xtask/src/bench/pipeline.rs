@@ -18,7 +18,8 @@ use ndarray::{Array3, Array4, Axis, s, stack};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Subject, median};
+use crate::bench::subject::Subject;
+use crate::bench::timing::median;
 use crate::table::Table;
 
 /// The arguments of the command.

@@ -1,0 +1,54 @@
+//! Which network is timed, on which faces and threads.
+
+use anyhow::Result;
+use facenet_cli::arguments::common::set_threads;
+use facenet_cli::arguments::network_choice::NetworkChoice;
+use facenet_network::{Description, Initializer, Network, Normalization, NormalizationScheme};
+use ndarray::Array4;
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand::SeedableRng;
+use ndarray_rand::rand_distr::StandardNormal;
+use rand_chacha::ChaCha8Rng;
+
+/// What is timed on how many threads.
+#[derive(clap::Args)]
+pub struct Subject {
+    /// The network, with batch normalisation if it says nothing else
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), default_value = "nn4_small2")]
+    pub network: NetworkChoice,
+    /// Faces that the network is given at once
+    #[arg(long, value_name = "B", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub batch: u32,
+    /// Threads to work on [default: all]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Subject {
+    /// The network with random weights.
+    pub fn network(&self) -> Result<Network<f32>> {
+        let description = with_batch_normalization(self.network.description()?)?;
+        Ok(Network::new(description, Initializer::HeNormal, 0)?)
+    }
+
+    /// The network, and faces as preprocessing might make them.
+    pub fn prepare(&self) -> Result<(Network<f32>, Array4<f32>)> {
+        set_threads(self.threads)?;
+        let network = self.network()?;
+        let [height, width] = network.plan().input();
+        let shape = (self.batch as usize, height, width, 3);
+        let x = Array4::random_using(shape, StandardNormal, &mut ChaCha8Rng::seed_from_u64(0));
+        Ok((network, x))
+    }
+}
+
+/// The published networks are compared with batch normalisation after every product.
+fn with_batch_normalization(description: Description) -> Result<Description> {
+    match description.normalization {
+        Normalization::BatchNorm => Ok(description),
+        _ => Ok(description.with_normalization(NormalizationScheme::Batch)?),
+    }
+}
