@@ -1,6 +1,6 @@
 //! The points that a network finds in pictures, against those of LFW's list, and the faces that it sees or not.
 
-use facenet_data::{FaceSet, LandmarkList, Landmarks, PeopleList, pictures_below, read_picture};
+use facenet_data::{FaceSet, LandmarkList, Landmarks, PeopleList, images_below, read_image};
 use facenet_network::Network;
 use facenet_recognition::{ForeignNetwork, LandmarkNetwork, SeenFaces, read_weights};
 use facenet_tests::data;
@@ -39,12 +39,12 @@ fn points_are_where_the_list_has_them() {
     };
     let list = LandmarkList::read(&list).unwrap();
     let set = FaceSet::from_people_list(&PeopleList::read(&people).unwrap(), &images).unwrap();
-    let pictures: Vec<_> = set.pictures.iter().step_by(STEP).collect();
+    let pictures: Vec<_> = set.images.iter().step_by(STEP).collect();
     let found = pictures.par_iter().map(|path| {
-        let picture = read_picture(path).unwrap();
+        let picture = read_image(path).unwrap();
         // The list is in pixels of the originals, of which the pictures may be the middle.
         let offset = (picture.dim().0 as f32 - 250.0) / 2.0;
-        let expected = list.get(path.strip_prefix(&images).unwrap()).unwrap().shifted([offset, offset]);
+        let expected = list.get(path.strip_prefix(&images).unwrap()).unwrap().translated([offset, offset]);
         let SeenFaces { landmarks, count } = network.find(picture.view());
         (count, landmarks.map(|landmarks| error(landmarks, expected)))
     });
@@ -62,14 +62,14 @@ fn points_are_where_the_list_has_them() {
 #[test]
 fn a_face_is_found_off_the_middle() {
     let (Some(network), Some(images)) = (network(), data("lfw/images")) else { return };
-    let face = read_picture(&images.join("Aaron_Peirsol/Aaron_Peirsol_0001.jpg")).unwrap();
+    let face = read_image(&images.join("Aaron_Peirsol/Aaron_Peirsol_0001.jpg")).unwrap();
     let (height, width, _) = face.dim();
     let expected = network.find(face.view()).landmarks.unwrap();
     for [top, left] in [[0, 0], [0, 260], [180, 30], [200, 300]] {
         let mut picture = Array3::from_elem((400, 500, 3), 90);
         picture.slice_mut(s![top..top + height, left..left + width, ..]).assign(&face);
         let SeenFaces { landmarks, count } = network.find(picture.view());
-        let moved = expected.shifted([left as f32, top as f32]);
+        let moved = expected.translated([left as f32, top as f32]);
         let error = landmarks.map(|landmarks| error(landmarks, moved));
         assert!(count == 1 && error.is_some_and(|error| error < 0.1), "at {top}, {left}: {count} faces, {error:?}");
     }
@@ -103,9 +103,9 @@ fn nothing_is_no_face() {
     }
     // The corners of LFW's originals show what is behind people.
     let Some(folder) = data("photos/krasserm_lfw10") else { return };
-    let pictures: Vec<_> = pictures_below(&folder).unwrap().into_iter().step_by(5).collect();
+    let pictures: Vec<_> = images_below(&folder).unwrap().into_iter().step_by(5).collect();
     let corners = pictures.par_iter().map(|path| {
-        let picture = read_picture(path).unwrap();
+        let picture = read_image(path).unwrap();
         let (height, width, _) = picture.dim();
         let starts = [[0, 0], [0, width - 80], [height - 80, 0], [height - 80, width - 80]];
         let seen = starts.map(|[top, left]| {

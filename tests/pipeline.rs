@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use facenet_cluster::{Cluster, KMeans, KMeansEngine};
-use facenet_data::{Augmentation, Crop, FaceSet, LoadOptions, SyntheticFaces, load_faces};
+use facenet_data::{Augmentation, Crop, FaceExtraction, FaceSet, LoadOptions, SyntheticFaces, load_faces};
 use facenet_metrics::{LabeledEmbeddings, PairScores, ThresholdSearch, balanced_pairs, clustering_report, search};
 use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace};
 use facenet_recognition::{
@@ -256,6 +256,7 @@ fn from_files_to_embeddings() {
     let set = FaceSet::from_folders(folder.path()).unwrap();
     let unseen = set.subset(5..7);
     assert_eq!(unseen.people, dataset.unseen.people);
-    let faces = load_faces(&unseen.pictures, &Crop::Whole, [16, 16], &LoadOptions::default()).unwrap();
+    let faces =
+        load_faces(&unseen.images, &FaceExtraction::crop(Crop::Whole, [16, 16]), &LoadOptions::default()).unwrap();
     assert_eq!(embedder.embed(faces.view()).unwrap(), expected);
 }

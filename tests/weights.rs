@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use facenet_data::{Alignment, Coordinates, Crop, Framing, LandmarkList, Landmarks, LoadOptions, PairList, load_faces};
+use facenet_data::{
+    Alignment, CoordinateSystem, Crop, FaceExtraction, LandmarkList, Landmarks, LoadOptions, PairList, load_faces,
+};
 use facenet_metrics::{Pair, PairScores, ThresholdSearch};
 use facenet_network::{
     ForeignTensor, ForeignTensors, FrozenNetwork, LANDMARK_NETWORK, Mode, NameMap, Network, Workspace, built_in,
@@ -44,12 +46,13 @@ fn embed(embedder: &Embedder, images: &Path, names: &[&Path], landmarks: &Landma
     let landmarks: Vec<Option<Landmarks>> = names.iter().map(|name| landmarks.get(name)).collect();
     assert!(landmarks.iter().all(Option::is_some));
     let template = Landmarks(embedder.description().preprocessing.template.unwrap());
-    let framing = Framing {
+    let extraction = FaceExtraction {
+        size: embedder.input_size(),
         crop: Crop::Whole,
         alignment: Some(Alignment { template, landmarks: &landmarks }),
-        coordinates: Coordinates::Lfw,
+        coordinates: CoordinateSystem::Lfw,
     };
-    let faces = load_faces(&paths, framing, embedder.input_size(), &LoadOptions::default()).unwrap();
+    let faces = load_faces(&paths, &extraction, &LoadOptions::default()).unwrap();
     embedder.embed(faces.view()).unwrap()
 }
 
@@ -59,11 +62,11 @@ fn golden_embeddings_score_as_they_should_on_view_2() {
     let (Some((embeddings, names)), Some(list)) = (golden(), data("lfw/protocol/pairs.txt")) else { return };
     let list = PairList::read(&list).unwrap();
     let row = |picture: usize| {
-        let picture = &list.pictures[picture];
+        let picture = &list.images[picture];
         let file = format!("{0}/{0}_{1:04}.jpg", picture.person, picture.number);
         names.iter().position(|name| *name == file).unwrap_or_else(|| panic!("no {file}"))
     };
-    let rows: Vec<usize> = (0..list.pictures.len()).map(row).collect();
+    let rows: Vec<usize> = (0..list.images.len()).map(row).collect();
     let pairs: Vec<Pair> = list
         .pairs
         .iter()

@@ -9,7 +9,7 @@ use clap::Args;
 use facenet_cli::arguments::common::{read_toml, set_threads};
 use facenet_cli::arguments::network_choice::{NetworkChanges, NetworkChoice};
 use facenet_cli::folders;
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_network::Checkpoint;
 use facenet_recognition::read_checkpoint;
 use facenet_training::{DatasetSource, Error, Recipe, RunOptions, SyntheticSize, Trainer};
@@ -102,7 +102,8 @@ impl TrainingArguments {
     fn recipe_and_seed(&self) -> Result<(Recipe, u64, Option<Checkpoint>)> {
         let Some(path) = &self.resume else { return Ok((self.recipe()?, self.seed, None)) };
         let checkpoint = read_checkpoint(path)?;
-        let (recipe, seed) = Trainer::recipe_and_seed(&checkpoint).with_context(|| format!("in {}", shown(path)))?;
+        let (recipe, seed) =
+            Trainer::recipe_and_seed(&checkpoint).with_context(|| format!("in {}", escape_path(path)))?;
         Ok((recipe, seed, Some(checkpoint)))
     }
 
@@ -111,7 +112,7 @@ impl TrainingArguments {
             None => Recipe::for_dataset(&self.dataset()),
             Some(path) => match path.to_str().and_then(Recipe::built_in) {
                 Some(recipe) => recipe,
-                None => Recipe::from_toml(&read_toml(path)?).with_context(|| format!("in {}", shown(path)))?,
+                None => Recipe::from_toml(&read_toml(path)?).with_context(|| format!("in {}", escape_path(path)))?,
             },
         };
         if self.network.is_some() || !self.changes.is_empty() {
@@ -148,9 +149,9 @@ impl TrainingArguments {
     pub fn explain(&self, error: Error) -> anyhow::Error {
         use Error::{MissingBuffer, OtherPictures, WrongHistory};
         if let (OtherPictures | WrongHistory | MissingBuffer { .. }, Some(path)) = (&error, &self.resume) {
-            return anyhow::Error::new(error).context(format!("can't go on from {}", shown(path)));
+            return anyhow::Error::new(error).context(format!("can't go on from {}", escape_path(path)));
         }
-        let missing = matches!(error, Error::Data(facenet_data::Error::MissingDirectory { .. }));
+        let missing = matches!(error, Error::Data(facenet_data::Error::MissingFolder { .. }));
         let rest = match (missing, self.dataset()) {
             (true, DatasetSource::Orl) => {
                 "; `cargo xtask download olivetti` fetches the same people for --dataset olivetti"

@@ -10,7 +10,7 @@ use facenet_cli::arguments::weights::ForeignArguments;
 use facenet_cli::folders;
 use facenet_cli::output::print::print;
 use facenet_cli::output::progress_bar::Bar;
-use facenet_data::{LandmarkList, PairList, shown};
+use facenet_data::{LandmarkList, PairList, escape_path};
 use facenet_network::Network;
 use facenet_recognition::{Calibration, Embedder, weights_sha256};
 use facenet_training::{LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
@@ -97,7 +97,7 @@ pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
         Pairs::Pairs { list, images, landmarks, .. } => {
             let pairs = PairList::read(list)?;
             let landmarks = landmarks.as_ref().map(|path| LandmarkList::read(path)).transpose()?;
-            (shown(list), evaluate_pair_list(&embedder, &pairs, images, landmarks, &observer))
+            (escape_path(list), evaluate_pair_list(&embedder, &pairs, images, landmarks, &observer))
         }
     };
     bar.clear();

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use facenet_cli::arguments::weights::ForeignArguments;
 use facenet_cli::folders;
 use facenet_cli::output::print::print;
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_network::{Checkpoint, Network};
 use facenet_recognition::{weights_sha256, write_checkpoint};
 use facenet_training::CHECKPOINT_FILE;
@@ -55,14 +55,14 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let checkpoint = out.join(CHECKPOINT_FILE);
     let same = fs::canonicalize(&checkpoint)
         .is_ok_and(|there| fs::canonicalize(&arguments.weights).is_ok_and(|from| from == there));
-    ensure!(!same, "{} would be written over itself", shown(&checkpoint));
+    ensure!(!same, "{} would be written over itself", escape_path(&checkpoint));
     let network = Network::with_parameters(description, parameters, statistics)?;
     let report = Report {
-        file: shown(&arguments.weights),
+        file: escape_path(&arguments.weights),
         network: network.description().name.clone(),
         parameters: network.parameters.values.len(),
         weights_sha256: weights_sha256(&network),
-        checkpoint: shown(&checkpoint),
+        checkpoint: escape_path(&checkpoint),
     };
     write_checkpoint(&checkpoint, &Checkpoint { calibration, ..Checkpoint::from(network) })?;
     let text = format!(

@@ -7,7 +7,7 @@ use facenet_cli::PROGRAM;
 use facenet_cli::output::command_line::command_line;
 use facenet_cli::output::print::print;
 use facenet_cli::output::progress_bar::Bar;
-use facenet_data::{shown, write_atomically};
+use facenet_data::{escape_path, write_atomically};
 use facenet_report::{Provenance, Report};
 use facenet_training::{CHECKPOINT_FILE, Evaluation, REPORT_FILE, RESULT_FILE, RunReport, run};
 use serde::Serialize;
@@ -49,8 +49,8 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     let html = Report { run: &run, provenance: &provenance }.html();
     write_atomically(&page, |file| file.write_all(html.as_bytes()))?;
     let mut text = table(&run.report);
-    writeln!(text, "\n{} and {} written", shown(&checkpoint), shown(&result))?;
-    writeln!(text, "{} shows it in a browser", shown(&page))?;
+    writeln!(text, "\n{} and {} written", escape_path(&checkpoint), escape_path(&result))?;
+    writeln!(text, "{} shows it in a browser", escape_path(&page))?;
     print(training.json, &report, &text)
 }
 

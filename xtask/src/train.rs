@@ -3,7 +3,7 @@
 use anyhow::Result;
 use facenet_cli::output::print::print;
 use facenet_cli::output::progress_bar::Bar;
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_recognition::weights_sha256;
 use facenet_training::{CHECKPOINT_FILE, FacesReport, StoppedBy, TrainingSummary};
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         faces,
         train: summary,
         weights_sha256: weights_sha256(trainer.network()),
-        checkpoint: shown(&options.out.join(CHECKPOINT_FILE)),
+        checkpoint: escape_path(&options.out.join(CHECKPOINT_FILE)),
     };
     let text = format!(
         "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s ({})\n{}\n{} written",

@@ -122,23 +122,23 @@ impl<'a> Causes<'a> {
 fn help_with_data(error: &facenet_data::Error) -> Option<&'static str> {
     use facenet_data::Error as Wrong;
     match error {
-        Wrong::EmptyPicture { .. }
+        Wrong::EmptyImage { .. }
         | Wrong::UnknownFormat { .. }
         | Wrong::TooLarge { .. }
         | Wrong::Truncated { .. }
         | Wrong::Decode { .. }
-        | Wrong::UnknownColors { .. }
+        | Wrong::UnknownColorSpace { .. }
         | Wrong::TooManyScans { .. } => Some("replace it by an intact JPEG, PNG or PNM image, or remove it"),
-        Wrong::EmptyPerson { .. } => Some("add an image, or remove the folder"),
+        Wrong::PersonWithoutImages { .. } => Some("add an image, or remove the folder"),
         Wrong::LandmarksDegenerate { .. } | Wrong::LandmarksOutside { .. } => Some(
             "correct the image's line in the list of landmarks (x and y in its pixels), or remove the line: the image is cropped then",
         ),
         Wrong::ListHeader { .. }
         | Wrong::ListLine { .. }
         | Wrong::ListCount { .. }
-        | Wrong::RepeatedPerson { .. }
-        | Wrong::RepeatedPicture { .. }
-        | Wrong::MissingPicture { .. } => Some("correct that line of the list, or add what it names"),
+        | Wrong::DuplicatePerson { .. }
+        | Wrong::DuplicateImage { .. }
+        | Wrong::MissingImage { .. } => Some("correct that line of the list, or add what it names"),
         _ => None,
     }
 }

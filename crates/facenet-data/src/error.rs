@@ -1,220 +1,224 @@
-//! Everything that files can get wrong.
+//! The error type of the crate.
 
 use std::io;
 use std::path::PathBuf;
 
-use crate::{Crop, shown};
+use crate::faces::crop::Crop;
+use crate::files::escape_path::escape_path;
 
-/// What is wrong with a file, a list, a folder or a setting, and which one it is.
+/// What is wrong with which file, list, folder or hyperparameter.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused to read a file or a folder.
-    #[error("can't read {}: {source}", shown(path))]
+    /// A file or a folder can't be read.
+    #[error("can't read {}: {source}", escape_path(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file could not be written; nothing changed under its name.
-    #[error("can't write {}: {source}", shown(path))]
+    /// A file can't be written; what was there before is unchanged.
+    #[error("can't write {}: {source}", escape_path(path))]
     Write {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Folders are nested too deep to be looked through.
-    #[error("{} has folders in it that are nested more than {limit} deep", shown(path))]
+    /// Folders are nested too deep to be searched.
+    #[error("{} contains folders nested more than {limit} deep", escape_path(path))]
     TooDeep {
-        /// The last folder that was looked into.
+        /// The innermost folder that was searched.
         path: PathBuf,
         /// The limit.
         limit: usize,
     },
-    /// A folder of data does not exist, or is a file.
-    #[error("there is no folder {}", shown(path))]
-    MissingDirectory {
-        /// The folder that was asked for.
+    /// A folder does not exist, or is a file.
+    #[error("there is no folder {}", escape_path(path))]
+    MissingFolder {
+        /// The folder.
         path: PathBuf,
     },
 
     /// A file is longer than [`MAX_FILE_BYTES`](crate::MAX_FILE_BYTES); it was not read.
-    #[error("{} is longer than the limit of {limit} bytes", shown(path))]
+    #[error("{} is longer than the limit of {limit} bytes", escape_path(path))]
     FileTooLong {
         /// The file.
         path: PathBuf,
         /// The limit in bytes.
         limit: u64,
     },
-    /// A picture has no bytes, or a height or width of 0.
-    #[error("{} is empty", shown(path))]
-    EmptyPicture {
-        /// The picture.
+    /// An image file has no bytes, or the image has a height or width of 0.
+    #[error("{} is empty", escape_path(path))]
+    EmptyImage {
+        /// The image file.
         path: PathBuf,
     },
-    /// The first bytes are not those of a JPEG, PNG or PNM file, whatever the name says.
-    #[error("{} is not a JPEG, PNG or PNM picture", shown(path))]
+    /// The content is not JPEG, PNG or PNM, whatever the extension says.
+    #[error("{} is not a JPEG, PNG or PNM image", escape_path(path))]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// The header claims more than [`MAX_SIDE`](crate::MAX_SIDE) pixels a side or [`MAX_PIXELS`](crate::MAX_PIXELS) in
-    /// all; nothing was allocated.
-    #[error("{} claims {width} x {height} pixels: the limit is {max_side} a side and {max_pixels} in all", shown(path))]
+    /// The header declares more than [`MAX_SIDE`](crate::MAX_SIDE) pixels a side or
+    /// [`MAX_PIXELS`](crate::MAX_PIXELS) in total; nothing was allocated.
+    #[error(
+        "{} declares {width} x {height} pixels: the limit is {max_side} a side and {max_pixels} in total",
+        escape_path(path)
+    )]
     TooLarge {
-        /// The picture.
+        /// The image file.
         path: PathBuf,
-        /// The width its header claims.
+        /// The width in the header.
         width: u32,
-        /// The height its header claims.
+        /// The height in the header.
         height: u32,
-        /// The most pixels a side.
+        /// The limit on each side.
         max_side: u32,
-        /// The most pixels in all.
+        /// The limit on the number of pixels.
         max_pixels: u64,
     },
-    /// The file ends before the picture does.
-    #[error("{} is truncated: the file ends before the picture does", shown(path))]
+    /// The file ends before the end of the image.
+    #[error("{} is truncated", escape_path(path))]
     Truncated {
-        /// The picture.
+        /// The image file.
         path: PathBuf,
     },
-    /// The content is damaged, or of a kind that the decoder does not know.
-    #[error("can't decode {}: {source}", shown(path))]
+    /// The content is damaged or of a kind that the decoder does not support.
+    #[error("can't decode {}: {source}", escape_path(path))]
     Decode {
-        /// The picture.
+        /// The image file.
         path: PathBuf,
-        /// What the decoder says.
+        /// The error of the decoder.
         source: Box<image::ImageError>,
     },
-    /// What the components of a JPEG mean is not known: four inks without Adobe's marker, or another number than 1, 3 or 4.
+    /// The color space of a JPEG is not known: it has four components without Adobe's marker, or a
+    /// number of components other than 1, 3 and 4.
     #[error(
-        "the colours of {} are unknown: it is a JPEG of inks without an Adobe marker; convert it to RGB",
-        shown(path)
+        "the color space of {} is unknown: a JPEG has 1 or 3 components, or 4 and an Adobe marker",
+        escape_path(path)
     )]
-    UnknownColors {
-        /// The picture.
+    UnknownColorSpace {
+        /// The image file.
         path: PathBuf,
     },
-    /// A JPEG goes through its pixels too often: decoding it could take hours.
-    #[error("{} has {scans} scans: the limit is {limit}", shown(path))]
+    /// A JPEG has too many scans: decoding could take hours.
+    #[error("{} has {scans} scans: the limit is {limit}", escape_path(path))]
     TooManyScans {
-        /// The picture.
+        /// The image file.
         path: PathBuf,
-        /// How many there are.
+        /// The number of scans.
         scans: usize,
         /// The limit.
         limit: usize,
     },
-    /// A crop does not lie within the picture.
-    #[error("{crop} does not fit {} of {width} x {height} pixels", shown(path))]
+    /// A crop does not lie within the image.
+    #[error("{crop} does not fit {} of {width} x {height} pixels", escape_path(path))]
     CropOutside {
-        /// The picture.
+        /// The image file.
         path: PathBuf,
         /// The crop.
         crop: Crop,
-        /// Width of the picture.
+        /// Width of the image.
         width: usize,
-        /// Height of the picture.
+        /// Height of the image.
         height: usize,
     },
-    /// A picture of Labeled Faces in the Wild has neither the size of the originals nor that of their middle.
-    #[error(
-        "{} has {width} x {height} pixels: pictures of LFW have 250 x 250, or 160 x 160 if they are cut to their middle",
-        shown(path)
-    )]
-    LfwSize {
-        /// The picture.
+    /// An image of Labeled Faces in the Wild has neither the size of the originals nor that of
+    /// their central region.
+    #[error("{} has {width} x {height} pixels: LFW images have 250 x 250, or 160 x 160 if cropped", escape_path(path))]
+    LfwImageSize {
+        /// The image file.
         path: PathBuf,
-        /// Its width.
+        /// Width of the image.
         width: usize,
-        /// Its height.
+        /// Height of the image.
         height: usize,
     },
-    /// Landmarks coincide, or are not those of a face at all.
+    /// Landmarks coincide or do not resemble the template.
     #[error(
-        "the landmarks of {} do not span a face: expected two eyes, a nose and two corners of a mouth",
-        shown(path)
+        "the landmarks of {} are degenerate: expected two eyes, the tip of the nose and two corners of the mouth",
+        escape_path(path)
     )]
     LandmarksDegenerate {
-        /// The picture.
+        /// The image file.
         path: PathBuf,
     },
-    /// The middle of the landmarks lies outside the picture: they are in the coordinates of another one.
-    #[error("the landmarks of {} lie outside its {width} x {height} pixels", shown(path))]
+    /// The centroid of the landmarks lies outside the image: they belong to another image or
+    /// coordinate system.
+    #[error("the landmarks of {} lie outside its {width} x {height} pixels", escape_path(path))]
     LandmarksOutside {
-        /// The picture.
+        /// The image file.
         path: PathBuf,
-        /// Its width.
+        /// Width of the image.
         width: usize,
-        /// Its height.
+        /// Height of the image.
         height: usize,
     },
 
-    /// Decoding one picture would take more memory than the limit leaves.
-    #[error("decoding {} takes up to {needed} bytes: the memory limit leaves {available}", shown(path))]
-    PictureOverMemory {
-        /// The picture.
+    /// Decoding one image would exceed the memory limit.
+    #[error("decoding {} takes up to {needed} bytes: the memory limit leaves {available}", escape_path(path))]
+    ImageOverMemory {
+        /// The image file.
         path: PathBuf,
-        /// An upper bound of the bytes needed.
+        /// An upper bound on the bytes needed.
         needed: u64,
-        /// What the limit leaves beside the faces themselves.
+        /// The bytes that the limit leaves after the faces themselves.
         available: u64,
     },
-    /// The faces asked for would not fit in the memory limit.
-    #[error("{pictures} faces of {height} x {width} pixels take more than the memory limit of {limit} bytes")]
+    /// The faces would exceed the memory limit.
+    #[error("{faces} faces of {height} x {width} pixels take more than the memory limit of {limit} bytes")]
     FacesOverMemory {
-        /// How many faces.
-        pictures: usize,
-        /// Height of each.
+        /// The number of faces.
+        faces: usize,
+        /// Height of each face.
         height: usize,
-        /// Width of each.
+        /// Width of each face.
         width: usize,
         /// The limit in bytes.
         limit: u64,
     },
 
-    /// A folder holds no people: no folder with a name that doesn't start with a dot, or a list without people.
-    #[error("{} holds no people: expected a folder of pictures for each person", shown(path))]
+    /// A folder contains no visible folders, or a list no people.
+    #[error("{} contains no people: expected a folder of images for each person", escape_path(path))]
     NoPeople {
         /// The folder or list.
         path: PathBuf,
     },
-    /// There is one person only, with whom nobody can be told apart.
-    #[error("{} holds one person only: at least two are needed", shown(path))]
+    /// There is only one person.
+    #[error("{} contains only one person: at least two are needed", escape_path(path))]
     OnePerson {
         /// The folder or list.
         path: PathBuf,
     },
-    /// A person's folder holds no pictures.
-    #[error("the person folder {} holds no pictures", shown(path))]
-    EmptyPerson {
+    /// A person's folder contains no images.
+    #[error("the person folder {} contains no images", escape_path(path))]
+    PersonWithoutImages {
         /// The person's folder.
         path: PathBuf,
     },
 
     /// A list is not UTF-8 text.
-    #[error("the list {} is not text", shown(path))]
-    NotText {
+    #[error("the list {} is not UTF-8 text", escape_path(path))]
+    NotUtf8 {
         /// The list.
         path: PathBuf,
     },
-    /// A list lacks its header, or the header holds something else than the numbers it should.
-    #[error("{}:{line}: expected a header of {expected}, found \"{found}\"", shown(list))]
+    /// The header of a list is missing or malformed.
+    #[error("{}:{line}: expected a header of {expected}, found \"{found}\"", escape_path(list))]
     ListHeader {
         /// The list.
         list: PathBuf,
         /// Line number, from 1.
         line: usize,
-        /// What belongs there.
+        /// What was expected.
         expected: &'static str,
-        /// The start of what is there.
+        /// The start of what was found.
         found: String,
     },
-    /// A list holds more or fewer lines than its header promises.
-    #[error("{}:{line}: the header promises {promised} {what}, but {found} follow", shown(list))]
+    /// The number of lines or folds does not match the header.
+    #[error("{}:{line}: the header declares {declared} {what}, found {found}", escape_path(list))]
     ListCount {
         /// The list.
         list: PathBuf,
@@ -222,64 +226,64 @@ pub enum Error {
         line: usize,
         /// What is counted.
         what: &'static str,
-        /// The header's number.
-        promised: usize,
-        /// The number of lines there are.
+        /// The number in the header.
+        declared: usize,
+        /// The number found.
         found: usize,
     },
-    /// A line of a list is not what belongs there.
-    #[error("{}:{line}: expected {expected}, found \"{found}\"", shown(list))]
+    /// A line of a list is malformed.
+    #[error("{}:{line}: expected {expected}, found \"{found}\"", escape_path(list))]
     ListLine {
         /// The list.
         list: PathBuf,
         /// Line number, from 1.
         line: usize,
-        /// What belongs there.
+        /// What was expected.
         expected: &'static str,
-        /// The start of what is there.
+        /// The start of what was found.
         found: String,
     },
-    /// A list of people names somebody twice.
-    #[error("{}:{line}: {person} stands in the list already", shown(list))]
-    RepeatedPerson {
+    /// A list of people names a person twice.
+    #[error("{}:{line}: duplicate person {person}", escape_path(list))]
+    DuplicatePerson {
         /// The list.
         list: PathBuf,
-        /// Line number of the second mention, from 1.
+        /// Line number of the second occurrence, from 1.
         line: usize,
-        /// Who.
+        /// The name.
         person: String,
     },
-    /// A list of landmarks names a picture twice.
-    #[error("{}:{line}: {picture} stands in the list already", shown(list))]
-    RepeatedPicture {
+    /// A list of landmarks names an image twice.
+    #[error("{}:{line}: duplicate image {image}", escape_path(list))]
+    DuplicateImage {
         /// The list.
         list: PathBuf,
-        /// Line number of the second mention, from 1.
+        /// Line number of the second occurrence, from 1.
         line: usize,
-        /// Its path in the list.
-        picture: String,
+        /// The image's path in the list.
+        image: String,
     },
-    /// A list names a picture that is not there.
-    #[error("{}:{line}: there is no picture {}", shown(list), shown(path))]
-    MissingPicture {
+    /// A list names an image that does not exist.
+    #[error("{}:{line}: there is no image {}", escape_path(list), escape_path(path))]
+    MissingImage {
         /// The list.
         list: PathBuf,
         /// Line number, from 1.
         line: usize,
-        /// Where the picture should be.
+        /// The expected path of the image.
         path: PathBuf,
     },
 
-    /// A setting of [`Augmentation`](crate::Augmentation) is out of its range.
+    /// An amount of [`Augmentation`](crate::Augmentation) is out of range.
     #[error("augmentation.{field} is {value}: expected a number from {low} to {high}")]
     AugmentationRange {
-        /// The setting.
+        /// The field.
         field: &'static str,
-        /// Its value.
+        /// The value.
         value: f32,
-        /// The least value it can have.
+        /// The smallest valid value.
         low: f32,
-        /// The greatest value it can have.
+        /// The largest valid value.
         high: f32,
     },
 }

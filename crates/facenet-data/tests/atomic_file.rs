@@ -1,4 +1,4 @@
-//! Files are whole or not there.
+//! Atomic writes.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The error names the file, in the variant and in the message.
+/// Asserts that the error names the file, in the variant and in the message.
 fn assert_names(result: Result<(), Error>, path: &Path) {
     match result {
         Err(Error::Write { path: named, source }) => {
@@ -40,7 +40,7 @@ fn writes_and_replaces() {
 }
 
 #[test]
-fn a_failure_leaves_what_was_there() {
+fn a_failure_keeps_the_old_content() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     let fail = |file: &mut dyn Write| {
@@ -56,52 +56,52 @@ fn a_failure_leaves_what_was_there() {
     assert_eq!(names(folder.path()), ["model"]);
 }
 
-/// A disk with room for so many bytes.
+/// A disk with space for a number of bytes.
 struct Disk<'a> {
     file: &'a mut dyn Write,
-    room: usize,
+    space: usize,
 }
 
 impl Write for Disk<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.room == 0 {
+        if self.space == 0 {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let written = self.file.write(&bytes[..bytes.len().min(self.room)])?;
-        self.room -= written;
+        let written = self.file.write(&bytes[..bytes.len().min(self.space)])?;
+        self.space -= written;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()?;
-        if self.room == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if self.space == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 }
 
 #[test]
-fn a_disk_that_is_full_after_any_number_of_bytes() {
+fn a_full_disk_keeps_the_old_content() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     let content: Vec<u8> = (0..40_000_u32).map(|index| index as u8).collect();
-    let write = |room| {
+    let write = |space| {
         write_atomically(&path, |file| {
-            let mut disk = Disk { file, room };
+            let mut disk = Disk { file, space };
             content.chunks(1000).try_for_each(|chunk| disk.write_all(chunk))?;
             disk.flush()
         })
     };
-    // The last one has room for every byte, and fails when it is flushed.
-    let rooms = [0, 1, 999, 1000, 8191, 8192, 8193, 39_999, 40_000];
+    // With space for exactly all bytes, flushing fails.
+    let spaces = [0, 1, 999, 1000, 8191, 8192, 8193, 39_999, 40_000];
     for before in [None, Some("before")] {
         before.iter().for_each(|text| fs::write(&path, text).unwrap());
-        for room in rooms {
-            match write(room) {
+        for space in spaces {
+            match write(space) {
                 Err(Error::Write { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::StorageFull),
                 other => panic!("{other:?}"),
             }
-            assert_names(write(room), &path);
-            assert_eq!(names(folder.path()), Vec::from_iter(before.map(|_| "model")), "{room}");
-            assert_eq!(fs::read_to_string(&path).ok().as_deref(), before, "{room}");
+            assert_names(write(space), &path);
+            assert_eq!(names(folder.path()), Vec::from_iter(before.map(|_| "model")), "{space}");
+            assert_eq!(fs::read_to_string(&path).ok().as_deref(), before, "{space}");
         }
     }
     write(40_001).unwrap();
@@ -109,7 +109,7 @@ fn a_disk_that_is_full_after_any_number_of_bytes() {
 }
 
 #[test]
-fn a_panic_leaves_no_temporary() {
+fn a_panic_removes_the_temporary_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     let result = std::panic::catch_unwind(|| {
@@ -149,7 +149,7 @@ fn the_parent_must_be_a_folder() {
 }
 
 #[test]
-fn a_bare_name_lies_in_the_current_folder() {
+fn a_bare_name_is_relative_to_the_current_folder() {
     let name = format!("written-by-a-test-{}", std::process::id());
     write_atomically(Path::new(&name), |file| file.write_all(b"here")).unwrap();
     let content = fs::read(&name).unwrap();
@@ -171,7 +171,7 @@ mod unix {
     }
 
     #[test]
-    fn a_link_stays_and_its_target_is_replaced() {
+    fn a_link_is_kept_and_its_target_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let runs = folder.path().join("runs");
         fs::create_dir(&runs).unwrap();
@@ -188,7 +188,7 @@ mod unix {
     }
 
     #[test]
-    fn a_link_that_leads_nowhere_stays() {
+    fn a_broken_link_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         for (name, target) in [("lost", "nowhere"), ("loop", "loop")] {
             let link = folder.path().join(name);
@@ -199,12 +199,12 @@ mod unix {
         assert_eq!(names(folder.path()), ["loop", "lost"]);
     }
 
-    /// The operating system's own refusal, at the last flush of few bytes and in the midst of many.
+    /// An error of the operating system, at the final flush of few bytes and in the middle of many.
     #[test]
-    fn a_limit_on_the_length_of_files() {
+    fn a_file_size_limit_keeps_the_old_content() {
         const FOLDER: &str = "FACENET_TEST_FOLDER";
         if let Some(folder) = std::env::var_os(FOLDER).map(std::path::PathBuf::from) {
-            // Run by itself below, where no file may grow.
+            // This process was started below with a file size limit of 0.
             let path = folder.join("model");
             for length in [1, 8191, 8192, 8193, 100_000] {
                 match write_atomically(&path, |file| file.write_all(&vec![1; length])) {
@@ -218,9 +218,12 @@ mod unix {
         }
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("model"), "before").unwrap();
-        // Without the signal that would end the process, writing is an error.
+        // With SIGXFSZ ignored, writing is an error.
         let output = std::process::Command::new("sh")
-            .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" --exact unix::a_limit_on_the_length_of_files"])
+            .args([
+                "-c",
+                "trap '' XFSZ; ulimit -f 0; exec \"$0\" --exact unix::a_file_size_limit_keeps_the_old_content",
+            ])
             .arg(std::env::current_exe().unwrap())
             .env(FOLDER, folder.path())
             .output()
@@ -229,10 +232,10 @@ mod unix {
         assert!(output.status.success() && stdout.contains("1 passed"), "{output:?}");
     }
 
-    /// No files can be made there, whoever asks.
+    /// Nobody can create files there.
     #[cfg(target_os = "linux")]
     #[test]
-    fn file_systems_that_take_no_files() {
+    fn file_systems_without_writable_files_are_errors() {
         for path in ["/proc/model", "/sys/model"].map(Path::new) {
             if path.parent().is_some_and(Path::is_dir) {
                 assert_names(write_atomically(path, |file| file.write_all(b"new")), path);
@@ -242,7 +245,7 @@ mod unix {
     }
 
     #[test]
-    fn it_is_as_open_as_other_new_files() {
+    fn permissions_equal_those_of_other_new_files() {
         let folder = tempfile::tempdir().unwrap();
         let (plain, atomic) = (folder.path().join("plain"), folder.path().join("atomic"));
         fs::write(&plain, "").unwrap();

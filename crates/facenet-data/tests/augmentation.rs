@@ -1,4 +1,4 @@
-//! Variations of faces.
+//! Data augmentation.
 
 use facenet_data::{Augmentation, AugmentationKey, Error};
 use ndarray::{Array3, Array4, Axis, s};
@@ -18,18 +18,18 @@ fn faces(count: usize, height: usize, width: usize) -> Array4<u8> {
     })
 }
 
-fn varied(augmentation: &Augmentation, face: &Array3<u8>, key: u64) -> Array3<u8> {
-    let mut varied = Array3::zeros(face.dim());
-    augmentation.apply(face.view(), AugmentationKey { seed: 1, step: 2, index: key }, varied.view_mut());
-    varied
+fn augmented(augmentation: &Augmentation, face: &Array3<u8>, key: u64) -> Array3<u8> {
+    let mut augmented = Array3::zeros(face.dim());
+    augmentation.apply(face.view(), AugmentationKey { seed: 1, step: 2, index: key }, augmented.view_mut());
+    augmented
 }
 
 #[test]
-fn none_copies() {
+fn no_augmentation_copies() {
     assert_eq!(Augmentation::default(), NONE);
     for (height, width) in [(1, 1), (5, 8), (64, 64)] {
         let face = faces(1, height, width).index_axis_move(Axis(0), 0);
-        assert_eq!(varied(&NONE, &face, 0), face);
+        assert_eq!(augmented(&NONE, &face, 0), face);
     }
 }
 
@@ -37,14 +37,14 @@ fn none_copies() {
 fn a_certain_flip_mirrors_exactly() {
     let face = faces(1, 9, 14).index_axis_move(Axis(0), 0);
     let augmentation = Augmentation { flip: 1.0, ..NONE };
-    assert_eq!(varied(&augmentation, &face, 3), face.slice(s![.., ..;-1, ..]));
+    assert_eq!(augmented(&augmentation, &face, 3), face.slice(s![.., ..;-1, ..]));
 }
 
 #[test]
-fn flips_come_at_their_probability() {
+fn flips_occur_with_their_probability() {
     let face = faces(1, 3, 3).index_axis_move(Axis(0), 0);
     let augmentation = Augmentation { flip: 0.3, ..NONE };
-    let flips = (0..10_000).filter(|&key| varied(&augmentation, &face, key) != face).count();
+    let flips = (0..10_000).filter(|&key| augmented(&augmentation, &face, key) != face).count();
     // Four standard deviations of a binomial.
     assert!((2_817..=3_183).contains(&flips), "{flips}");
 }
@@ -55,9 +55,9 @@ fn brightness_and_contrast_stay_within_their_bounds() {
     let mut brightest: f64 = 0.0;
     let mut sum = 0.0;
     for key in 0..4_000 {
-        let varied = varied(&Augmentation { brightness: 0.1, ..NONE }, &face, key);
-        let shift = f64::from(varied[[0, 0, 0]]) - 80.0;
-        assert_eq!(f64::from(varied[[7, 7, 2]]) - 120.0, shift);
+        let augmented = augmented(&Augmentation { brightness: 0.1, ..NONE }, &face, key);
+        let shift = f64::from(augmented[[0, 0, 0]]) - 80.0;
+        assert_eq!(f64::from(augmented[[7, 7, 2]]) - 120.0, shift);
         brightest = brightest.max(shift.abs());
         sum += shift;
     }
@@ -67,8 +67,8 @@ fn brightness_and_contrast_stay_within_their_bounds() {
 
     let mut spread: [f64; 2] = [f64::MAX, 0.0];
     for key in 0..4_000 {
-        let varied = varied(&Augmentation { contrast: 0.2, ..NONE }, &face, key);
-        let (low, high) = (f64::from(varied[[0, 0, 0]]), f64::from(varied[[7, 0, 0]]));
+        let augmented = augmented(&Augmentation { contrast: 0.2, ..NONE }, &face, key);
+        let (low, high) = (f64::from(augmented[[0, 0, 0]]), f64::from(augmented[[7, 0, 0]]));
         assert!((low + high - 200.0).abs() <= 1.0);
         spread = [spread[0].min(high - low), spread[1].max(high - low)];
     }
@@ -77,11 +77,11 @@ fn brightness_and_contrast_stay_within_their_bounds() {
 
 #[test]
 fn shifts_stay_within_their_bounds_and_cover_them() {
-    // A horizontal ramp: its value tells by how much it moved.
+    // A horizontal ramp: its level encodes the translation.
     let ramp = Array3::from_shape_fn((5, 100, 3), |(_, column, _)| 2 * column as u8);
     let mut range = [f64::MAX, f64::MIN];
     for key in 0..2_000 {
-        let shifted = varied(&Augmentation { shift: 0.1, ..NONE }, &ramp, key);
+        let shifted = augmented(&Augmentation { shift: 0.1, ..NONE }, &ramp, key);
         let moved = 50.0 - f64::from(shifted[[2, 50, 1]]) / 2.0;
         range = [range[0].min(moved), range[1].max(moved)];
     }
@@ -89,20 +89,20 @@ fn shifts_stay_within_their_bounds_and_cover_them() {
 }
 
 #[test]
-fn a_scale_keeps_the_centre_and_a_rotation_the_distance_from_it() {
-    let centred = Array3::from_shape_fn((41, 41, 3), |(row, column, _)| {
+fn scaling_keeps_the_center_and_rotation_keeps_the_distance_from_it() {
+    let centerd = Array3::from_shape_fn((41, 41, 3), |(row, column, _)| {
         let distance = ((row as f32 - 20.0).powi(2) + (column as f32 - 20.0).powi(2)).sqrt();
         (250.0 - 8.0 * distance) as u8
     });
     for key in 0..50 {
-        let rotated = varied(&Augmentation { rotation: 180.0, ..NONE }, &centred, key);
+        let rotated = augmented(&Augmentation { rotation: 180.0, ..NONE }, &centerd, key);
         for row in 7..34 {
             for column in 7..34 {
-                let difference = rotated[[row, column, 0]].abs_diff(centred[[row, column, 0]]);
+                let difference = rotated[[row, column, 0]].abs_diff(centerd[[row, column, 0]]);
                 assert!(difference <= 5, "{difference} at {row}, {column}");
             }
         }
-        let scaled = varied(&Augmentation { scale: 0.2, ..NONE }, &centred, key);
+        let scaled = augmented(&Augmentation { scale: 0.2, ..NONE }, &centerd, key);
         assert!(scaled[[20, 20, 0]].abs_diff(250) <= 2);
         let slope = (250.0 - f32::from(scaled[[20, 30, 0]])) / 80.0;
         assert!((1.0 / 1.22..=1.0 / 0.78).contains(&slope), "{slope}");
@@ -113,7 +113,7 @@ fn a_scale_keeps_the_centre_and_a_rotation_the_distance_from_it() {
 fn an_erased_rectangle_has_the_mean_level() {
     let face = Array3::from_shape_fn((40, 20, 3), |(row, column, _)| if (row + column) % 2 == 0 { 100 } else { 200 });
     for key in 0..500 {
-        let erased = varied(&Augmentation { erase: 1.0, ..NONE }, &face, key);
+        let erased = augmented(&Augmentation { erase: 1.0, ..NONE }, &face, key);
         let cells: Vec<(usize, usize)> =
             erased.slice(s![.., .., 0]).indexed_iter().filter(|(_, level)| **level == 150).map(|(at, _)| at).collect();
         let (top, left) = *cells.iter().min().unwrap();
@@ -147,7 +147,7 @@ fn a_batch_is_the_same_on_any_number_of_threads_and_face_by_face() {
 }
 
 #[test]
-fn seed_step_and_position_all_count_and_old_numbers_do_not() {
+fn draws_depend_on_seed_step_and_position_and_not_on_the_buffer() {
     let source = faces(2, 16, 16);
     let mut batch = Array4::zeros((3, 16, 16, 3));
     let mut run = |seed, step| {
@@ -161,18 +161,18 @@ fn seed_step_and_position_all_count_and_old_numbers_do_not() {
 }
 
 #[test]
-fn one_setting_leaves_the_others_draws_alone() {
+fn one_amount_does_not_affect_the_draws_of_the_others() {
     let face = faces(1, 24, 24).index_axis_move(Axis(0), 0);
     let plain = Augmentation { rotation: 0.0, brightness: 0.1, ..NONE };
     for key in 0..20 {
-        let without = varied(&plain, &face, key);
-        let with = varied(&Augmentation { flip: 1.0, ..plain }, &face, key);
+        let without = augmented(&plain, &face, key);
+        let with = augmented(&Augmentation { flip: 1.0, ..plain }, &face, key);
         assert_eq!(with, without.slice(s![.., ..;-1, ..]));
     }
 }
 
 #[test]
-fn settings_are_checked() {
+fn amounts_are_validated() {
     ALL.validate().unwrap();
     for (field, broken) in [
         ("flip", Augmentation { flip: 1.5, ..ALL }),
@@ -191,7 +191,7 @@ fn settings_are_checked() {
 }
 
 #[test]
-fn unknown_settings_are_refused_and_absent_ones_are_none() {
+fn unknown_fields_are_errors_and_absent_fields_are_zero() {
     let read = |fields: &[(&'static str, f32)]| {
         Augmentation::deserialize(MapDeserializer::<_, ValueError>::new(fields.iter().copied()))
     };
@@ -201,7 +201,7 @@ fn unknown_settings_are_refused_and_absent_ones_are_none() {
 
 proptest! {
     #[test]
-    fn any_setting_works_on_any_size(
+    fn any_valid_amounts_work_on_any_size(
         height in 1..40_usize,
         width in 1..40_usize,
         seed in any::<u64>(),
@@ -212,7 +212,7 @@ proptest! {
         let augmentation = Augmentation {
             flip, shift: 0.5 * shift, scale: 0.9 * scale, rotation: 180.0 * rotation, brightness: 0.0, contrast: 0.0, erase,
         };
-        // Whatever the geometry, a plain face stays as it is.
+        // Geometric changes leave a uniform face unchanged.
         let plain = Array4::from_elem((1, height, width, 3), level);
         let mut batch = Array4::zeros(plain.raw_dim());
         augmentation.augment_batch(plain.view(), &[0], seed, 0, batch.view_mut());

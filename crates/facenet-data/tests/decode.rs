@@ -1,27 +1,27 @@
-//! Pictures good and hostile.
+//! Decoding valid, damaged and malicious images.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use facenet_data::{Error, MAX_SIDE, decode_picture, read_picture};
+use facenet_data::{Error, MAX_SIDE, decode_image, read_image};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, RgbImage};
 use ndarray::{Array3, s};
 use proptest::prelude::*;
 
-/// Smooth colours with some texture, so that a JPEG has data everywhere.
-fn picture(height: usize, width: usize) -> Array3<u8> {
+/// Smooth colors with some texture, so that a JPEG has nonzero coefficients everywhere.
+fn image(height: usize, width: usize) -> Array3<u8> {
     Array3::from_shape_fn((height, width, 3), |(row, column, channel)| {
         (40 + 3 * row + 5 * column + 50 * channel + (row * 7 + column * 13) % 23) as u8
     })
 }
 
-fn jpeg(picture: &Array3<u8>) -> Vec<u8> {
-    let (height, width, _) = picture.dim();
+fn jpeg(image: &Array3<u8>) -> Vec<u8> {
+    let (height, width, _) = image.dim();
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 90)
-        .write_image(picture.as_slice().unwrap(), width as u32, height as u32, ExtendedColorType::Rgb8)
+        .write_image(image.as_slice().unwrap(), width as u32, height as u32, ExtendedColorType::Rgb8)
         .unwrap();
     bytes
 }
@@ -37,7 +37,7 @@ fn pnm(header: &str, samples: &[u8]) -> Vec<u8> {
 }
 
 fn decode(bytes: &[u8]) -> Result<Array3<u8>, Error> {
-    decode_picture(bytes, Path::new("some/face.jpg"))
+    decode_image(bytes, Path::new("some/face.jpg"))
 }
 
 fn assert_names(error: &Error, path: &Path) {
@@ -47,31 +47,31 @@ fn assert_names(error: &Error, path: &Path) {
 }
 
 #[test]
-fn formats_are_told_by_content() {
-    let expected = picture(7, 5);
+fn the_format_is_detected_from_the_content() {
+    let expected = image(7, 5);
     let samples = expected.as_slice().unwrap();
     assert_eq!(decode(&png(samples, 5, 7, ExtendedColorType::Rgb8)).unwrap(), expected);
     assert_eq!(decode(&pnm("P6\n# a comment\n5 7\n255\n", samples)).unwrap(), expected);
 
-    let decoded = decode(&jpeg(&picture(40, 24))).unwrap();
+    let decoded = decode(&jpeg(&image(40, 24))).unwrap();
     assert_eq!(decoded.dim(), (40, 24, 3));
-    let difference = decoded.iter().zip(&picture(40, 24)).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+    let difference = decoded.iter().zip(&image(40, 24)).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
     assert!(difference < 6 * decoded.len() as u64, "mean difference {}", difference as f64 / decoded.len() as f64);
 }
 
 #[test]
 fn everything_becomes_eight_bit_rgb() {
-    let grey = [0_u8, 17, 200, 255, 3, 90];
-    let expected = Array3::from_shape_fn((2, 3, 3), |(row, column, _)| grey[row * 3 + column]);
-    assert_eq!(decode(&pnm("P5 3 2 255 ", &grey)).unwrap(), expected);
+    let gray = [0_u8, 17, 200, 255, 3, 90];
+    let expected = Array3::from_shape_fn((2, 3, 3), |(row, column, _)| gray[row * 3 + column]);
+    assert_eq!(decode(&pnm("P5 3 2 255 ", &gray)).unwrap(), expected);
     assert_eq!(decode(b"P2 3 2 255 0 17 200 255 3 90").unwrap(), expected);
-    assert_eq!(decode(&png(&grey, 3, 2, ExtendedColorType::L8)).unwrap(), expected);
+    assert_eq!(decode(&png(&gray, 3, 2, ExtendedColorType::L8)).unwrap(), expected);
 
-    let with_alpha: Vec<u8> = grey.iter().flat_map(|&level| [level, level, level, 128]).collect();
+    let with_alpha: Vec<u8> = gray.iter().flat_map(|&level| [level, level, level, 128]).collect();
     assert_eq!(decode(&png(&with_alpha, 3, 2, ExtendedColorType::Rgba8)).unwrap(), expected);
-    let sixteen: Vec<u8> = grey.iter().flat_map(|&level| (u16::from(level) * 257).to_ne_bytes()).collect();
+    let sixteen: Vec<u8> = gray.iter().flat_map(|&level| (u16::from(level) * 257).to_ne_bytes()).collect();
     assert_eq!(decode(&png(&sixteen, 3, 2, ExtendedColorType::L16)).unwrap(), expected);
-    // A greatest sample of 15 is scaled to 255; a set bit of a bitmap is black.
+    // A maximum value of 15 is scaled to 255; a set bit of a bitmap is black.
     assert_eq!(decode(b"P2 2 1 15 15 5").unwrap().into_raw_vec_and_offset().0, [255, 255, 255, 85, 85, 85]);
     assert_eq!(decode(b"P4 2 1 \x40").unwrap().into_raw_vec_and_offset().0, [255, 255, 255, 0, 0, 0]);
 
@@ -82,7 +82,8 @@ fn everything_becomes_eight_bit_rgb() {
     assert!(decoded.lanes(ndarray::Axis(2)).into_iter().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]));
 }
 
-/// A JPEG with an APP1 segment that holds nothing but the orientation (EXIF 2.3, section 4.6.4: tag 0x112, SHORT).
+/// A JPEG with an APP1 segment that contains only the orientation (EXIF 2.3, section 4.6.4: tag
+/// 0x112, SHORT).
 fn oriented(jpeg: &[u8], orientation: u8, little_endian: bool) -> Vec<u8> {
     let mut tiff = if little_endian { b"II*\0\x08\0\0\0".to_vec() } else { b"MM\0*\0\0\0\x08".to_vec() };
     let (two, four) = match little_endian {
@@ -105,11 +106,12 @@ fn oriented(jpeg: &[u8], orientation: u8, little_endian: bool) -> Vec<u8> {
 }
 
 #[test]
-fn exif_orientation_turns_the_picture_upright() {
-    let stored = jpeg(&picture(16, 24));
+fn exif_orientation_is_applied() {
+    let stored = jpeg(&image(16, 24));
     let plain = decode(&stored).unwrap();
     for orientation in 0..=9 {
-        // Where row 0 and column 0 of the stored pixels belong: EXIF 2.3, table of tag 0x112.
+        // The sides that row 0 and column 0 of the stored pixels are on: EXIF 2.3, table of tag
+        // 0x112.
         let expected = match orientation {
             2 => plain.slice(s![.., ..;-1, ..]).to_owned(),
             3 => plain.slice(s![..;-1, ..;-1, ..]).to_owned(),
@@ -129,8 +131,7 @@ fn exif_orientation_turns_the_picture_upright() {
 
 #[test]
 fn a_truncated_jpeg_is_an_error_at_every_cut() {
-    for (name, whole) in [("plain", jpeg(&picture(64, 48))), ("with EXIF", oriented(&jpeg(&picture(64, 48)), 6, true))]
-    {
+    for (name, whole) in [("plain", jpeg(&image(64, 48))), ("with EXIF", oriented(&jpeg(&image(64, 48)), 6, true))] {
         decode(&whole).unwrap();
         for cut in 1..whole.len() {
             match decode(&whole[..cut]) {
@@ -138,19 +139,19 @@ fn a_truncated_jpeg_is_an_error_at_every_cut() {
                 other => panic!("{name} cut at {cut} of {}: {other:?}", whole.len()),
             }
         }
-        // A file whose tail was never written.
+        // The second half of the file was never written.
         let mut zeros = whole.clone();
         zeros[whole.len() / 2..].fill(0);
         assert!(matches!(decode(&zeros), Err(Error::Truncated { .. })));
-        // What follows the end is not the picture's.
+        // Data after the end-of-image marker is ignored.
         decode(&[&whole[..], b"trailing"].concat()).unwrap();
     }
 }
 
 #[test]
 fn a_truncated_png_is_an_error_at_every_cut() {
-    let picture = picture(9, 11);
-    let whole = png(picture.as_slice().unwrap(), 11, 9, ExtendedColorType::Rgb8);
+    let image = image(9, 11);
+    let whole = png(image.as_slice().unwrap(), 11, 9, ExtendedColorType::Rgb8);
     decode(&whole).unwrap();
     for cut in 1..whole.len() {
         assert!(matches!(decode(&whole[..cut]), Err(Error::Truncated { .. })), "cut at {cut} of {}", whole.len());
@@ -172,25 +173,25 @@ fn a_truncated_pnm_is_an_error_at_every_cut() {
 }
 
 #[test]
-fn a_header_that_claims_too_much_allocates_nothing() {
-    let mut claim = png(&[0; 12], 2, 2, ExtendedColorType::Rgb8);
-    claim[16..20].copy_from_slice(&60_000_u32.to_be_bytes());
-    claim[20..24].copy_from_slice(&60_000_u32.to_be_bytes());
-    let checksum = crc32(&claim[12..29]);
-    claim[29..33].copy_from_slice(&checksum.to_be_bytes());
+fn a_header_that_declares_too_many_pixels_allocates_nothing() {
+    let mut huge = png(&[0; 12], 2, 2, ExtendedColorType::Rgb8);
+    huge[16..20].copy_from_slice(&60_000_u32.to_be_bytes());
+    huge[20..24].copy_from_slice(&60_000_u32.to_be_bytes());
+    let checksum = crc32(&huge[12..29]);
+    huge[29..33].copy_from_slice(&checksum.to_be_bytes());
 
-    let mut photo = jpeg(&picture(16, 16));
+    let mut photo = jpeg(&image(16, 16));
     let frame = photo.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
     photo[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
 
     let over_side = format!("P5 {} 1 255 ", MAX_SIDE + 1);
-    for bytes in [&claim[..], &photo, b"P5 60000 60000 255 \0", b"P6\n60000 60000\n255\n", over_side.as_bytes()] {
+    for bytes in [&huge[..], &photo, b"P5 60000 60000 255 \0", b"P6\n60000 60000\n255\n", over_side.as_bytes()] {
         match decode(bytes) {
             Err(Error::TooLarge { width, height, .. }) => assert!(width > MAX_SIDE || height > MAX_SIDE),
             other => panic!("{other:?}"),
         }
     }
-    // Each side is allowed, but not their product.
+    // Each side is within its limit, but not the number of pixels.
     assert!(matches!(decode(b"P5 16000 16000 255 "), Err(Error::TooLarge { .. })));
     assert!(matches!(decode(b"P5 4294967295 4294967295 255 "), Err(Error::TooLarge { .. })));
 }
@@ -203,13 +204,13 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn damage_is_an_error() {
-    let mut flipped = png(picture(9, 11).as_slice().unwrap(), 11, 9, ExtendedColorType::Rgb8);
+fn damaged_files_are_errors() {
+    let mut flipped = png(image(9, 11).as_slice().unwrap(), 11, 9, ExtendedColorType::Rgb8);
     let middle = flipped.len() / 2;
     flipped[middle] ^= 0x10;
     assert!(matches!(decode(&flipped), Err(Error::Decode { .. })));
     assert!(matches!(decode(b"P5 3 2 0 abcdef"), Err(Error::Decode { .. })));
-    assert!(matches!(decode(b"P5 0 2 255 "), Err(Error::EmptyPicture { .. } | Error::Decode { .. })));
+    assert!(matches!(decode(b"P5 0 2 255 "), Err(Error::EmptyImage { .. } | Error::Decode { .. })));
     assert!(matches!(decode(b"\xff\xd8\xff\xd9 and nothing else"), Err(Error::Decode { .. })));
 }
 
@@ -222,28 +223,28 @@ fn errors_name_the_file() {
         path
     };
     let fails = |path: &Path| -> Error {
-        let error = read_picture(path).unwrap_err();
+        let error = read_image(path).unwrap_err();
         assert_names(&error, path);
         error
     };
-    let text = write("text.jpg", b"This is not a picture at all.\n");
+    let text = write("text.jpg", b"This is not an image at all.\n");
     assert!(matches!(fails(&text), Error::UnknownFormat { .. }));
-    assert!(matches!(fails(&write("empty.png", b"")), Error::EmptyPicture { .. }));
-    let whole = jpeg(&picture(16, 16));
+    assert!(matches!(fails(&write("empty.png", b"")), Error::EmptyImage { .. }));
+    let whole = jpeg(&image(16, 16));
     assert!(matches!(fails(&write("cut.jpg", &whole[..whole.len() / 2])), Error::Truncated { .. }));
     assert!(matches!(fails(&write("large.pgm", b"P5 60000 60000 255 ")), Error::TooLarge { .. }));
     assert!(matches!(fails(&folder.path().join("absent.jpg")), Error::Io { .. }));
     assert!(matches!(fails(folder.path()), Error::Io { .. }));
-    // A JPEG with the name of another format is a JPEG.
-    read_picture(&write("really_a_jpeg.pgm", &whole)).unwrap();
+    // A JPEG with another format's extension is read as a JPEG.
+    read_image(&write("really_a_jpeg.pgm", &whole)).unwrap();
 }
 
 #[test]
-fn a_file_too_long_to_be_a_picture_is_not_read() {
+fn a_file_over_the_size_limit_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("long.jpg");
     fs::File::create(&path).unwrap().set_len(facenet_data::MAX_FILE_BYTES + 1).unwrap();
-    let error = read_picture(&path).unwrap_err();
+    let error = read_image(&path).unwrap_err();
     assert!(matches!(error, Error::FileTooLong { .. }));
     assert_names(&error, &path);
 }
@@ -252,11 +253,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn damaged_pictures_never_panic(
+    fn damaged_images_never_panic(
         kind in 0..3_usize,
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
     ) {
-        let source = picture(24, 16);
+        let source = image(24, 16);
         let mut bytes = match kind {
             0 => jpeg(&source),
             1 => png(source.as_slice().unwrap(), 16, 24, ExtendedColorType::Rgb8),

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 
-use facenet_data::{Crop, Error, FaceSet, LoadOptions, load_faces, natural_order};
+use facenet_data::{Crop, Error, FaceExtraction, FaceSet, LoadOptions, load_faces, natural_order};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-/// A folder with files that hold a tiny picture each.
+/// A folder of files, each of which is a tiny image.
 fn folder(files: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in files {
@@ -20,19 +20,19 @@ fn folder(files: &[&str]) -> TempDir {
 }
 
 #[test]
-fn people_and_pictures_are_in_natural_order() {
+fn people_and_images_are_in_natural_order() {
     let folder = folder(&["s10/2.pgm", "s10/10.PGM", "s10/1.pgm", "s2/b.png", "s2/a.JPG", "s1/only.jpeg"]);
     let set = FaceSet::from_folders(folder.path()).unwrap();
     assert_eq!(set.people, ["s1", "s2", "s10"]);
     assert_eq!(set.identities, [0, 1, 1, 2, 2, 2]);
     let expected = ["s1/only.jpeg", "s2/a.JPG", "s2/b.png", "s10/1.pgm", "s10/2.pgm", "s10/10.PGM"];
-    assert_eq!(set.pictures, expected.map(|file| folder.path().join(file)));
-    assert_eq!(set.pictures_of(2), 3..6);
-    load_faces(&set.pictures, &Crop::Whole, [2, 2], &LoadOptions::default()).unwrap();
+    assert_eq!(set.images, expected.map(|file| folder.path().join(file)));
+    assert_eq!(set.images_of(2), 3..6);
+    load_faces(&set.images, &FaceExtraction::crop(Crop::Whole, [2, 2]), &LoadOptions::default()).unwrap();
 }
 
 #[test]
-fn what_is_not_a_picture_is_passed_over() {
+fn files_that_are_not_images_are_ignored() {
     let folder = folder(&[
         "README.md",
         "stray.jpg",
@@ -48,22 +48,23 @@ fn what_is_not_a_picture_is_passed_over() {
     ]);
     let set = FaceSet::from_folders(folder.path()).unwrap();
     let expected = ["a/1.jpg", "b/1.heic", "b/1.jpg"].map(|file| folder.path().join(file));
-    assert_eq!(set.pictures, expected);
-    // A format that is not read is an error, not a gap.
+    assert_eq!(set.images, expected);
+    // A format that can't be decoded is an error and not skipped.
     fs::write(folder.path().join("b/1.heic"), b"\0\0\0\x18ftypheic").unwrap();
-    let error = load_faces(&set.pictures, &Crop::Whole, [2, 2], &LoadOptions::default()).unwrap_err();
+    let error =
+        load_faces(&set.images, &FaceExtraction::crop(Crop::Whole, [2, 2]), &LoadOptions::default()).unwrap_err();
     assert!(matches!(error, Error::UnknownFormat { path } if path == expected[1]));
 }
 
 #[test]
-fn sets_that_are_none() {
+fn folders_that_are_no_face_set_are_errors() {
     let absent = Path::new("no/such/folder");
-    assert!(matches!(FaceSet::from_folders(absent), Err(Error::MissingDirectory { path }) if path == absent));
+    assert!(matches!(FaceSet::from_folders(absent), Err(Error::MissingFolder { path }) if path == absent));
 
     let one = folder(&["a/1.jpg", "a/2.jpg"]);
     assert!(matches!(FaceSet::from_folders(one.path()), Err(Error::OnePerson { path }) if path == one.path()));
     let file = one.path().join("a/1.jpg");
-    assert!(matches!(FaceSet::from_folders(&file), Err(Error::MissingDirectory { path }) if path == file));
+    assert!(matches!(FaceSet::from_folders(&file), Err(Error::MissingFolder { path }) if path == file));
 
     let none = folder(&["1.jpg", "2.jpg"]);
     assert!(matches!(FaceSet::from_folders(none.path()), Err(Error::NoPeople { path }) if path == none.path()));
@@ -72,26 +73,26 @@ fn sets_that_are_none() {
     let person = empty.path().join("b");
     let error = FaceSet::from_folders(empty.path()).unwrap_err();
     assert!(error.to_string().contains(&person.display().to_string()), "{error}");
-    assert!(matches!(error, Error::EmptyPerson { path } if path == person));
+    assert!(matches!(error, Error::PersonWithoutImages { path } if path == person));
 }
 
 #[test]
-fn subsets_are_numbered_anew() {
+fn subsets_are_renumbered_from_zero() {
     let folder = folder(&["a/1.jpg", "b/1.jpg", "b/2.jpg", "c/1.jpg", "d/1.jpg", "d/2.jpg", "d/3.jpg"]);
     let set = FaceSet::from_folders(folder.path()).unwrap();
     assert_eq!(set.subset(0..4), set);
     let last = set.subset(2..4);
     assert_eq!(last.people, ["c", "d"]);
     assert_eq!(last.identities, [0, 1, 1, 1]);
-    assert_eq!(last.pictures, set.pictures[3..]);
+    assert_eq!(last.images, set.images[3..]);
     let chosen = set.subset([3, 0]);
     assert_eq!(chosen.people, ["d", "a"]);
     assert_eq!(chosen.identities, [0, 0, 0, 1]);
-    assert_eq!(set.with_at_least(2).people, ["b", "d"]);
-    assert!(set.with_at_least(4).pictures.is_empty());
+    assert_eq!(set.with_min_images(2).people, ["b", "d"]);
+    assert!(set.with_min_images(4).images.is_empty());
 }
 
-/// A slow oracle: names as lists of numbers and other bytes.
+/// Reference implementation: names as sequences of integers and other bytes.
 fn parts(name: &str) -> Vec<(u8, u128)> {
     let mut parts = Vec::new();
     let mut rest = name.as_bytes();
@@ -100,7 +101,7 @@ fn parts(name: &str) -> Vec<(u8, u128)> {
         if digits == 0 {
             parts.push((byte, 0));
         } else {
-            // Digits stand where '0' does, all numbers in the same place.
+            // All integers sort at the position of '0' among other bytes.
             parts.push((b'0', std::str::from_utf8(&rest[..digits]).unwrap().parse().unwrap()));
         }
         rest = &rest[digits.max(1)..];
@@ -110,7 +111,7 @@ fn parts(name: &str) -> Vec<(u8, u128)> {
 
 proptest! {
     #[test]
-    fn natural_order_compares_numbers_as_numbers(left in "[a-c0-2_]{0,10}", right in "[a-c0-2_]{0,10}") {
+    fn natural_order_compares_digits_as_integers(left in "[a-c0-2_]{0,10}", right in "[a-c0-2_]{0,10}") {
         let expected = parts(&left).cmp(&parts(&right));
         let order = natural_order(&left, &right);
         if expected == Ordering::Equal {
@@ -132,7 +133,7 @@ proptest! {
 }
 
 #[test]
-fn numbers_of_any_length() {
+fn runs_of_digits_may_be_of_any_length() {
     let long = "9".repeat(50);
     assert_eq!(natural_order(&format!("a{long}"), &format!("a1{long}")), Ordering::Less);
     assert_eq!(natural_order("a007b", "a7c"), Ordering::Less);

@@ -1,5 +1,5 @@
-//! What file systems hold beside pictures in folders: pipes, links, strange names, very many files, and data that change
-//! while they are read.
+//! File system edge cases: pipes, links, unusual names, very many files, files that change while
+//! they are read.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use facenet_data::{Crop, Error, FaceSet, LoadOptions, load_faces, shown};
+use facenet_data::{Crop, Error, FaceExtraction, FaceSet, LoadOptions, escape_path, load_faces};
 use ndarray::Array4;
 use tempfile::TempDir;
 
-const PICTURE: &[u8] = b"P5 1 1 255 \x07";
+const IMAGE: &[u8] = b"P5 1 1 255 \x07";
 
-/// A folder with files that hold a tiny picture each.
+/// A folder of files, each of which is a tiny image.
 fn folder(files: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in files {
         let path = folder.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, PICTURE).unwrap();
+        fs::write(path, IMAGE).unwrap();
     }
     folder
 }
 
 fn load(set: &FaceSet) -> Result<Array4<u8>, Error> {
-    load_faces(&set.pictures, &Crop::Whole, [2, 2], &LoadOptions::default())
+    load_faces(&set.images, &FaceExtraction::crop(Crop::Whole, [2, 2]), &LoadOptions::default())
 }
 
 #[test]
-fn names_are_shown_on_one_line() {
+fn escaped_names_are_on_one_line() {
     for (name, expected) in [
         ("Zoë 1.jpg", "Zoë 1.jpg"),
         ("\u{1b}[31mred\u{7}\u{9b}2J", r"\u{1b}[31mred\u{7}\u{9b}2J"),
@@ -37,17 +37,18 @@ fn names_are_shown_on_one_line() {
         (r#"quotes " ' \"#, r#"quotes " ' \"#),
         ("", ""),
     ] {
-        assert_eq!(shown(name), expected);
+        assert_eq!(escape_path(name), expected);
     }
-    assert_eq!(shown(Path::new("s1/2.pgm")), "s1/2.pgm");
+    assert_eq!(escape_path(Path::new("s1/2.pgm")), "s1/2.pgm");
 }
 
-/// The data change after the first picture was read, on one thread, so that the last one has not been read yet.
+/// Alters the last image after the first one was read, on one thread, so that the last one has not
+/// been read yet.
 #[track_caller]
 fn change(alter: impl Fn(&Path) + Sync) -> (PathBuf, Result<Array4<u8>, Error>) {
     let folder = folder(&["a/1.pgm", "a/2.pgm", "b/1.pgm", "b/2.pgm"]);
     let set = FaceSet::from_folders(folder.path()).unwrap();
-    let last = set.pictures.last().unwrap().clone();
+    let last = set.images.last().unwrap().clone();
     let altered = AtomicBool::new(false);
     let progress = |_| {
         if !altered.swap(true, Ordering::Relaxed) {
@@ -56,65 +57,65 @@ fn change(alter: impl Fn(&Path) + Sync) -> (PathBuf, Result<Array4<u8>, Error>) 
     };
     let options = LoadOptions { progress: Some(&progress), ..LoadOptions::default() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let loaded = pool.install(|| load_faces(&set.pictures, &Crop::Whole, [2, 2], &options));
+    let loaded = pool.install(|| load_faces(&set.images, &FaceExtraction::crop(Crop::Whole, [2, 2]), &options));
     assert!(altered.into_inner());
     (last, loaded)
 }
 
 #[test]
-fn a_data_set_that_changes_while_it_is_read() {
+fn files_that_change_during_loading_are_errors_that_name_them() {
     let named = |(last, loaded): (PathBuf, Result<Array4<u8>, Error>)| {
         let error = loaded.unwrap_err();
         assert!(error.to_string().contains(&last.display().to_string()), "{error}");
         error
     };
-    let vanished = named(change(|picture| fs::remove_file(picture).unwrap()));
+    let vanished = named(change(|image| fs::remove_file(image).unwrap()));
     assert!(matches!(vanished, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound));
-    let (_, with_its_folder) = change(|picture| fs::remove_dir_all(picture.parent().unwrap()).unwrap());
+    let (_, with_its_folder) = change(|image| fs::remove_dir_all(image.parent().unwrap()).unwrap());
     assert!(matches!(with_its_folder, Err(Error::Io { path, .. }) if path.ends_with("b/1.pgm")));
-    let truncated = named(change(|picture| fs::write(picture, &PICTURE[..PICTURE.len() - 1]).unwrap()));
+    let truncated = named(change(|image| fs::write(image, &IMAGE[..IMAGE.len() - 1]).unwrap()));
     assert!(matches!(truncated, Error::Truncated { .. }));
-    let emptied = named(change(|picture| fs::write(picture, "").unwrap()));
-    assert!(matches!(emptied, Error::EmptyPicture { .. }));
-    let rewritten = named(change(|picture| fs::write(picture, "notes").unwrap()));
+    let emptied = named(change(|image| fs::write(image, "").unwrap()));
+    assert!(matches!(emptied, Error::EmptyImage { .. }));
+    let rewritten = named(change(|image| fs::write(image, "notes").unwrap()));
     assert!(matches!(rewritten, Error::UnknownFormat { .. }));
-    let replaced = named(change(|picture| {
-        fs::remove_file(picture).unwrap();
-        fs::create_dir(picture).unwrap();
+    let replaced = named(change(|image| {
+        fs::remove_file(image).unwrap();
+        fs::create_dir(image).unwrap();
     }));
     assert!(matches!(replaced, Error::Io { .. }));
-    let too_long = named(change(|picture| {
-        fs::File::options().write(true).open(picture).unwrap().set_len(facenet_data::MAX_FILE_BYTES + 1).unwrap();
+    let too_long = named(change(|image| {
+        fs::File::options().write(true).open(image).unwrap().set_len(facenet_data::MAX_FILE_BYTES + 1).unwrap();
     }));
     assert!(matches!(too_long, Error::FileTooLong { .. }));
 
-    // What is appended to a picture, and another picture in its place, are no damage.
-    change(|picture| fs::write(picture, [PICTURE, &[9; 100_000]].concat()).unwrap()).1.unwrap();
-    let (_, loaded) = change(|picture| fs::write(picture, b"P5 1 1 255 \x63").unwrap());
+    // Appending to an image and replacing it by another are not errors.
+    change(|image| fs::write(image, [IMAGE, &[9; 100_000]].concat()).unwrap()).1.unwrap();
+    let (_, loaded) = change(|image| fs::write(image, b"P5 1 1 255 \x63").unwrap());
     assert_eq!(loaded.unwrap()[[3, 0, 0, 0]], 0x63);
 }
 
 #[test]
-fn many_files_in_one_folder() {
+fn a_folder_of_100_000_files_is_listed_quickly() {
     const FILES: usize = 100_000;
-    // In memory, where that can be: a disk takes seconds to make so many.
+    // In memory if possible: creating this many files on a disk takes seconds.
     let memory = Path::new("/dev/shm");
     let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
     let [person, other] = ["a", "b"].map(|name| folder.path().join(name));
     for person in [&person, &other] {
         fs::create_dir(person).unwrap();
-        fs::write(person.join("0.pgm"), PICTURE).unwrap();
+        fs::write(person.join("0.pgm"), IMAGE).unwrap();
     }
     (1..FILES).for_each(|number| fs::write(person.join(format!("{number}.pgm")), "").unwrap());
     let start = Instant::now();
     let set = FaceSet::from_folders(folder.path()).unwrap();
     let took = start.elapsed();
-    println!("{FILES} pictures listed in {took:?}");
-    assert_eq!(set.pictures_of(0), 0..FILES);
+    println!("{FILES} images listed in {took:?}");
+    assert_eq!(set.images_of(0), 0..FILES);
     for number in [0, 9, 10, FILES / 2, FILES - 1] {
-        assert_eq!(set.pictures[number], person.join(format!("{number}.pgm")));
+        assert_eq!(set.images[number], person.join(format!("{number}.pgm")));
     }
-    // Far more than it takes.
+    // A generous bound.
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
@@ -126,7 +127,7 @@ mod unix {
     use std::os::unix::net::UnixListener;
     use std::process::Command;
 
-    use facenet_data::{PairList, PeopleList, open_regular_file, read_picture};
+    use facenet_data::{PairList, PeopleList, open_regular_file, read_image};
 
     use super::*;
 
@@ -134,17 +135,17 @@ mod unix {
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     }
 
-    /// The error of a folder's people or of their pictures, whichever comes first.
-    fn refused(folder: &Path) -> Error {
+    /// The error of listing or else of loading the people in a folder.
+    fn load_error(folder: &Path) -> Error {
         match FaceSet::from_folders(folder) {
             Ok(set) => load(&set).unwrap_err(),
             Err(error) => error,
         }
     }
 
-    /// Each of these would wait for ever, or never end, if it were read.
+    /// Reading any of these would block or never end.
     #[test]
-    fn what_is_no_file_is_not_opened() {
+    fn only_regular_files_are_opened() {
         let folder = folder(&["a/1.pgm", "b/1.pgm"]);
         let path = folder.path().join("b/2.pgm");
         let make: [fn(&Path); 4] = [
@@ -158,57 +159,58 @@ mod unix {
         ];
         for make in make {
             make(&path);
-            let error = refused(folder.path());
+            let error = load_error(folder.path());
             assert!(matches!(&error, Error::Io { path: named, .. } if *named == path), "{error}");
-            assert!(error.to_string().contains("where a file should be"), "{error}");
+            assert!(error.to_string().contains("not a regular file"), "{error}");
             for error in [
                 PairList::read(&path).unwrap_err(),
                 PeopleList::read(&path).unwrap_err(),
-                read_picture(&path).unwrap_err(),
+                read_image(&path).unwrap_err(),
             ] {
                 assert!(matches!(&error, Error::Io { path: named, .. } if *named == path), "{error}");
             }
             assert_eq!(open_regular_file(&path).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
             fs::remove_file(&path).unwrap();
         }
-        let (last, loaded) = change(|picture| {
-            fs::remove_file(picture).unwrap();
-            make_pipe(picture);
+        let (last, loaded) = change(|image| {
+            fs::remove_file(image).unwrap();
+            make_pipe(image);
         });
         assert!(matches!(loaded, Err(Error::Io { path, .. }) if path == last));
     }
 
     #[test]
-    fn links_that_lead_nowhere_are_named() {
+    fn broken_links_are_errors_that_name_them() {
         for (link, target, named) in [
-            // Pictures.
+            // Images.
             ("b/2.pgm", "2.pgm", "b/2.pgm"),
             ("b/2.pgm", "nowhere", "b/2.pgm"),
             ("b/2.pgm", "1.pgm/below", "b/2.pgm"),
-            // People: a disk that is not mounted must not make them strangers.
+            // People: an unmounted disk must not silently remove them.
             ("c", "c", "c"),
             ("c", "nowhere", "c"),
         ] {
             let folder = folder(&["a/1.pgm", "b/1.pgm"]);
             symlink(target, folder.path().join(link)).unwrap();
-            let error = refused(folder.path());
+            let error = load_error(folder.path());
             let named = folder.path().join(named);
             assert!(matches!(&error, Error::Io { path, .. } if *path == named), "{link} to {target}: {error}");
-            assert!(error.to_string().contains("leads nowhere"), "{error}");
+            assert!(error.to_string().contains("broken symbolic link"), "{error}");
         }
         let folder = folder(&["a/1.pgm", "b/1.pgm"]);
         symlink("d", folder.path().join("c")).unwrap();
         symlink("c", folder.path().join("d")).unwrap();
-        assert!(matches!(refused(folder.path()), Error::Io { path, .. } if path.ends_with("c")));
+        assert!(matches!(load_error(folder.path()), Error::Io { path, .. } if path.ends_with("c")));
     }
 
     #[test]
-    fn links_that_lead_somewhere() {
+    fn links_are_followed_without_cycles() {
         let outside = folder(&["1.pgm", "2.pgm"]);
         let folder = folder(&["a/1.pgm", "b/1.pgm"]);
         symlink(outside.path(), folder.path().join("c")).unwrap();
         symlink(outside.path().join("1.pgm"), folder.path().join("b/2.pgm")).unwrap();
-        // Files beside the people, and folders within theirs, are passed over: nothing goes in a circle.
+        // Files next to the people's folders and folders within them are ignored, so nothing is
+        // cyclic.
         symlink("a/1.pgm", folder.path().join("3.pgm")).unwrap();
         symlink("..", folder.path().join("a/up")).unwrap();
         symlink("..", folder.path().join("a/up.pgm")).unwrap();
@@ -218,58 +220,58 @@ mod unix {
             (&["a", "b", "c"].map(String::from)[..], &[0, 1, 1, 2, 2][..])
         );
         load(&set).unwrap();
-        // The folder itself as one of its people has no pictures of its own.
+        // The folder itself as one of its people contains no images.
         fs::remove_file(folder.path().join("3.pgm")).unwrap();
         symlink(".", folder.path().join("d")).unwrap();
         let error = FaceSet::from_folders(folder.path()).unwrap_err();
-        assert!(matches!(error, Error::EmptyPerson { path } if path == folder.path().join("d")));
+        assert!(matches!(error, Error::PersonWithoutImages { path } if path == folder.path().join("d")));
     }
 
-    /// Not every file system takes such names.
+    /// `None` if the file system does not support such names.
     fn people_of(names: &[&[u8]]) -> Option<TempDir> {
         let folder = tempfile::tempdir().unwrap();
         for name in names {
             let person = folder.path().join(OsStr::from_bytes(name));
             if fs::create_dir(&person).is_err() {
-                println!("skipped: no folder can be called {}", shown(&person));
+                println!("skipped: no folder can be called {}", escape_path(&person));
                 return None;
             }
-            fs::write(person.join(OsStr::from_bytes(b"\xe9.pgm")), PICTURE).unwrap();
+            fs::write(person.join(OsStr::from_bytes(b"\xe9.pgm")), IMAGE).unwrap();
         }
         Some(folder)
     }
 
     #[test]
-    fn names_that_are_not_utf_8() {
+    fn names_that_are_not_utf_8_are_escaped() {
         let Some(folder) = people_of(&[b"Jos\xe9", b"Jos\xe8", b"Jos\xc3\xa9", b"s10\xff", b"s9\xff"]) else { return };
         let set = FaceSet::from_folders(folder.path()).unwrap();
         assert_eq!(set.people, ["José", r"Jos\xe8", r"Jos\xe9", r"s9\xff", r"s10\xff"]);
         assert_eq!(set.identities, [0, 1, 2, 3, 4]);
         load(&set).unwrap();
-        fs::write(&set.pictures[1], "letter").unwrap();
+        fs::write(&set.images[1], "letter").unwrap();
         let error = load(&set).unwrap_err();
-        assert!(error.to_string().ends_with(r"Jos\xe8/\xe9.pgm is not a JPEG, PNG or PNM picture"), "{error}");
+        assert!(error.to_string().ends_with(r"Jos\xe8/\xe9.pgm is not a JPEG, PNG or PNM image"), "{error}");
     }
 
     #[test]
-    fn names_that_would_steer_a_terminal() {
+    fn names_with_control_sequences_are_escaped() {
         let Some(folder) = people_of(&[b"\x1b[2Jx", b"two\nlines", b"\"'", b"\xc2\x9b"]) else { return };
         let set = FaceSet::from_folders(folder.path()).unwrap();
         let people: BTreeSet<&str> = set.people.iter().map(String::as_str).collect();
         assert_eq!(people, BTreeSet::from([r"\u{1b}[2Jx", r"two\nlines", "\"'", r"\u{9b}"]));
-        for (person, picture) in set.pictures.iter().enumerate() {
-            fs::write(picture, "letter").unwrap();
+        for (person, image) in set.images.iter().enumerate() {
+            fs::write(image, "letter").unwrap();
             let error = load(&set).unwrap_err().to_string();
             assert!(error.contains(&set.people[person]) && !error.contains(char::is_control), "{error:?}");
-            fs::write(picture, PICTURE).unwrap();
+            fs::write(image, IMAGE).unwrap();
         }
     }
 
     #[test]
-    fn long_names() {
+    fn long_names_work_and_too_long_ones_are_errors() {
         let long = "x".repeat(255);
-        let picture = format!("{}.pgm", "y".repeat(251));
-        let folder = folder(&["a/1.pgm", &format!("{long}/{picture}")]);
+        let image = format!("{}.pgm", "y".repeat(251));
+        let folder = folder(&["a/1.pgm", &format!("{long}/{image}")]);
         let set = FaceSet::from_folders(folder.path()).unwrap();
         assert_eq!(set.people, ["a", &long]);
         load(&set).unwrap();
@@ -278,10 +280,10 @@ mod unix {
         let error = FaceSet::from_folders(&too_long).unwrap_err();
         assert!(matches!(&error, Error::Io { path, .. } if *path == too_long), "{error}");
         let too_deep = folder.path().join("d/".repeat(5000)).join("1.pgm");
-        let error = read_picture(&too_deep).unwrap_err();
+        let error = read_image(&too_deep).unwrap_err();
         assert!(matches!(&error, Error::Io { path, .. } if *path == too_deep), "{error}");
         let list = format!("2\n{0}\t1\nb\t1\n", "n".repeat(5000));
         let list = PeopleList::parse(&list, Path::new("people.txt")).unwrap();
-        assert!(matches!(FaceSet::from_people_list(&list, folder.path()), Err(Error::MissingPicture { line: 2, .. })));
+        assert!(matches!(FaceSet::from_people_list(&list, folder.path()), Err(Error::MissingImage { line: 2, .. })));
     }
 }

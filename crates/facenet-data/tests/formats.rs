@@ -1,10 +1,10 @@
-//! The kinds of pictures that cameras and programs write: their colours come out right, or they are refused; and files
-//! made to do harm.
+//! Formats that cameras and programs write: decoded to the right colors or refused; and malicious
+//! files.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use facenet_data::{Error, decode_picture};
+use facenet_data::{Error, decode_image};
 use jpeg_encoder::{ColorType, SamplingFactor};
 use ndarray::{Array3, s};
 use ndarray_rand::rand::{Rng, SeedableRng};
@@ -12,10 +12,10 @@ use png::BitDepth;
 use rand_chacha::ChaCha8Rng;
 
 fn decode(bytes: &[u8]) -> Result<Array3<u8>, Error> {
-    decode_picture(bytes, Path::new("some/face.jpg"))
+    decode_image(bytes, Path::new("some/face.jpg"))
 }
 
-/// Slow waves, different in each channel and of all levels from 30 to 220.
+/// Low-frequency waves, different in each channel, with levels from 30 to 220.
 fn waves(height: usize, width: usize, channels: usize) -> Array3<u8> {
     Array3::from_shape_fn((height, width, channels), |(row, column, channel)| {
         let angle = 0.11 * row as f64 * (1 + channel) as f64 + 0.07 * column as f64 + channel as f64;
@@ -32,13 +32,13 @@ struct Jpeg {
 const PLAIN: Jpeg = Jpeg { progressive: false, sampling: SamplingFactor::R_4_4_4, color: ColorType::Rgb };
 
 impl Jpeg {
-    fn encode(self, picture: &Array3<u8>) -> Vec<u8> {
-        let (height, width, _) = picture.dim();
+    fn encode(self, image: &Array3<u8>) -> Vec<u8> {
+        let (height, width, _) = image.dim();
         let mut bytes = Vec::new();
         let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 95);
         encoder.set_progressive(self.progressive);
         encoder.set_sampling_factor(self.sampling);
-        encoder.encode(picture.as_slice().unwrap(), width as u16, height as u16, self.color).unwrap();
+        encoder.encode(image.as_slice().unwrap(), width as u16, height as u16, self.color).unwrap();
         bytes
     }
 }
@@ -51,7 +51,7 @@ fn assert_close(decoded: &Array3<u8>, expected: &Array3<u8>, name: &str) {
     assert!(mean < 6.0, "{name}: {mean} levels off on average");
 }
 
-/// A JPEG without its application segments of this number.
+/// Removes the application segment of this number from a JPEG.
 fn without_application(jpeg: &[u8], number: u8) -> Vec<u8> {
     let marker = [0xff, 0xe0 + number];
     let at = jpeg.windows(2).position(|two| two == marker).unwrap();
@@ -59,59 +59,59 @@ fn without_application(jpeg: &[u8], number: u8) -> Vec<u8> {
     [&jpeg[..at], &jpeg[at + 2 + length..]].concat()
 }
 
-/// A JPEG with a segment behind its start.
+/// Inserts a segment after a JPEG's start-of-image marker.
 fn with_segment(jpeg: &[u8], marker: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len() + 2).unwrap().to_be_bytes();
     [&jpeg[..2], &[0xff, marker], &length, content, &jpeg[2..]].concat()
 }
 
 #[test]
-fn inks_become_rgb() {
+fn cmyk_becomes_rgb() {
     for [height, width] in [[40, 24], [17, 9], [8, 31]] {
-        let inks = waves(height, width, 4);
+        let cmyk = waves(height, width, 4);
         let expected = Array3::from_shape_fn((height, width, 3), |(row, column, channel)| {
-            let paper = |channel| 255 - u32::from(inks[[row, column, channel]]);
-            (paper(channel) * paper(3) / 255) as u8
+            let complement = |channel| 255 - u32::from(cmyk[[row, column, channel]]);
+            (complement(channel) * complement(3) / 255) as u8
         });
         for color in [ColorType::Cmyk, ColorType::CmykAsYcck] {
             for progressive in [false, true] {
                 let name = format!("{color:?} of {height} x {width}, progressive: {progressive}");
-                let bytes = Jpeg { progressive, color, ..PLAIN }.encode(&inks);
+                let bytes = Jpeg { progressive, color, ..PLAIN }.encode(&cmyk);
                 assert_close(&decode(&bytes).unwrap(), &expected, &name);
                 let unmarked = without_application(&bytes, 14);
-                assert!(matches!(decode(&unmarked), Err(Error::UnknownColors { .. })), "{name}");
+                assert!(matches!(decode(&unmarked), Err(Error::UnknownColorSpace { .. })), "{name}");
             }
         }
     }
 }
 
 #[test]
-fn kinds_of_jpeg() {
+fn jpeg_variants_decode() {
     for [height, width] in [[40, 24], [17, 9], [33, 70]] {
-        let picture = waves(height, width, 3);
+        let image = waves(height, width, 3);
         for progressive in [false, true] {
             for sampling in [SamplingFactor::R_4_4_4, SamplingFactor::R_4_2_2, SamplingFactor::R_4_2_0] {
-                // Colours of half the resolution: of a picture whose colours are all the same.
-                let grey = waves(height, width, 1);
+                // Colours of half the resolution: of an image whose colors are all the same.
+                let gray = waves(height, width, 1);
                 let tinted = Array3::from_shape_fn((height, width, 3), |(row, column, channel)| {
-                    grey[[row, column, 0]].saturating_add([0, 20, 30][channel])
+                    gray[[row, column, 0]].saturating_add([0, 20, 30][channel])
                 });
                 let name = format!("{height} x {width}, progressive: {progressive}, {sampling:?}");
                 let bytes = Jpeg { progressive, sampling, ..PLAIN }.encode(&tinted);
                 assert_close(&decode(&bytes).unwrap(), &tinted, &name);
 
-                let bytes = Jpeg { progressive, sampling, color: ColorType::Luma }.encode(&grey);
-                let levels = grey.broadcast((height, width, 3)).unwrap().to_owned();
-                assert_close(&decode(&bytes).unwrap(), &levels, &format!("grey, {name}"));
+                let bytes = Jpeg { progressive, sampling, color: ColorType::Luma }.encode(&gray);
+                let levels = gray.broadcast((height, width, 3)).unwrap().to_owned();
+                assert_close(&decode(&bytes).unwrap(), &levels, &format!("gray, {name}"));
             }
-            let bytes = Jpeg { progressive, ..PLAIN }.encode(&picture);
-            assert_close(&decode(&bytes).unwrap(), &picture, "colours");
+            let bytes = Jpeg { progressive, ..PLAIN }.encode(&image);
+            assert_close(&decode(&bytes).unwrap(), &image, "colors");
         }
     }
 }
 
 #[test]
-fn kinds_of_jpeg_that_are_refused() {
+fn unsupported_jpeg_variants_are_errors() {
     let plain = PLAIN.encode(&waves(24, 16, 3));
     let frame = plain.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
     let changed = |at: usize, value: &[u8]| {
@@ -124,28 +124,28 @@ fn kinds_of_jpeg_that_are_refused() {
         ("hierarchical", changed(1, &[0xc5])),
         ("arithmetic coding", changed(1, &[0xc9])),
         ("12 bits", changed(4, &[12])),
-        // The height would follow in a segment of its own, behind the first scan.
+        // The height would follow in a DNL segment after the first scan.
         ("no height", changed(5, &[0, 0])),
         ("no width", changed(7, &[0, 0])),
     ] {
         let error = decode(&bytes).expect_err(name);
         assert!(error.to_string().contains("some/face.jpg"), "{name}: {error}");
-        assert!(matches!(error, Error::Decode { .. } | Error::EmptyPicture { .. }), "{name}: {error}");
+        assert!(matches!(error, Error::Decode { .. } | Error::EmptyImage { .. }), "{name}: {error}");
     }
 }
 
 #[test]
-fn components_mean_what_they_are_called() {
+fn component_identifiers_determine_the_color_space() {
     let ordinary = PLAIN.encode(&waves(24, 16, 3));
     let frame = |bytes: &[u8]| bytes.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
     let mut bytes = without_application(&ordinary, 0);
-    assert_eq!(decode(&bytes).unwrap(), decode(&ordinary).unwrap(), "colours are YCbCr where nothing else is said");
+    assert_eq!(decode(&bytes).unwrap(), decode(&ordinary).unwrap(), "YCbCr is the default");
     let (at, scan) = (frame(&bytes), bytes.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap());
     for (component, name) in b"RGB".iter().enumerate() {
         bytes[at + 10 + 3 * component] = *name;
         bytes[scan + 5 + 2 * component] = *name;
     }
-    // What was YCbCr is RGB now.
+    // The YCbCr samples are now read as RGB.
     let mut relabelled = waves(24, 16, 3);
     for mut pixel in relabelled.lanes_mut(ndarray::Axis(2)) {
         let (y, cb, cr) = jpeg_encoder::rgb_to_ycbcr(pixel[0], pixel[1], pixel[2]);
@@ -154,11 +154,11 @@ fn components_mean_what_they_are_called() {
     assert_close(&decode(&bytes).unwrap(), &relabelled, "plain RGB");
     let mut two = ordinary.clone();
     two[frame(&ordinary) + 9] = 2;
-    assert!(matches!(decode(&two), Err(Error::UnknownColors { .. })));
+    assert!(matches!(decode(&two), Err(Error::UnknownColorSpace { .. })));
 }
 
 #[test]
-fn countless_scans_are_refused() {
+fn too_many_scans_are_an_error() {
     let bytes = Jpeg { progressive: true, ..PLAIN }.encode(&waves(24, 16, 3));
     decode(&bytes).unwrap();
     let scan = bytes.windows(2).rposition(|marker| marker == [0xff, 0xda]).unwrap();
@@ -181,29 +181,28 @@ fn png(
 }
 
 #[test]
-fn sixteen_bits_keep_their_upper_half() {
-    let picture = waves(7, 5, 3);
-    let (height, width, _) = picture.dim();
-    // Big-endian samples: the lower byte is noise.
+fn sixteen_bit_samples_keep_their_upper_byte() {
+    let image = waves(7, 5, 3);
+    let (height, width, _) = image.dim();
+    // Big-endian samples; both bytes are equal.
     let wide =
         |samples: &mut dyn Iterator<Item = u8>| -> Vec<u8> { samples.flat_map(|level| [level, level]).collect() };
-    let rgb = wide(&mut picture.iter().copied());
-    let with_alpha =
-        picture.lanes(ndarray::Axis(2)).into_iter().flat_map(|p| [p[0], p[1], p[2], 9]).collect::<Vec<_>>();
+    let rgb = wide(&mut image.iter().copied());
+    let with_alpha = image.lanes(ndarray::Axis(2)).into_iter().flat_map(|p| [p[0], p[1], p[2], 9]).collect::<Vec<_>>();
     let rgba = wide(&mut with_alpha.into_iter());
     for (color, samples) in [(png::ColorType::Rgb, &rgb), (png::ColorType::Rgba, &rgba)] {
         let bytes = png(width, height, samples, |png| {
             png.set_color(color);
             png.set_depth(BitDepth::Sixteen);
         });
-        assert_eq!(decode(&bytes).unwrap(), picture, "{color:?}");
+        assert_eq!(decode(&bytes).unwrap(), image, "{color:?}");
     }
-    assert_eq!(decode(&[b"P6 5 7 65535 ".to_vec(), rgb].concat()).unwrap(), picture);
+    assert_eq!(decode(&[b"P6 5 7 65535 ".to_vec(), rgb].concat()).unwrap(), image);
 
-    let grey = waves(7, 5, 1);
-    let expected = grey.broadcast((7, 5, 3)).unwrap();
-    let levels = wide(&mut grey.iter().copied());
-    let with_alpha = wide(&mut grey.iter().flat_map(|&level| [level, 9]));
+    let gray = waves(7, 5, 1);
+    let expected = gray.broadcast((7, 5, 3)).unwrap();
+    let levels = wide(&mut gray.iter().copied());
+    let with_alpha = wide(&mut gray.iter().flat_map(|&level| [level, 9]));
     for (color, samples) in [(png::ColorType::Grayscale, &levels), (png::ColorType::GrayscaleAlpha, &with_alpha)] {
         let bytes = png(width, height, samples, |png| {
             png.set_color(color);
@@ -215,7 +214,7 @@ fn sixteen_bits_keep_their_upper_half() {
 }
 
 #[test]
-fn palettes_and_few_bits() {
+fn palettes_and_low_bit_depths_decode() {
     let palette = [[10, 20, 30], [200, 100, 50], [0, 0, 255], [7, 7, 7]];
     let expected = |indices: [usize; 4]| Array3::from_shape_fn((1, 4, 3), |(_, column, c)| palette[indices[column]][c]);
     for transparent in [false, true] {
@@ -256,7 +255,7 @@ fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     [&length[..], &named, &crc32(&named).to_be_bytes()].concat()
 }
 
-/// A zlib stream (RFC 1950) of one block that is stored as it is.
+/// A zlib stream (RFC 1950) of one stored block.
 fn stored(content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).unwrap();
     let (low, high) = content.iter().fold((1_u32, 0_u32), |(low, high), &byte| {
@@ -267,29 +266,29 @@ fn stored(content: &[u8]) -> Vec<u8> {
     [&[0x78, 0x01, 0x01], &length.to_le_bytes()[..], &(!length).to_le_bytes(), content, &checksum].concat()
 }
 
-/// A PNG with chunks behind its header.
+/// Inserts chunks after a PNG's header.
 fn with_chunks(png: &[u8], chunks: &[u8]) -> Vec<u8> {
-    // Signature, and the header with its length, kind and checksum.
+    // The signature, then the header with its length, type and checksum.
     let (header, rest) = png.split_at(8 + 25);
     [header, chunks, rest].concat()
 }
 
-fn rgb_png(picture: &Array3<u8>) -> Vec<u8> {
-    let (height, width, _) = picture.dim();
-    png(width, height, picture.as_slice().unwrap(), |png| png.set_color(png::ColorType::Rgb))
+fn rgb_png(image: &Array3<u8>) -> Vec<u8> {
+    let (height, width, _) = image.dim();
+    png(width, height, image.as_slice().unwrap(), |png| png.set_color(png::ColorType::Rgb))
 }
 
 #[test]
-fn interlaced_png() {
-    let picture = waves(11, 13, 3);
-    let (height, width, _) = picture.dim();
+fn interlaced_png_decodes() {
+    let image = waves(11, 13, 3);
+    let (height, width, _) = image.dim();
     // Adam7 (PNG specification, 8.2): left, top, and the steps between columns and rows.
     let passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
     let mut filtered = Vec::new();
     for (left, top, columns, rows) in passes {
         for row in (top..height).step_by(rows) {
             filtered.push(0);
-            (left..width).step_by(columns).for_each(|column| filtered.extend(picture.slice(s![row, column, ..])));
+            (left..width).step_by(columns).for_each(|column| filtered.extend(image.slice(s![row, column, ..])));
         }
     }
     let header = [&(width as u32).to_be_bytes()[..], &(height as u32).to_be_bytes(), &[8, 2, 0, 0, 1]].concat();
@@ -299,17 +298,17 @@ fn interlaced_png() {
         chunk(b"IDAT", &stored(&filtered)),
         chunk(b"IEND", b""),
     ];
-    assert_eq!(decode(&bytes.concat()).unwrap(), picture);
+    assert_eq!(decode(&bytes.concat()).unwrap(), image);
 }
 
-/// An animation of three frames, the first of which may be left out of it.
-fn animation(frames: [&Array3<u8>; 3], default_is_apart: bool) -> Vec<u8> {
+/// An animated PNG of three images, the first of which may be outside the animation.
+fn animation(frames: [&Array3<u8>; 3], separate_default: bool) -> Vec<u8> {
     let (height, width, _) = frames[0].dim();
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
     encoder.set_color(png::ColorType::Rgb);
-    encoder.set_animated(if default_is_apart { 2 } else { 3 }, 0).unwrap();
-    encoder.set_sep_def_img(default_is_apart).unwrap();
+    encoder.set_animated(if separate_default { 2 } else { 3 }, 0).unwrap();
+    encoder.set_sep_def_img(separate_default).unwrap();
     let mut writer = encoder.write_header().unwrap();
     frames.iter().for_each(|frame| writer.write_image_data(frame.as_slice().unwrap()).unwrap());
     writer.finish().unwrap();
@@ -317,18 +316,19 @@ fn animation(frames: [&Array3<u8>; 3], default_is_apart: bool) -> Vec<u8> {
 }
 
 #[test]
-fn of_an_animation_the_default_image_is_taken() {
+fn the_default_image_of_an_animated_png_is_decoded() {
     let [first, second, third] = [3, 90, 200].map(|level| waves(9, 12, 3).mapv(|value| value.wrapping_add(level)));
-    for default_is_apart in [false, true] {
-        let bytes = animation([&first, &second, &third], default_is_apart);
+    for separate_default in [false, true] {
+        let bytes = animation([&first, &second, &third], separate_default);
         assert!(bytes.windows(4).any(|kind| kind == b"acTL"));
-        assert_eq!(decode(&bytes).unwrap(), first, "default image apart: {default_is_apart}");
+        assert_eq!(decode(&bytes).unwrap(), first, "separate default image: {separate_default}");
     }
 }
 
-/// A TIFF header, and one directory: offset, claimed number of entries, entries of tag, type, count and value.
-fn tiff(offset: u32, claimed: u16, entries: &[(u16, u16, u32, u16)]) -> Vec<u8> {
-    let mut tiff = [&b"MM\0*"[..], &offset.to_be_bytes(), &claimed.to_be_bytes()].concat();
+/// A TIFF header and one directory: its offset, declared number of entries, and entries of tag,
+/// type, count and value.
+fn tiff(offset: u32, declared: u16, entries: &[(u16, u16, u32, u16)]) -> Vec<u8> {
+    let mut tiff = [&b"MM\0*"[..], &offset.to_be_bytes(), &declared.to_be_bytes()].concat();
     for (tag, kind, count, value) in entries {
         tiff.extend(tag.to_be_bytes().into_iter().chain(kind.to_be_bytes()));
         tiff.extend(count.to_be_bytes().into_iter().chain(value.to_be_bytes()).chain([0, 0]));
@@ -340,7 +340,7 @@ const ORIENTATION: u16 = 0x112;
 const SHORT: u16 = 3;
 
 #[test]
-fn exif_made_to_do_harm() {
+fn malicious_exif_is_harmless() {
     let stored = PLAIN.encode(&waves(24, 16, 3));
     let plain = decode(&stored).unwrap();
     let turned = plain.slice(s![..;-1, ..;-1, ..]).to_owned();
@@ -348,8 +348,8 @@ fn exif_made_to_do_harm() {
     let start = Instant::now();
     for (name, tiff, expected) in [
         ("upside down", tiff(8, 1, &[upside_down]), &turned),
-        ("a directory that is its own entry", tiff(0, 1, &[upside_down]), &plain),
-        ("a directory behind the end", tiff(u32::MAX, 1, &[upside_down]), &plain),
+        ("a directory that contains itself", tiff(0, 1, &[upside_down]), &plain),
+        ("a directory after the end", tiff(u32::MAX, 1, &[upside_down]), &plain),
         ("more entries than there are", tiff(8, u16::MAX, &[(1, 2, u32::MAX, 7)]), &plain),
         ("a count of four thousand million", tiff(8, 1, &[(ORIENTATION, SHORT, u32::MAX, 3)]), &plain),
         ("an orientation of 999", tiff(8, 1, &[(ORIENTATION, SHORT, 1, 999)]), &plain),
@@ -363,7 +363,7 @@ fn exif_made_to_do_harm() {
         let in_png = with_chunks(&rgb_png(&plain), &chunk(b"eXIf", &tiff));
         assert_eq!(decode(&in_png).unwrap(), expected, "{name}, in a PNG");
     }
-    // 30 MB of segments in front of the picture.
+    // 30 MB of segments before the image.
     let garbage = [&b"Exif\0\0"[..], &[0xff; 60_000]].concat();
     let segment = &with_segment(&[0xff, 0xd8], 0xe1, &garbage)[2..];
     let many = [&stored[..2], &segment.repeat(500), &stored[2..]].concat();
@@ -372,12 +372,12 @@ fn exif_made_to_do_harm() {
 }
 
 #[test]
-fn texts_and_profiles_that_unpack_to_much() {
-    let picture = waves(9, 12, 3);
-    let (height, width, _) = picture.dim();
+fn decompression_bombs_in_texts_and_profiles_are_bounded() {
+    let image = waves(9, 12, 3);
+    let (height, width, _) = image.dim();
     let start = Instant::now();
     let bomb = "\0".repeat(200 << 20);
-    let one = png(width, height, picture.as_slice().unwrap(), |png| {
+    let one = png(width, height, image.as_slice().unwrap(), |png| {
         png.set_color(png::ColorType::Rgb);
         png.add_ztxt_chunk("Comment".to_owned(), bomb.clone()).unwrap();
     });
@@ -385,9 +385,9 @@ fn texts_and_profiles_that_unpack_to_much() {
     let text = one.windows(4).position(|kind| kind == b"zTXt").unwrap();
     let length = u32::from_be_bytes(one[text - 4..text].try_into().unwrap()) as usize;
     let content = &one[text + 4..text + 4 + length];
-    // What follows the keyword's end and the method.
+    // The data after the keyword's terminator and the method.
     let packed = &content[b"Comment\0\0".len()..];
-    let plain = rgb_png(&picture);
+    let plain = rgb_png(&image);
     for (name, chunk) in [
         ("zTXt", chunk(b"zTXt", content)),
         ("twenty zTXt", chunk(b"zTXt", content).repeat(20)),
@@ -395,7 +395,7 @@ fn texts_and_profiles_that_unpack_to_much() {
         ("iCCP", chunk(b"iCCP", &[b"profile\0\0", packed].concat())),
     ] {
         match decode(&with_chunks(&plain, &chunk)) {
-            Ok(decoded) => assert_eq!(decoded, picture, "{name}"),
+            Ok(decoded) => assert_eq!(decoded, image, "{name}"),
             Err(error) => assert!(matches!(error, Error::Decode { .. }), "{name}: {error}"),
         }
     }
@@ -403,23 +403,23 @@ fn texts_and_profiles_that_unpack_to_much() {
 }
 
 #[test]
-fn damage_of_every_kind_ends_soon() {
-    let picture = waves(24, 20, 3);
-    let inks = waves(24, 20, 4);
-    let samples = picture.as_slice().unwrap();
+fn decoding_damaged_files_terminates_quickly() {
+    let image = waves(24, 20, 3);
+    let cmyk = waves(24, 20, 4);
+    let samples = image.as_slice().unwrap();
     let files = [
-        PLAIN.encode(&picture),
-        Jpeg { sampling: SamplingFactor::R_4_2_0, ..PLAIN }.encode(&picture),
-        Jpeg { progressive: true, ..PLAIN }.encode(&picture),
-        Jpeg { color: ColorType::Cmyk, ..PLAIN }.encode(&inks),
-        Jpeg { color: ColorType::CmykAsYcck, progressive: true, ..PLAIN }.encode(&inks),
+        PLAIN.encode(&image),
+        Jpeg { sampling: SamplingFactor::R_4_2_0, ..PLAIN }.encode(&image),
+        Jpeg { progressive: true, ..PLAIN }.encode(&image),
+        Jpeg { color: ColorType::Cmyk, ..PLAIN }.encode(&cmyk),
+        Jpeg { color: ColorType::CmykAsYcck, progressive: true, ..PLAIN }.encode(&cmyk),
         with_segment(
-            &PLAIN.encode(&picture),
+            &PLAIN.encode(&image),
             0xe1,
             &[b"Exif\0\0", &tiff(8, 1, &[(ORIENTATION, SHORT, 1, 6)])[..]].concat(),
         ),
-        rgb_png(&picture),
-        animation([&picture; 3], true),
+        rgb_png(&image),
+        animation([&image; 3], true),
         png(20, 6, &[0b0101_1010; 30], |png| {
             png.set_color(png::ColorType::Indexed);
             png.set_depth(BitDepth::Two);
@@ -435,7 +435,7 @@ fn damage_of_every_kind_ends_soon() {
         decode(whole).unwrap_or_else(|error| panic!("{kind}: {error}"));
         for case in 0..150 {
             let mut bytes = whole.clone();
-            // Half of the damage is where headers are.
+            // Half of the cases damage the headers.
             let end = if case % 2 == 0 { bytes.len() } else { bytes.len().min(120) };
             for _ in 0..generator.gen_range(1..6) {
                 let at = generator.gen_range(0..end);

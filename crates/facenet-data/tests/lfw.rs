@@ -1,10 +1,10 @@
-//! Lists written like those of Labeled Faces in the Wild.
+//! Lists in the format of Labeled Faces in the Wild.
 
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use facenet_data::{Error, FaceSet, Pair, PairList, PeopleList};
+use facenet_data::{Error, FaceSet, ListedPair, PairList, PeopleList};
 use proptest::prelude::*;
 
 const LIST: &str = "lists/some.txt";
@@ -17,7 +17,7 @@ fn people(text: &str) -> Result<PeopleList, Error> {
     PeopleList::parse(text, Path::new(LIST))
 }
 
-/// Asserts that an error is of the given kind, and that it names the list and the line.
+/// Asserts the variant of an error, and that its message names the list and the line.
 macro_rules! assert_fails {
     ($result:expr, $line:expr, $variant:ident) => {{
         let error = $result.unwrap_err();
@@ -27,17 +27,17 @@ macro_rules! assert_fails {
 }
 
 #[test]
-fn pairs_in_folds() {
+fn pairs_are_grouped_in_folds() {
     let text = "2\t1\nA_B\t1\t4\nA_B\t4\tC\t2\r\nC\t2\t3\nC\t1\tD\t1\n\n";
     let list = pairs(text).unwrap();
     assert_eq!(list.folds, [0..2, 2..4]);
-    let pair = |left, right, same| Pair { left, right, same };
+    let pair = |left, right, same| ListedPair { left, right, same };
     assert_eq!(list.pairs, [pair(0, 1, true), pair(1, 2, false), pair(2, 3, true), pair(4, 5, false)]);
-    let named: Vec<_> = list.pictures.iter().map(|p| (p.person.as_str(), p.number, p.line)).collect();
+    let named: Vec<_> = list.images.iter().map(|p| (p.person.as_str(), p.number, p.line)).collect();
     assert_eq!(named, [("A_B", 1, 2), ("A_B", 4, 2), ("C", 2, 3), ("C", 3, 4), ("C", 1, 5), ("D", 1, 5)]);
-    // Spaces instead of tabs; with tabs, names may hold spaces.
+    // Spaces instead of tabs; with tabs, names may contain spaces.
     assert_eq!(pairs(&text.replace('\t', " ")).unwrap(), list);
-    assert_eq!(pairs("1\nA B\t1\t2\nA B\t1\tC D\t1\n").unwrap().pictures[2].person, "C D");
+    assert_eq!(pairs("1\nA B\t1\t2\nA B\t1\tC D\t1\n").unwrap().images[2].person, "C D");
 }
 
 #[test]
@@ -45,11 +45,11 @@ fn one_number_is_one_fold() {
     let list = pairs("2\nA\t1\t2\nB\t1\t2\nA\t1\tB\t1\nA\t2\tB\t2").unwrap();
     assert_eq!(list.folds, [Range { start: 0, end: 4 }]);
     assert_eq!(list.pairs.iter().filter(|pair| pair.same).count(), 2);
-    assert_eq!(list.pictures.len(), 4);
+    assert_eq!(list.images.len(), 4);
 }
 
 #[test]
-fn headers_of_pairs() {
+fn malformed_headers_of_pair_lists_are_errors() {
     assert_fails!(pairs(""), 1, ListHeader);
     assert_fails!(pairs("\n\nA\t1\t2\n"), 3, ListHeader);
     for header in ["0", "-1", "1 2 3", "1.5", "ten\t300", "+1", "99999999999999999999999", "0\t300"] {
@@ -59,14 +59,14 @@ fn headers_of_pairs() {
     for header in ["2", "2\t1", "1\t2", "10\t300", "18446744073709551615 18446744073709551615"] {
         assert_fails!(pairs(&format!("{header}\n{lines}")), 1, ListCount);
     }
-    // Four lines either way, but the kinds come in another order than the header says.
+    // Four lines either way, but genuine and impostor pairs are not in the order of the header.
     assert_fails!(pairs(&format!("2\n{lines}{lines}")), 3, ListLine);
     assert_fails!(pairs("2\t1\nA\t1\t2\nB\t1\t2\nA\t1\tB\t1\nA\t2\tB\t2\n"), 3, ListLine);
     pairs(&format!("2 1\n{lines}{lines}")).unwrap();
 }
 
 #[test]
-fn lines_of_pairs() {
+fn malformed_lines_of_pair_lists_are_errors() {
     for line in ["A\t1", "A\t1\tx", "A\t0\t1", "A\t1\t-2", "\t1\t2", "..\t1\t2", "a/b\t1\t2", "A\t1\t2\t3\t4", "A\t\t2"]
     {
         assert_fails!(pairs(&format!("1\n{line}\nA\t1\tB\t1\n")), 2, ListLine);
@@ -77,7 +77,7 @@ fn lines_of_pairs() {
 }
 
 #[test]
-fn a_picture_and_itself_are_no_pair() {
+fn an_image_paired_with_itself_is_an_error() {
     for itself in ["A\t1\t1", "A 1 1", "A\t1\t01"] {
         assert_fails!(pairs(&format!("1\n{itself}\nA\t1\tB\t1\n")), 2, ListLine);
         assert_fails!(pairs(&format!("2\nB\t1\t2\n{itself}\nA\t1\tB\t1\nA\t2\tB\t2\n")), 3, ListLine);
@@ -89,7 +89,7 @@ fn people_in_one_fold_or_several() {
     let list = people("2\nA\t3\nB_C\t1\n").unwrap();
     assert_eq!(list.folds, [Range { start: 0, end: 2 }]);
     assert_eq!(list.people[1].name, "B_C");
-    assert_eq!((list.people[0].pictures, list.people[1].line), (3, 3));
+    assert_eq!((list.people[0].image_count, list.people[1].line), (3, 3));
 
     let list = people("2\n1\nA\t3\n2\nB\t1\nC\t2\n").unwrap();
     assert_eq!(list.folds, [0..1, 1..3]);
@@ -97,7 +97,7 @@ fn people_in_one_fold_or_several() {
 }
 
 #[test]
-fn broken_lists_of_people() {
+fn malformed_lists_of_people_are_errors() {
     assert!(matches!(people(" \n"), Err(Error::NoPeople { .. })));
     assert_fails!(people("A\t1\nB\t1\n"), 1, ListHeader);
     assert_fails!(people("3\nA\t1\nB\t1\n"), 1, ListCount);
@@ -107,11 +107,11 @@ fn broken_lists_of_people() {
     assert_fails!(people("2\nA\t1\nB\n"), 3, ListLine);
     assert_fails!(people("2\nA\t1\nB\t0\n"), 3, ListLine);
     assert_fails!(people("2\nA\t1\n../B\t1\n"), 3, ListLine);
-    assert_fails!(people("2\nA\t1\nA\t2\n"), 3, RepeatedPerson);
+    assert_fails!(people("2\nA\t1\nA\t2\n"), 3, DuplicatePerson);
 }
 
 #[test]
-fn pictures_are_resolved_and_missing_ones_named() {
+fn images_are_resolved_and_missing_ones_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     for file in ["A/A_0001.jpg", "A/A_0002.png", "B/B_0001.jpg"] {
@@ -123,31 +123,31 @@ fn pictures_are_resolved_and_missing_ones_named() {
     let expected = ["A/A_0001.jpg", "A/A_0002.png", "B/B_0001.jpg"].map(|file| images.join(file));
     assert_eq!(list.resolve(&images).unwrap(), expected);
     let set = FaceSet::from_people_list(&people("2\nA\t2\nB\t1\n").unwrap(), &images).unwrap();
-    assert_eq!((set.pictures, set.identities), (expected.to_vec(), vec![0, 0, 1]));
+    assert_eq!((set.images, set.identities), (expected.to_vec(), vec![0, 0, 1]));
 
     let missing = pairs("1\nA\t1\t2\nA\t1\tB\t2\n").unwrap().resolve(&images);
-    assert_fails!(missing, 3, MissingPicture);
+    assert_fails!(missing, 3, MissingImage);
     let missing = FaceSet::from_people_list(&people("2\nA\t3\nB\t1\n").unwrap(), &images);
     let error = missing.unwrap_err();
     assert!(error.to_string().contains("A_0003.jpg"), "{error}");
-    assert!(matches!(error, Error::MissingPicture { line: 2, .. }));
+    assert!(matches!(error, Error::MissingImage { line: 2, .. }));
 
     let absent = folder.path().join("absent");
-    assert!(matches!(list.resolve(&absent), Err(Error::MissingDirectory { path }) if path == absent));
+    assert!(matches!(list.resolve(&absent), Err(Error::MissingFolder { path }) if path == absent));
     let one = FaceSet::from_people_list(&people("1\nA\t2\n").unwrap(), &images);
     assert!(matches!(one, Err(Error::OnePerson { path }) if path == Path::new(LIST)));
 }
 
 #[test]
-fn list_files() {
+fn list_files_are_utf_8_with_an_optional_byte_order_mark() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pairs.txt");
     assert!(matches!(PairList::read(&path), Err(Error::Io { path: named, .. }) if named == path));
     fs::write(&path, b"\xef\xbb\xbf1\nA\t1\t2\nA\t1\tB\t1\n").unwrap();
     assert_eq!(PairList::read(&path).unwrap().pairs.len(), 2);
     fs::write(&path, b"1\nJos\xe9\t1\t2\n").unwrap();
-    assert!(matches!(PairList::read(&path), Err(Error::NotText { path: named }) if named == path));
-    assert!(matches!(PeopleList::read(&path), Err(Error::NotText { .. })));
+    assert!(matches!(PairList::read(&path), Err(Error::NotUtf8 { path: named }) if named == path));
+    assert!(matches!(PeopleList::read(&path), Err(Error::NotUtf8 { .. })));
 }
 
 proptest! {
@@ -160,13 +160,13 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read(folds in 1..4_usize, of_a_kind in 1..5_usize, numbers in prop::collection::vec(1..9_usize, 64)) {
-        let mut text = format!("{folds}\t{of_a_kind}\n");
+    fn parsing_reverses_writing(folds in 1..4_usize, pairs_per_kind in 1..5_usize, numbers in prop::collection::vec(1..9_usize, 64)) {
+        let mut text = format!("{folds}\t{pairs_per_kind}\n");
         let mut numbers = numbers.into_iter().cycle();
         let mut expected = Vec::new();
         for _ in 0..folds {
             for same in [true, false] {
-                for _ in 0..of_a_kind {
+                for _ in 0..pairs_per_kind {
                     let (left, mut right) = (numbers.next().unwrap(), numbers.next().unwrap());
                     if same && left == right {
                         right += 1;
@@ -178,7 +178,7 @@ proptest! {
         }
         let list = pairs(&text).unwrap();
         let read: Vec<_> = list.pairs.iter().map(|pair| {
-            let (left, right) = (&list.pictures[pair.left], &list.pictures[pair.right]);
+            let (left, right) = (&list.images[pair.left], &list.images[pair.right]);
             assert_eq!(pair.same, left.person == right.person);
             (left.number, right.number, pair.same)
         }).collect();

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use facenet_data::shown;
+use facenet_data::escape_path;
 
 /// What is wrong with a file, a network or a request, and which one it is.
 #[derive(Debug, thiserror::Error)]
@@ -62,19 +62,19 @@ pub enum Error {
         row: usize,
     },
     /// The embedding of a picture holds NaN or infinity.
-    #[error("the embedding of {} is not finite", shown(path))]
+    #[error("the embedding of {} is not finite", escape_path(path))]
     NotFinitePicture {
         /// The picture.
         path: PathBuf,
     },
     /// A file of a cache of embeddings is not as it was written.
-    #[error("{} is damaged: remove it, and what was in it is made again", shown(path))]
+    #[error("{} is damaged: remove it, and what was in it is made again", escape_path(path))]
     DamagedCache {
         /// The file.
         path: PathBuf,
     },
     /// A file could not be read.
-    #[error("can't read {}: {source}", shown(path))]
+    #[error("can't read {}: {source}", escape_path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of a checkpoint or of weights is too long to be one.
-    #[error("{} is longer than the limit of {limit} bytes", shown(path))]
+    #[error("{} is longer than the limit of {limit} bytes", escape_path(path))]
     CheckpointTooLong {
         /// The file.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum Error {
         limit: u64,
     },
     /// A file is no checkpoint, or a damaged one.
-    #[error("{}: {source}", shown(path))]
+    #[error("{}: {source}", escape_path(path))]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -98,7 +98,7 @@ pub enum Error {
         source: facenet_network::Error,
     },
     /// The calibration in a checkpoint is no text in TOML, or lacks a number.
-    #[error("{}: not a calibration: {reason}", shown(path))]
+    #[error("{}: not a calibration: {reason}", escape_path(path))]
     CalibrationSyntax {
         /// The file.
         path: PathBuf,
@@ -106,7 +106,7 @@ pub enum Error {
         reason: String,
     },
     /// The calibration in a checkpoint is none that distances can have.
-    #[error("{}: {source}", shown(path))]
+    #[error("{}: {source}", escape_path(path))]
     Calibration {
         /// The file.
         path: PathBuf,
@@ -114,7 +114,7 @@ pub enum Error {
         source: facenet_metrics::Error,
     },
     /// A file of weights is damaged, or does not fit its network.
-    #[error("{}: {source}", shown(path))]
+    #[error("{}: {source}", escape_path(path))]
     Weights {
         /// The file.
         path: PathBuf,
@@ -122,13 +122,13 @@ pub enum Error {
         source: facenet_network::Error,
     },
     /// A checkpoint was given together with what only another program's file leaves open.
-    #[error("{} is a checkpoint, which says itself what its network is", shown(path))]
+    #[error("{} is a checkpoint, which says itself what its network is", escape_path(path))]
     NotForeign {
         /// The file.
         path: PathBuf,
     },
     /// There is no built-in name map for a network.
-    #[error("{}: there is no built-in map of names for {network}", shown(path))]
+    #[error("{}: there is no built-in map of names for {network}", escape_path(path))]
     NoNameMap {
         /// The file of weights.
         path: PathBuf,
@@ -136,7 +136,7 @@ pub enum Error {
         network: String,
     },
     /// A name map is for a network that is not built in.
-    #[error("{}: the map of names is for {network}, which is no built-in network", shown(path))]
+    #[error("{}: the map of names is for {network}, which is no built-in network", escape_path(path))]
     MapOfUnknownNetwork {
         /// The file of weights.
         path: PathBuf,
@@ -144,7 +144,7 @@ pub enum Error {
         network: String,
     },
     /// A file of another program holds the tensors of no network that is known here.
-    #[error("{} has no tensors of a network known here", shown(path))]
+    #[error("{} has no tensors of a network known here", escape_path(path))]
     UnknownWeights {
         /// The file.
         path: PathBuf,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_metrics::{ClusteringReport, clustering_report};
 
 use crate::error::Error;
@@ -75,7 +75,7 @@ pub fn identification_agreement(
     people: &BTreeSet<&str>,
 ) -> Option<IdentificationAgreement> {
     let labelled = probes.iter().filter_map(|probe| {
-        let folder = probe.path.parent().and_then(Path::file_name).map(shown)?;
+        let folder = probe.path.parent().and_then(Path::file_name).map(escape_path)?;
         people.contains(&*folder).then_some((probe, folder))
     });
     let labelled: Vec<_> = labelled.collect();

@@ -1,6 +1,6 @@
 //! Five points of a face, found by a network.
 
-use facenet_data::{Crop, Landmarks, Similarity, warp};
+use facenet_data::{Crop, Landmarks, SimilarityTransform, warp};
 use facenet_network::{FrozenNetwork, FrozenWorkspace, Network};
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 
@@ -73,7 +73,7 @@ const COUNTED: f64 = 0.5;
 
 /// A square part of a picture, upright or not: from shares of its side to pixels.
 #[derive(Clone, Copy)]
-struct Part(Similarity);
+struct Part(SimilarityTransform);
 
 /// A face: where its part and its points are, and how steady they are.
 #[derive(Clone, Copy)]
@@ -205,12 +205,12 @@ impl Part {
     fn upright([x, y]: [f64; 2], side: f64) -> Self {
         let half = side / 2.0;
         let corners = [[x - half, y - half], [x + half, y + half]];
-        Self(Similarity::nearest(&[[0.0; 2], [1.0; 2]], &corners).expect("a square has a side"))
+        Self(SimilarityTransform::fit(&[[0.0; 2], [1.0; 2]], &corners).expect("a square has a side"))
     }
 
     /// The one in which points are where they belong.
     fn around(points: &Points) -> Option<Self> {
-        Similarity::nearest(&TEMPLATE, points).map(Self)
+        SimilarityTransform::fit(&TEMPLATE, points).map(Self)
     }
 
     fn side(&self) -> f64 {
@@ -230,14 +230,14 @@ impl Part {
     /// Shifted by shares of its side, and widened.
     fn changed(&self, [right, down]: [f64; 2], zoom: f64) -> Self {
         let corner = |side: f64| self.0.apply([0.5 + right + side * zoom / 2.0, 0.5 + down + side * zoom / 2.0]);
-        let map = Similarity::nearest(&[[0.0; 2], [1.0; 2]], &[corner(-1.0), corner(1.0)]);
+        let map = SimilarityTransform::fit(&[[0.0; 2], [1.0; 2]], &[corner(-1.0), corner(1.0)]);
         Self(map.expect("a part has a side"))
     }
 
     /// From the pixels of the network's input, of so many a side, to those of the picture.
-    fn pixels(&self, side: usize) -> Similarity {
+    fn pixels(&self, side: usize) -> SimilarityTransform {
         let corners = [[-0.5; 2], [side as f64 - 0.5; 2]];
-        let map = Similarity::nearest(&corners, &[self.0.apply([0.0; 2]), self.0.apply([1.0; 2])]);
+        let map = SimilarityTransform::fit(&corners, &[self.0.apply([0.0; 2]), self.0.apply([1.0; 2])]);
         map.expect("a part has a side")
     }
 }

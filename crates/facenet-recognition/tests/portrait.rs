@@ -210,7 +210,7 @@ fn a_face_is_cut_out_again_as_it_was() {
         PortraitEmbedder::new(&network(1), PortraitOptions { landmark_list: list, ..PortraitOptions::default() })
             .unwrap();
     for path in &paths[..2] {
-        let picture: Array3<u8> = facenet_data::read_picture(path).unwrap();
+        let picture: Array3<u8> = facenet_data::read_image(path).unwrap();
         let (face, portrait) = embedder.reader().read(picture.view(), path).unwrap();
         assert_eq!(embedder.reader().cut(picture.view(), &portrait, path).unwrap(), face);
         assert_eq!(face.dim(), (14, 12, 3));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use facenet_data::shown;
+use facenet_data::escape_path;
 
 /// What is wrong with a data set, a recipe or a checkpoint, and which one it is.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum Error {
     #[error(transparent)]
     Triplet(#[from] facenet_triplet::Error),
     /// A data set has another number of people than the one it should be.
-    #[error("{} holds {found} people, not {expected}", shown(path))]
+    #[error("{} holds {found} people, not {expected}", escape_path(path))]
     PeopleCount {
         /// The folder.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum Error {
     /// A list of people to learn from names too few to set some apart.
     #[error(
         "{} has {people} people, too few in one group: at least 4 are needed, 2 to train on, 2 to validate on",
-        shown(list)
+        escape_path(list)
     )]
     TooFewListed {
         /// The list.
@@ -70,7 +70,7 @@ pub enum Error {
         last: String,
     },
     /// A list of pairs names a picture that is not one of the people's beside it.
-    #[error("{}:{line}: picture {number} of {person} is not among those of {}", shown(list), shown(people))]
+    #[error("{}:{line}: picture {number} of {person} is not among those of {}", escape_path(list), escape_path(people))]
     PairOutside {
         /// The list of pairs.
         list: PathBuf,
@@ -86,8 +86,8 @@ pub enum Error {
     /// The folder of LFW's originals leads to funneled pictures.
     #[error(
         "{} leads to {}: funneled pictures were warped, so that landmarks of the originals do not fit them; put them into the folder lfw-funneled and take --dataset lfw-funneled",
-        shown(images),
-        shown(target)
+        escape_path(images),
+        escape_path(target)
     )]
     FunneledAsOriginals {
         /// The folder of pictures.
@@ -98,7 +98,7 @@ pub enum Error {
     /// A list of landmarks lies beside LFW's funneled pictures.
     #[error(
         "{} can't be used: funneled pictures were warped, so that landmarks of the originals do not fit them; take it away, or the originals and --dataset lfw",
-        shown(list)
+        escape_path(list)
     )]
     FunneledLandmarks {
         /// The list.
@@ -146,7 +146,7 @@ pub enum Error {
     /// Someone asked to stop before all was done; the checkpoint is written.
     #[error(
         "interrupted after {steps} steps; {} is written, and --resume with the same --dataset goes on from it",
-        shown(checkpoint)
+        escape_path(checkpoint)
     )]
     Interrupted {
         /// Steps done.
@@ -158,7 +158,7 @@ pub enum Error {
     #[error("interrupted before the first step; nothing is written")]
     InterruptedEarly,
     /// A person is among those to learn from and among those who stay unseen.
-    #[error("{person} stands in {} and in {}: nobody may be in both", shown(training), shown(unseen))]
+    #[error("{person} stands in {} and in {}: nobody may be in both", escape_path(training), escape_path(unseen))]
     SeenAndUnseen {
         /// Who.
         person: String,

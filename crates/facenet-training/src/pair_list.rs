@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use facenet_data::{Coordinates, Crop, LandmarkList, Landmarks, PairList};
+use facenet_data::{CoordinateSystem, Crop, LandmarkList, Landmarks, PairList};
 use facenet_metrics::{Calibration, Pair, PairScores, ThresholdSearch};
 use ndarray::{Array2, s};
 use serde::Serialize;
@@ -85,7 +85,7 @@ pub fn evaluate_lfw(
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
     let images = folder.join("images");
-    let pictures = Pictures { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: Coordinates::Lfw };
+    let pictures = Pictures { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: CoordinateSystem::Lfw };
     let list = |name: &str| PairList::read(&folder.join("protocol").join(name));
     match view {
         LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &pictures, &LFW_CROP, progress),
@@ -99,8 +99,8 @@ pub fn evaluate_lfw(
 
 /// A threshold is chosen on other people than those it is tried on.
 fn check_no_common_person(training: &PairList, test: &PairList) -> Result<(), Error> {
-    let learned: BTreeSet<&str> = training.pictures.iter().map(|picture| &*picture.person).collect();
-    match test.pictures.iter().find(|picture| learned.contains(&*picture.person)) {
+    let learned: BTreeSet<&str> = training.images.iter().map(|picture| &*picture.person).collect();
+    match test.images.iter().find(|picture| learned.contains(&*picture.person)) {
         None => Ok(()),
         Some(picture) => Err(Error::SeenAndUnseen {
             person: picture.person.clone(),
@@ -123,7 +123,7 @@ pub fn evaluate_pair_list(
     landmarks: Option<LandmarkList>,
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
-    let pictures = Pictures { root: images, landmarks, coordinates: Coordinates::Picture };
+    let pictures = Pictures { root: images, landmarks, coordinates: CoordinateSystem::Image };
     evaluate(embedder, list, None, &pictures, &Crop::Whole, progress)
 }
 

@@ -204,7 +204,7 @@ fn folders_that_can_not_be_divided() {
     assert_eq!(message(&[1, 1, 2, 2, 2, 2]), nobody("training", "p0 to p1"));
     assert_eq!(message(&[2, 2, 1, 1, 2, 2]), nobody("validation", "p2 to p3"));
     assert_eq!(message(&[2, 2, 2, 2, 1, 1]), nobody("unseen", "p4 to p5"));
-    assert_eq!(message(&[]), " holds no people: expected a folder of pictures for each person");
+    assert_eq!(message(&[]), " contains no people: expected a folder of images for each person");
 }
 
 #[test]
@@ -218,14 +218,14 @@ fn missing_folders_are_named() {
         (DatasetSource::Folder(root.path().join("mine")), root.path().join("mine")),
     ] {
         match load(&source, root.path()) {
-            Err(Error::Data(facenet_data::Error::MissingDirectory { path })) => assert_eq!(path, missing),
+            Err(Error::Data(facenet_data::Error::MissingFolder { path })) => assert_eq!(path, missing),
             other => panic!("{other:?}"),
         }
     }
     fs::create_dir_all(root.path().join("lfw/images")).unwrap();
     let error = load(&DatasetSource::Lfw, root.path()).unwrap_err();
     assert!(
-        matches!(&error, Error::Data(facenet_data::Error::MissingDirectory { path }) if path.ends_with("lfw/protocol"))
+        matches!(&error, Error::Data(facenet_data::Error::MissingFolder { path }) if path.ends_with("lfw/protocol"))
     );
 }
 
@@ -478,7 +478,7 @@ fn landmarks_that_can_not_be_used_are_named() {
     fs::remove_file(&list).unwrap();
     fs::write(root.path().join("lfw/images/Dan/Dan_0001.png"), b"P5 2 1 255 ab").unwrap();
     let size = message(DatasetSource::Lfw);
-    assert!(size.contains("Dan_0001.png has 2 x 1 pixels: pictures of LFW have 250 x 250, or 160 x 160"), "{size}");
+    assert!(size.contains("Dan_0001.png has 2 x 1 pixels: LFW images have 250 x 250, or 160 x 160"), "{size}");
 }
 
 #[test]
@@ -536,7 +536,7 @@ fn a_folder_may_hold_landmarks() {
     let error = load().unwrap_err();
     let missing = folder.path().join("p1/3.pgm");
     assert!(
-        matches!(&error, Error::Data(facenet_data::Error::MissingPicture { list: named, line: 2, path })
+        matches!(&error, Error::Data(facenet_data::Error::MissingImage { list: named, line: 2, path })
             if *named == list && *path == missing),
         "{error}"
     );

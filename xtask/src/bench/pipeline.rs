@@ -8,7 +8,7 @@ use cpu_time::ProcessTime;
 use facenet_cli::arguments::common::set_threads;
 use facenet_cli::output::face_counts::aligned_or_cropped;
 use facenet_cli::output::print::print;
-use facenet_data::{Crop, pictures_below, read_picture, shown};
+use facenet_data::{Crop, escape_path, images_below, read_image};
 use facenet_network::{FrozenNetwork, Network, Preprocessing};
 use facenet_recognition::{
     EmbeddedPortraits, FaceSourceCounts, ForeignNetwork, PortraitEmbedder, PortraitLandmarks, PortraitOptions,
@@ -177,12 +177,12 @@ impl Arguments {
         let mut pictures = Vec::new();
         for path in &self.paths {
             match path.is_dir() {
-                true => pictures.extend(pictures_below(path)?),
+                true => pictures.extend(images_below(path)?),
                 false => pictures.push(path.clone()),
             }
         }
         pictures.truncate(self.pictures as usize);
-        ensure!(!pictures.is_empty(), "{} holds no pictures", shown(&self.paths[0]));
+        ensure!(!pictures.is_empty(), "{} holds no pictures", escape_path(&self.paths[0]));
         Ok(pictures)
     }
 
@@ -216,7 +216,7 @@ fn faces(
     let [height, width] = reader.size;
     let mut x = Array4::zeros((batch.min(pictures.len()), height, width, 3));
     let batches = pictures.chunks(batch).map(|paths| {
-        let decode = || paths.par_iter().map(|path| read_picture(path)).collect::<Result<Vec<_>, _>>();
+        let decode = || paths.par_iter().map(|path| read_image(path)).collect::<Result<Vec<_>, _>>();
         let decoded = spent.decoding.on(decode)?;
         let mut x = x.slice_mut(s![..paths.len(), .., .., ..]);
         spent.alignment.on(|| -> Result<()> {

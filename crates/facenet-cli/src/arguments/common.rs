@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use facenet_data::{open_regular_file, shown};
+use facenet_data::{escape_path, open_regular_file};
 
 /// Sets the number of threads of everything that follows; all of them for `None`.
 ///
@@ -31,7 +31,7 @@ pub fn read_toml(path: &Path) -> Result<String> {
         ensure!(length as u64 <= TOML_LIMIT, "longer than the limit of {TOML_LIMIT} bytes");
         Ok(text)
     };
-    read().with_context(|| format!("can't read {}", shown(path)))
+    read().with_context(|| format!("can't read {}", escape_path(path)))
 }
 
 /// Parses the squared distance of two embeddings.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_network::{Description, NETWORKS, NormalizationScheme, Plan, built_in};
 
 use crate::arguments::common::read_toml;
@@ -43,8 +43,8 @@ impl NetworkChoice {
             Self::BuiltIn(name) => built_in(name).context("one of the built-in networks"),
             Self::File(path) => {
                 let text = read_toml(path)?;
-                let description = Description::from_toml(&text).with_context(|| format!("in {}", shown(path)))?;
-                Plan::new(&description).with_context(|| format!("in {}", shown(path)))?;
+                let description = Description::from_toml(&text).with_context(|| format!("in {}", escape_path(path)))?;
+                Plan::new(&description).with_context(|| format!("in {}", escape_path(path)))?;
                 Ok(description)
             }
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_network::Network;
 use facenet_recognition::{
     Calibration, DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK, EmbeddedPortraits, Error, ForeignNetwork,
@@ -88,7 +88,7 @@ impl PortraitArguments {
         };
         let checkpoint = self.foreign.read(&weights)?;
         let calibration = calibration(&checkpoint, &weights)?;
-        let crop = training_crop(&checkpoint).with_context(|| format!("in {}", shown(&weights)))?;
+        let crop = training_crop(&checkpoint).with_context(|| format!("in {}", escape_path(&weights)))?;
         let network = Network::from_checkpoint(checkpoint)?;
         let landmark_file = self.landmark_network.clone().or_else(|| published(DEFAULT_LANDMARK_NETWORK));
         let landmark_network = landmark_file.as_ref().map(|path| -> Result<_> {
@@ -118,7 +118,7 @@ impl PortraitArguments {
                 _ => None,
             };
             match file {
-                Some(file) => anyhow::Error::new(error).context(format!("in {}", shown(file))),
+                Some(file) => anyhow::Error::new(error).context(format!("in {}", escape_path(file))),
                 None => error.into(),
             }
         })?;
@@ -136,7 +136,7 @@ pub fn embed(embedder: &mut PortraitEmbedder, images: &[PathBuf]) -> Result<Embe
         ensure!(
             images.iter().any(|image| list.get(image).is_some()),
             "{} names none of the images: its paths are relative to the folder of the images, or to its own",
-            shown(list.path())
+            escape_path(list.path())
         );
     }
     let bar = Bar::new();

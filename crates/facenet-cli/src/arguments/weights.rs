@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_network::{Checkpoint, NameMap};
 use facenet_recognition::{ForeignNetwork, read_weights};
 
@@ -27,7 +27,7 @@ impl ForeignArguments {
     pub fn read(&self, weights: &Path) -> Result<Checkpoint> {
         let map = self.map.as_ref().map(|path| {
             let text = read_toml(path)?;
-            NameMap::from_toml(&text).with_context(|| format!("in {}", shown(path)))
+            NameMap::from_toml(&text).with_context(|| format!("in {}", escape_path(path)))
         });
         let network = self.network.as_ref().map(NetworkChoice::description);
         let foreign = ForeignNetwork { network: network.transpose()?, map: map.transpose()? };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use facenet_data::{Error, pictures_below, shown};
+use facenet_data::{Error, escape_path, images_below};
 use facenet_recognition::{FaceSourceCounts, Grouping, grouping_agreement};
 use facenet_report::{ContactSheet, Provenance, SheetPicture, SheetRun};
 use serde::Serialize;
@@ -129,8 +129,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let folder = &arguments.folder;
     let root = fs::canonicalize(folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
     let out = NewFolder::of_command(arguments.out.as_deref(), "cluster", &root)?;
-    let pictures = pictures_below(folder)?;
-    ensure!(!pictures.is_empty(), "there are no images below {}", shown(folder));
+    let pictures = images_below(folder)?;
+    ensure!(!pictures.is_empty(), "there are no images below {}", escape_path(folder));
     let Portraits { mut embedder, calibration } = arguments.portraits.read(&[folder])?;
     let made = out.begin()?;
     let grouping = match (arguments.people, arguments.cut) {
@@ -164,7 +164,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         embedded.unread.iter().map(|unread| (name(&below(&unread.path)), unread.error.to_string())).collect();
     let run = SheetRun {
         provenance,
-        folder: shown(folder),
+        folder: escape_path(folder),
         network: embedder.description().name.clone(),
         weights_sha256: embedder.weights_sha256().to_owned(),
         method: grouping.to_string(),
@@ -201,7 +201,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 
 /// A path below the folder as text; what is no text in it is escaped.
 fn name(path: &Path) -> String {
-    path.to_str().map_or_else(|| shown(path), str::to_owned)
+    path.to_str().map_or_else(|| escape_path(path), str::to_owned)
 }
 
 /// The folder of each picture: a number among the people's for those who are in several pictures.
@@ -263,8 +263,8 @@ fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Ins
         doubts: sheet.pictures.iter().filter_map(doubt).collect(),
         unread: unread.collect(),
         clusters: sheet.clusters.iter().map(names).collect(),
-        page: shown(&out.join(PAGE)),
-        folder: shown(out),
+        page: escape_path(&out.join(PAGE)),
+        folder: escape_path(out),
         seconds: started.elapsed().as_secs_f64(),
     }
 }
@@ -301,7 +301,7 @@ fn text(report: &Report, placing: Placing) -> Result<String> {
     writeln!(
         text,
         "{} has a folder of {things} pictures for each person",
-        shown(&Path::new(&report.folder).join(PEOPLE))
+        escape_path(&Path::new(&report.folder).join(PEOPLE))
     )?;
     Ok(text)
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
-use facenet_data::{pictures_below, shown};
+use facenet_data::{escape_path, images_below};
 use facenet_recognition::{Error, FaceSourceCounts, write_embeddings};
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -56,14 +56,14 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let folder = &arguments.folder;
     let root = fs::canonicalize(folder).map_err(|source| Error::Read { path: folder.clone(), source })?;
     let out = NewFolder::of_command(arguments.out.as_deref(), "embed", &root)?;
-    let pictures = pictures_below(folder)?;
-    ensure!(!pictures.is_empty(), "there are no images below {}", shown(folder));
+    let pictures = images_below(folder)?;
+    ensure!(!pictures.is_empty(), "there are no images below {}", escape_path(folder));
     let mut embedder = arguments.portraits.read(&[folder])?.embedder;
     let made = out.begin()?;
     let embedded = embed(&mut embedder, &pictures)?;
     let files = write_embeddings(made.path(), &embedded, folder, &embedder, arguments.csv)?;
     let out = out.finish(made)?;
-    let files = files.iter().filter_map(|file| Some(shown(&out.join(file.file_name()?))));
+    let files = files.iter().filter_map(|file| Some(escape_path(&out.join(file.file_name()?))));
     let (doubts, unread) = notes(&embedded, folder);
     let report = Report {
         network: embedder.description().name.clone(),

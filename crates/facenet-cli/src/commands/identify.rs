@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use facenet_data::{FaceSet, pictures_below, shown};
+use facenet_data::{FaceSet, escape_path, images_below};
 use facenet_recognition::{
     AnsweredProbe, DecisionRule, FaceSource, Gallery, IdentificationAgreement, IdentityDecision,
     identification_agreement,
@@ -80,11 +80,10 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             portraits.calibration.context("this network has no calibration; pass --threshold D")?,
         ),
     };
-    let known = embed(&mut portraits.embedder, &enrolled.pictures)?;
-    let identity: BTreeMap<&PathBuf, usize> =
-        enrolled.pictures.iter().zip(enrolled.identities.iter().copied()).collect();
+    let known = embed(&mut portraits.embedder, &enrolled.images)?;
+    let identity: BTreeMap<&PathBuf, usize> = enrolled.images.iter().zip(enrolled.identities.iter().copied()).collect();
     let identities: Vec<usize> = known.pictures.iter().map(|image| identity[image]).collect();
-    ensure!(!identities.is_empty(), "no image of {} could be read", shown(&arguments.gallery));
+    ensure!(!identities.is_empty(), "no image of {} could be read", escape_path(&arguments.gallery));
     let (mut warnings, mut unread) = notes(&known, Path::new(""));
     let gallery = Gallery::new(known.embeddings, &identities);
     let unknown = embed(&mut portraits.embedder, &probes)?;
@@ -103,13 +102,13 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let agreement = identification_agreement(&answered.collect::<Vec<_>>(), &people);
     let answer =
         |((image, portrait), decision): ((&PathBuf, &facenet_recognition::Portrait), &IdentityDecision)| Answer {
-            picture: shown(image),
+            picture: escape_path(image),
             person: decision.person.map(|person| name(person).to_owned()),
             confidence: decision.confidence,
             framing: portrait.source,
             nearest: Nearest {
                 person: name(decision.found.nearest).to_owned(),
-                picture: shown(&known.pictures[decision.found.image]),
+                picture: escape_path(&known.pictures[decision.found.image]),
                 squared_distance: decision.found.squared_distance.into(),
             },
         };
@@ -126,7 +125,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     print(arguments.portraits.json, &report, &text(&report))?;
     match report.unread.len() {
         0 => Ok(()),
-        unread => bail!("{unread} of {} images could not be read", enrolled.pictures.len() + probes.len()),
+        unread => bail!("{unread} of {} images could not be read", enrolled.images.len() + probes.len()),
     }
 }
 
@@ -135,8 +134,8 @@ fn probes(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut probes = Vec::new();
     for path in given {
         if path.is_dir() {
-            let images = pictures_below(path)?;
-            ensure!(!images.is_empty(), "there are no images below {}", shown(path));
+            let images = images_below(path)?;
+            ensure!(!images.is_empty(), "there are no images below {}", escape_path(path));
             probes.extend(images);
         } else {
             probes.push(path.clone());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_recognition::{DecisionRule, FaceSource, Portrait, Verdict};
 use serde::Serialize;
 
@@ -65,7 +65,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     }
     let Verdict { same, squared_distance, threshold, confidence } = portraits.embedder.verify(&embedded, [0, 1], &rule);
     let image = |path: &PathBuf, portrait: &Portrait| Image {
-        picture: shown(path),
+        picture: escape_path(path),
         framing: portrait.source,
         doubt: portrait.warning().map(|warning| warning.to_string()),
     };

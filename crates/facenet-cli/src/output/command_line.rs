@@ -2,11 +2,11 @@
 
 use std::env;
 
-use facenet_data::shown;
+use facenet_data::escape_path;
 
 /// The command as it could be typed again.
 pub fn command_line(program: &str) -> String {
-    let arguments = env::args_os().skip(1).map(|argument| quoted(&shown(&argument)));
+    let arguments = env::args_os().skip(1).map(|argument| quoted(&escape_path(&argument)));
     [program.to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use facenet_data::shown;
+use facenet_data::escape_path;
 
 /// The longest name, in bytes: file systems take 255, archives and mounts of them less.
 const LONGEST: usize = 200;
@@ -30,7 +30,7 @@ pub fn file_names<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<String> 
 
 /// The parts of a path as one name without letters that mean something to a system, hide a file or look like an option.
 pub fn safe(path: &Path) -> String {
-    let parts: Vec<String> = path.iter().map(shown).collect();
+    let parts: Vec<String> = path.iter().map(escape_path).collect();
     let mut name = parts.join(" - ").replace(['/', '\\', ':', '*', '?', '"', '<', '>', '|'], "_");
     if name.starts_with(['.', '-', ' ']) {
         name.replace_range(..1, "_");

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use facenet_data::{Error, shown};
+use facenet_data::{Error, escape_path};
 use tempfile::{Builder, TempDir};
 
 use crate::folders::runs;
@@ -41,7 +41,7 @@ impl NewFolder {
             Ok(mut entries) => ensure!(
                 entries.next().is_none(),
                 "{} is not empty, and nothing in it shall be lost: give a new folder by --out",
-                shown(path)
+                escape_path(path)
             ),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => bail!(Error::Write { path: path.to_owned(), source }),
@@ -66,14 +66,14 @@ impl NewFolder {
     }
 
     fn new(path: &Path, pictures: &Path, name: Name) -> Result<Self> {
-        let real = without_links(path).with_context(|| format!("can't write to {}", shown(path)))?;
+        let real = without_links(path).with_context(|| format!("can't write to {}", escape_path(path)))?;
         ensure!(
             !real.starts_with(pictures),
             "{} lies in {}: what is written there would be among its pictures the next time; give a folder elsewhere by --out",
-            shown(path),
-            shown(pictures)
+            escape_path(path),
+            escape_path(pictures)
         );
-        ensure!(real.file_name().is_some(), "{} can't be a new folder", shown(path));
+        ensure!(real.file_name().is_some(), "{} can't be a new folder", escape_path(path));
         Ok(Self { path: path.to_owned(), real, name })
     }
 
@@ -109,7 +109,7 @@ impl NewFolder {
                 Err(source) => bail!(self.failed(source)),
             }
         }
-        bail!("{} to {NUMBERS} are there already: give a folder by --out", shown(&with_number(&self.path, 2)))
+        bail!("{} to {NUMBERS} are there already: give a folder by --out", escape_path(&with_number(&self.path, 2)))
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -144,7 +144,7 @@ fn without_links(path: &Path) -> Result<PathBuf> {
                 return Ok(real.components().chain(rest.components()).collect());
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                ensure!(start.symlink_metadata().is_err(), "{} is a link that leads nowhere", shown(start));
+                ensure!(start.symlink_metadata().is_err(), "{} is a link that leads nowhere", escape_path(start));
             }
             Err(error) => return Err(error.into()),
         }

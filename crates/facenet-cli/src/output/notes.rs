@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use facenet_data::shown;
+use facenet_data::escape_path;
 use facenet_recognition::EmbeddedPortraits;
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub struct Note {
 /// Warnings about images, and the images that could not be read, by their paths within a folder.
 #[must_use]
 pub fn notes(embedded: &EmbeddedPortraits, folder: &Path) -> (Vec<Note>, Vec<Note>) {
-    let name = |image: &Path| shown(image.strip_prefix(folder).unwrap_or(image));
+    let name = |image: &Path| escape_path(image.strip_prefix(folder).unwrap_or(image));
     let images = embedded.pictures.iter().zip(&embedded.portraits);
     let warnings = images.filter_map(|(image, portrait)| {
         let reason = portrait.warning()?.to_string();

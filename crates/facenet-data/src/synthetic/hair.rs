@@ -1,39 +1,39 @@
-//! Hair: what hangs behind the head and what lies on it.
+//! Hair behind the head and on it.
 
-use super::canvas::{Area, Canvas};
-use super::identity::{Hair, HairStyle, Identity};
-use super::picture::Picture;
-use super::shape::{edge, ellipse, mix, ramp, squircle, tint, wave};
+use crate::synthetic::canvas::{BoundingBox, Canvas};
+use crate::synthetic::capture::Capture;
+use crate::synthetic::identity::{Hair, HairStyle, Identity};
+use crate::synthetic::shape::{edge, ellipse, lerp, ramp, scale_color, squircle, wave};
 
-/// Hair behind the head, painted first.
-pub(super) fn paint_back(canvas: &mut Canvas, who: &Identity, how: &Picture) {
-    let (hair, head, soft) = (who.hair, who.head, canvas.pixel());
-    let x = -0.10 * how.yaw[0];
-    let colour = tint(hair.colour, 0.80);
+/// Draws the hair behind the head; comes before the head.
+pub(super) fn draw_back_hair(canvas: &mut Canvas, identity: &Identity, capture: &Capture) {
+    let (hair, head, soft) = (identity.hair, identity.head, canvas.pixel());
+    let x = -0.10 * capture.yaw[0];
+    let color = scale_color(hair.color, 0.80);
     match hair.style {
         HairStyle::Bob | HairStyle::Parted | HairStyle::Long => {
             let bottom = if hair.style == HairStyle::Bob { 0.30 + 0.25 * hair.length } else { hair.length };
             let top = -head.crown - 0.8 * hair.volume;
             let (middle, height) = (0.5 * (top + bottom), 0.5 * (bottom - top));
             let width = head.width + hair.volume;
-            canvas.paint_with(Area { centre: [x, middle], radii: [width + 0.12, height + 0.04] }, |u, v| {
+            canvas.fill_with(BoundingBox { center: [x, middle], radii: [width + 0.12, height + 0.04] }, |u, v| {
                 // Wider towards the ends.
                 let spread = width * (1.0 + 0.12 * ramp(v, 0.0, 1.0)) + 0.02 * wave(v * 2.3);
                 let distance = squircle(u - x, v - middle, [spread, height], if v < middle { 0.25 } else { 0.9 });
-                (edge(distance, soft), tint(colour, 1.0 + hair.strands * strands(u * 4.0, v)))
+                (edge(distance, soft), scale_color(color, 1.0 + hair.strands * strands(u * 4.0, v)))
             });
         }
         HairStyle::Curls => {
             let (radii, y) = ([head.width + 1.5 * hair.volume, head.crown * 0.85 + 1.3 * hair.volume], -0.17);
-            canvas.paint_with(Area { centre: [x, y], radii: [radii[0] + 0.06, radii[1] + 0.06] }, |u, v| {
+            canvas.fill_with(BoundingBox { center: [x, y], radii: [radii[0] + 0.06, radii[1] + 0.06] }, |u, v| {
                 let bumps = wave(u * 4.6 + 0.3) * wave(v * 4.6);
                 let distance = ellipse(u - x, v - y, radii) + 0.035 * bumps;
-                (edge(distance, soft), tint(colour, 1.0 + 1.4 * hair.strands * bumps))
+                (edge(distance, soft), scale_color(color, 1.0 + 1.4 * hair.strands * bumps))
             });
         }
         HairStyle::Bun => {
             let (radius, y) = (0.16 + 0.5 * hair.volume, -head.crown - 0.10);
-            canvas.paint(Area { centre: [x, y], radii: [radius, radius] }, colour, |u, v| {
+            canvas.fill(BoundingBox { center: [x, y], radii: [radius, radius] }, color, |u, v| {
                 edge(ellipse(u - x, v - y, [radius, radius * 0.85]), soft)
             });
         }
@@ -41,56 +41,56 @@ pub(super) fn paint_back(canvas: &mut Canvas, who: &Identity, how: &Picture) {
     }
 }
 
-/// Hair on the head, painted over the skin and brows.
-pub(super) fn paint_front(canvas: &mut Canvas, who: &Identity, how: &Picture) {
-    let (hair, head, soft) = (who.hair, who.head, canvas.pixel());
+/// Draws the hair on the head, over skin and brows.
+pub(super) fn draw_front_hair(canvas: &mut Canvas, identity: &Identity, capture: &Capture) {
+    let (hair, head, soft) = (identity.hair, identity.head, canvas.pixel());
     if hair.style == HairStyle::Bald {
         return;
     }
     let (over, opacity) = match hair.style {
-        HairStyle::Buzz | HairStyle::Wreath => (0.012, 0.82),
+        HairStyle::Buzz | HairStyle::Horseshoe => (0.012, 0.82),
         HairStyle::Bun => (0.03, 1.0),
         _ => (hair.volume, 1.0),
     };
     let tall = if hair.style == HairStyle::Quiff { 1.8 } else { 1.0 };
-    let radii = [head.width + 0.5 * over, head.crown * (1.0 - 0.25 * how.pitch[0]) + tall * over];
-    let forehead = how.place(&head, 0.0, hair.line, 0.0).centre;
-    let back = -0.06 * how.yaw[0];
-    let low = side_end(&hair, who.eyes.y);
+    let radii = [head.width + 0.5 * over, head.crown * (1.0 - 0.25 * capture.pitch[0]) + tall * over];
+    let forehead = capture.project(&head, 0.0, hair.line, 0.0).center;
+    let back = -0.06 * capture.yaw[0];
+    let low = side_end(&hair, identity.eyes.y);
     let height = 0.5 * (low + radii[1]) + 0.05;
-    canvas.paint_with(Area { centre: [back, low + 0.05 - height], radii: [radii[0] + 0.12, height] }, |x, y| {
+    canvas.fill_with(BoundingBox { center: [back, low + 0.05 - height], radii: [radii[0] + 0.12, height] }, |x, y| {
         let across = (x - forehead[0]) / head.width;
         let bumps = if hair.style == HairStyle::Curls { 0.04 * wave(x * 4.6 + 0.3) * wave(y * 4.6) } else { 0.0 };
         // Below the temples the sides go straight down.
         let cap = ellipse(x - back, if y < 0.0 { y } else { 0.0 }, radii) + bumps;
         let side = ramp(across.abs(), 0.74, 0.90);
-        let line = mix(hairline(&hair, across, forehead[1]), low, side) + bumps;
+        let line = lerp(hairline(&hair, across, forehead[1]), low, side) + bumps;
         let mut cover = edge(cap, soft) * edge(y - line, 1.3 * soft);
-        if hair.style == HairStyle::Wreath {
+        if hair.style == HairStyle::Horseshoe {
             cover *= ramp(y, -0.36, -0.22) * ramp(across.abs(), 0.6, 0.8);
         }
         // Strands fan out from the crown.
         let strand = strands(3.0 * across * (1.2 + 0.6 * y), y);
-        // A band of gloss over the crown, darker at the hairline.
+        // A highlight over the crown, darker at the hairline.
         let gloss = 0.14 * (1.0 - ramp((y + 0.62 - 0.25 * across * across).abs(), 0.0, 0.14));
         let root = 0.22 * ramp(y, line - 0.10, line);
-        (opacity * cover, tint(hair.colour, 1.0 + hair.strands * strand + gloss - root))
+        (opacity * cover, scale_color(hair.color, 1.0 + hair.strands * strand + gloss - root))
     });
 }
 
-/// The pattern of strands, -1 to 1: two waves out of step, so that no stripe repeats evenly.
+/// The pattern of strands, -1 to 1: two waves of incommensurate periods, to avoid even stripes.
 #[inline(always)]
 fn strands(across: f32, along: f32) -> f32 {
     0.6 * wave(across + 0.3 * wave(along * 0.9)) + 0.4 * wave(2.37 * across + 0.2 + 0.2 * wave(along * 1.7))
 }
 
-/// How far down hair grows in front of the ears.
+/// The lower end of the hair in front of the ears.
 fn side_end(hair: &Hair, eyes: f32) -> f32 {
     match hair.style {
         HairStyle::Bob => 0.24 + 0.22 * hair.length,
         HairStyle::Parted | HairStyle::Long => 0.40 + 0.25 * hair.length,
         HairStyle::Curls => eyes + 0.16,
-        HairStyle::Wreath => eyes + 0.10,
+        HairStyle::Horseshoe => eyes + 0.10,
         HairStyle::Bun | HairStyle::Quiff => eyes - 0.06,
         _ => eyes + 0.02 + 0.1 * hair.length,
     }

@@ -1,11 +1,11 @@
 //! The head: outline, neck, ears, skin and beard.
 
-use super::canvas::{Area, Canvas};
-use super::identity::{BeardStyle, Identity};
-use super::picture::Picture;
-use super::shape::{edge, ellipse, mix_colour, ramp, squircle, tint, wave};
+use crate::synthetic::canvas::{BoundingBox, Canvas};
+use crate::synthetic::capture::Capture;
+use crate::synthetic::identity::{BeardStyle, Identity};
+use crate::synthetic::shape::{edge, ellipse, lerp_color, ramp, scale_color, squircle, wave};
 
-/// The outline of the head as the camera sees it.
+/// The outline of the head in the image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outline {
     width: f32,
@@ -17,19 +17,19 @@ pub(super) struct Outline {
 }
 
 impl Outline {
-    pub(super) fn new(who: &Identity, how: &Picture) -> Self {
-        let head = who.head;
+    pub(super) fn new(identity: &Identity, capture: &Capture) -> Self {
+        let head = identity.head;
         Self {
             width: head.width,
-            crown: head.crown * (1.0 - 0.25 * how.pitch[0]),
-            jaw: head.jaw * (1.0 + 0.15 * how.pitch[0]) + 0.05 * how.mouth_open,
+            crown: head.crown * (1.0 - 0.25 * capture.pitch[0]),
+            jaw: head.jaw * (1.0 + 0.15 * capture.pitch[0]) + 0.05 * capture.mouth_open,
             taper: head.taper,
             square: head.square,
-            chin: 0.16 * how.yaw[0],
+            chin: 0.16 * capture.yaw[0],
         }
     }
 
-    /// Signed distance from the edge.
+    /// Signed distance from the outline.
     #[inline(always)]
     pub(super) fn distance(&self, x: f32, y: f32) -> f32 {
         let down = ramp(y, 0.0, self.jaw);
@@ -37,100 +37,114 @@ impl Outline {
         squircle(x - self.chin * down, y, [self.width * (1.0 - self.taper * down * down), height], square)
     }
 
-    /// A rectangle around the head.
-    pub(super) fn area(&self) -> Area {
+    /// The bounding box of the head.
+    pub(super) fn area(&self) -> BoundingBox {
         let middle = 0.5 * (self.jaw - self.crown);
-        Area {
-            centre: [0.5 * self.chin, middle],
+        BoundingBox {
+            center: [0.5 * self.chin, middle],
             radii: [self.width + self.chin.abs() + 0.03, 0.5 * (self.jaw + self.crown) + 0.03],
         }
     }
 }
 
-/// Neck and shoulders, and a collar around the opening of the shirt.
-pub(super) fn paint_body(canvas: &mut Canvas, who: &Identity, how: &Picture) {
+/// Draws neck, shoulders and a collar around the neckline of the shirt.
+pub(super) fn draw_body(canvas: &mut Canvas, identity: &Identity, capture: &Capture) {
     let soft = canvas.pixel();
-    let (jaw, neck) = (who.head.jaw, who.head.width * 0.62);
-    let shadow = [who.skin[0] * 0.72, who.skin[1] * 0.66, who.skin[2] * 0.66];
+    let (jaw, neck) = (identity.head.jaw, identity.head.width * 0.62);
+    let shadow = [identity.skin[0] * 0.72, identity.skin[1] * 0.66, identity.skin[2] * 0.66];
     let shoulders = jaw + 0.16;
     let shirt = |x: f32, y: f32| squircle(x, y - shoulders - 0.9, [1.02, 0.92], 0.55);
-    // Open upwards: only the lower half of the ellipse lies on the shirt.
-    let opening = |x: f32, y: f32| ellipse(x, (y - shoulders + 0.12).max(0.0), [neck + 0.10, how.collar + 0.10]);
-    canvas.paint(Area { centre: [0.0, jaw + 0.6], radii: [1.3, 0.7] }, how.shirt[0], |x, y| edge(shirt(x, y), soft));
-    canvas.paint(Area { centre: [0.0, jaw], radii: [neck + 0.1, 0.5] }, shadow, |x, y| {
-        let skin = squircle(x, y - jaw + 0.02, [neck, 0.34 + how.collar * 0.4], 0.7);
+    // Open at the top: only the lower half of the ellipse bounds the neckline.
+    let opening = |x: f32, y: f32| ellipse(x, (y - shoulders + 0.12).max(0.0), [neck + 0.10, capture.collar + 0.10]);
+    canvas.fill(BoundingBox { center: [0.0, jaw + 0.6], radii: [1.3, 0.7] }, capture.shirt[0], |x, y| {
+        edge(shirt(x, y), soft)
+    });
+    canvas.fill(BoundingBox { center: [0.0, jaw], radii: [neck + 0.1, 0.5] }, shadow, |x, y| {
+        let skin = squircle(x, y - jaw + 0.02, [neck, 0.34 + capture.collar * 0.4], 0.7);
         edge(skin.max(opening(x, y)), soft)
     });
-    canvas.paint(Area { centre: [0.0, jaw + 0.5], radii: [0.9, 0.5] }, how.shirt[1], |x, y| {
+    canvas.fill(BoundingBox { center: [0.0, jaw + 0.5], radii: [0.9, 0.5] }, capture.shirt[1], |x, y| {
         edge(opening(x, y).abs() - 0.03, soft) * edge(shirt(x, y), soft)
     });
 }
 
-/// Ears, drawn before the head covers their inner halves.
-pub(super) fn paint_ears(canvas: &mut Canvas, who: &Identity, how: &Picture) {
+/// Draws the ears; comes before the head, which covers their inner halves.
+pub(super) fn draw_ears(canvas: &mut Canvas, identity: &Identity, capture: &Capture) {
     let soft = canvas.pixel();
-    let inner = [who.skin[0] * 0.80, who.skin[1] * 0.68, who.skin[2] * 0.66];
+    let inner = [identity.skin[0] * 0.80, identity.skin[1] * 0.68, identity.skin[2] * 0.66];
     for side in [-1.0, 1.0] {
-        let x = side * (who.head.width + who.ears.stick_out) * how.yaw[1] - 0.16 * how.yaw[0];
-        let y = who.eyes.y + 0.10 + 0.1 * how.pitch[0];
-        let radii = [0.45 * who.ears.size + 0.02, who.ears.size];
-        let area = Area { centre: [x, y], radii: [radii[0] + 0.02, radii[1] + 0.02] };
-        canvas.paint(area, tint(who.skin, 0.95), |u, v| edge(ellipse(u - x, v - y, radii), soft));
-        canvas.paint(area, inner, |u, v| {
+        let x = side * (identity.head.width + identity.ears.stick_out) * capture.yaw[1] - 0.16 * capture.yaw[0];
+        let y = identity.eyes.y + 0.10 + 0.1 * capture.pitch[0];
+        let radii = [0.45 * identity.ears.size + 0.02, identity.ears.size];
+        let area = BoundingBox { center: [x, y], radii: [radii[0] + 0.02, radii[1] + 0.02] };
+        canvas.fill(area, scale_color(identity.skin, 0.95), |u, v| edge(ellipse(u - x, v - y, radii), soft));
+        canvas.fill(area, inner, |u, v| {
             0.8 * edge(ellipse(u - x - side * 0.008, v - y + 0.01, [0.55 * radii[0], 0.62 * radii[1]]), 1.5 * soft)
         });
     }
 }
 
-/// The face without its features: skin, cheeks, freckles, moles.
-pub(super) fn paint_skin(canvas: &mut Canvas, who: &Identity, how: &Picture) {
-    let (soft, outline, skin) = (canvas.pixel(), Outline::new(who, how), who.skin);
+/// Draws the face without its features: skin, cheeks, freckles, moles.
+pub(super) fn draw_skin(canvas: &mut Canvas, identity: &Identity, capture: &Capture) {
+    let (soft, outline, skin) = (canvas.pixel(), Outline::new(identity, capture), identity.skin);
     let rim = [skin[0] * 0.80, skin[1] * 0.70, skin[2] * 0.70];
-    canvas.paint_with(outline.area(), |x, y| {
+    canvas.fill_with(outline.area(), |x, y| {
         let distance = outline.distance(x, y);
-        // A little darker towards the edge, so that the head looks round in flat light too.
-        (edge(distance, soft), mix_colour(skin, rim, 0.75 * ramp(distance, -0.16, 0.02)))
+        // Slightly darker towards the edge, so that the head looks round in flat light too.
+        (edge(distance, soft), lerp_color(skin, rim, 0.75 * ramp(distance, -0.16, 0.02)))
     });
     let rosy = [skin[0] * 1.02, skin[1] * 0.72, skin[2] * 0.74];
     for side in [-1.0, 1.0] {
-        let at = how.place(&who.head, side * who.head.width * 0.55, who.eyes.y + who.nose.length * 0.95, 0.0);
+        let at = capture.project(
+            &identity.head,
+            side * identity.head.width * 0.55,
+            identity.eyes.y + identity.nose.length * 0.95,
+            0.0,
+        );
         let radii = [0.13 * at.scale[0], 0.11];
-        let strength = who.blush * 0.8;
-        canvas.paint(Area { centre: at.centre, radii }, rosy, |x, y| {
-            strength * edge(ellipse(x - at.centre[0], y - at.centre[1], radii) + 0.06, 0.12)
+        let strength = identity.blush * 0.8;
+        canvas.fill(BoundingBox { center: at.center, radii }, rosy, |x, y| {
+            strength * edge(ellipse(x - at.center[0], y - at.center[1], radii) + 0.06, 0.12)
         });
     }
-    if who.freckles > 0.0 {
+    if identity.freckles > 0.0 {
         for spot in 0..14 {
             // A fixed pattern over nose and cheeks.
             let (x, y) = ((spot * 5 % 14) as f32 / 13.0 - 0.5, (spot * 3 % 7) as f32 / 6.0 - 0.5);
-            let (x, y) = (x * who.head.width * 1.25, who.eyes.y + who.nose.length * (0.75 + 0.5 * y));
-            paint_spot(canvas, who, how, [x, y], 0.014, 0.75 * who.freckles);
+            let (x, y) = (x * identity.head.width * 1.25, identity.eyes.y + identity.nose.length * (0.75 + 0.5 * y));
+            draw_spot(canvas, identity, capture, [x, y], 0.014, 0.75 * identity.freckles);
         }
     }
-    for &mole in &who.moles {
-        paint_spot(canvas, who, how, mole, 0.024, 1.0);
+    for &mole in &identity.moles {
+        draw_spot(canvas, identity, capture, mole, 0.024, 1.0);
     }
 }
 
-/// A small dark spot on the skin.
-fn paint_spot(canvas: &mut Canvas, who: &Identity, how: &Picture, [x, y]: [f32; 2], radius: f32, strength: f32) {
-    let (soft, at) = (canvas.pixel(), how.place(&who.head, x, y, 0.0));
-    let dark = [who.skin[0] * 0.52, who.skin[1] * 0.40, who.skin[2] * 0.36];
+/// Draws a small dark spot on the skin.
+fn draw_spot(
+    canvas: &mut Canvas,
+    identity: &Identity,
+    capture: &Capture,
+    [x, y]: [f32; 2],
+    radius: f32,
+    strength: f32,
+) {
+    let (soft, at) = (canvas.pixel(), capture.project(&identity.head, x, y, 0.0));
+    let dark = [identity.skin[0] * 0.52, identity.skin[1] * 0.40, identity.skin[2] * 0.36];
     let radii = [radius * at.scale[0], radius];
-    canvas.paint(Area { centre: at.centre, radii: [radius + soft, radius + soft] }, dark, |u, v| {
-        strength * edge(ellipse(u - at.centre[0], v - at.centre[1], radii), soft)
+    canvas.fill(BoundingBox { center: at.center, radii: [radius + soft, radius + soft] }, dark, |u, v| {
+        strength * edge(ellipse(u - at.center[0], v - at.center[1], radii), soft)
     });
 }
 
-/// Facial hair below the nose; the mouth is painted over it.
-pub(super) fn paint_beard(canvas: &mut Canvas, who: &Identity, how: &Picture) {
-    let (beard, head, mouth) = (who.beard, who.head, who.mouth);
-    let (soft, outline) = (canvas.pixel(), Outline::new(who, how));
-    // Where the mouth is.
-    let at = how.place(&head, 0.0, mouth.y, 0.04);
-    let [cx, cy] = at.centre;
-    let texture = |x: f32, y: f32| tint(beard.colour, 1.0 + 0.12 * wave(x * 14.0 + 0.4 * wave(y * 3.0)));
+/// Draws facial hair below the nose; the mouth comes on top.
+pub(super) fn draw_beard(canvas: &mut Canvas, identity: &Identity, capture: &Capture) {
+    let (beard, head, mouth) = (identity.beard, identity.head, identity.mouth);
+    let (soft, outline) = (canvas.pixel(), Outline::new(identity, capture));
+    // The center of the mouth.
+    let at = capture.project(&head, 0.0, mouth.y, 0.04);
+    let [cx, cy] = at.center;
+    let texture = |x: f32, y: f32| scale_color(beard.color, 1.0 + 0.12 * wave(x * 14.0 + 0.4 * wave(y * 3.0)));
     match beard.style {
         BeardStyle::None => {}
         BeardStyle::Stubble | BeardStyle::Full => {
@@ -139,45 +153,49 @@ pub(super) fn paint_beard(canvas: &mut Canvas, who: &Identity, how: &Picture) {
             let mut area = outline.area();
             area.radii[1] += grow;
             let top = cy - mouth.upper - 0.05;
-            canvas.paint_with(area, |x, y| {
+            canvas.fill_with(area, |x, y| {
                 let across = (x - cx) / head.width;
                 // Up to the ears at the sides, under the nose in the middle.
                 let line = top + 0.10 - 0.42 * across * across;
                 // Down to the beard around the corners of the mouth.
-                let lip = edge(moustache(x - cx, y - top, [mouth.width * 1.2, 0.055]), 2.0 * soft);
+                let lip = edge(mustache(x - cx, y - top, [mouth.width * 1.2, 0.055]), 2.0 * soft);
                 let inside = edge(outline.distance(x, y - grow * ramp(y, cy - 0.2, cy + 0.2)), soft);
                 (strength * inside * lip.max(ramp(y, line - 0.02, line + 0.03)), texture(x, y))
             });
         }
-        BeardStyle::Moustache => {
-            // Between the mouth and the nose, which stands out further.
-            let at = how.place(&head, 0.0, mouth.y - mouth.upper - 0.04, 0.08);
-            let ([cx, cy], radii) = (at.centre, [mouth.width * (0.9 + 0.4 * beard.size), 0.045 + 0.02 * beard.size]);
-            canvas.paint_with(Area { centre: [cx, cy], radii: [radii[0] + 0.05, 0.2] }, |u, v| {
-                (edge(moustache((u - cx) / at.scale[0], v - cy, radii), soft), texture(u, v))
+        BeardStyle::Mustache => {
+            // Between the mouth and the nose, which protrudes more.
+            let at = capture.project(&head, 0.0, mouth.y - mouth.upper - 0.04, 0.08);
+            let ([cx, cy], radii) = (at.center, [mouth.width * (0.9 + 0.4 * beard.size), 0.045 + 0.02 * beard.size]);
+            canvas.fill_with(BoundingBox { center: [cx, cy], radii: [radii[0] + 0.05, 0.2] }, |u, v| {
+                (edge(mustache((u - cx) / at.scale[0], v - cy, radii), soft), texture(u, v))
             });
         }
         BeardStyle::Goatee => {
             // A ring around the lips, filled below them.
-            let gap = 0.085 * how.mouth_open;
-            let (top, bottom) = (cy - mouth.upper - 0.07, how.place(&head, 0.0, head.jaw * 0.97, 0.02).centre[1] + gap);
+            let gap = 0.085 * capture.mouth_open;
+            let (top, bottom) =
+                (cy - mouth.upper - 0.07, capture.project(&head, 0.0, head.jaw * 0.97, 0.02).center[1] + gap);
             let (middle, half) = (0.5 * (top + bottom), mouth.width * (0.95 + 0.2 * beard.size) + 0.05);
             let radii = [half, 0.5 * (bottom - top) + 0.02];
             let (bare, lips) =
                 (cy + 0.5 * (mouth.lower + gap - mouth.upper) + 0.01, 0.5 * (mouth.upper + mouth.lower + gap));
             let hollow = [half - 0.055, lips + 0.015];
-            canvas.paint_with(Area { centre: [cx, middle], radii: [radii[0] + 0.02, radii[1] + 0.02] }, |u, v| {
-                let x = (u - cx) / at.scale[0];
-                let outside = 1.0 - edge(squircle(x, v - bare, hollow, 0.5), soft);
-                (edge(squircle(x, v - middle, radii, 0.6), soft) * outside, texture(u, v))
-            });
+            canvas.fill_with(
+                BoundingBox { center: [cx, middle], radii: [radii[0] + 0.02, radii[1] + 0.02] },
+                |u, v| {
+                    let x = (u - cx) / at.scale[0];
+                    let outside = 1.0 - edge(squircle(x, v - bare, hollow, 0.5), soft);
+                    (edge(squircle(x, v - middle, radii, 0.6), soft) * outside, texture(u, v))
+                },
+            );
         }
     }
 }
 
-/// The signed distance to a moustache: an ellipse whose ends droop.
+/// The signed distance to a mustache: an ellipse whose ends droop.
 #[inline(always)]
-fn moustache(x: f32, y: f32, radii: [f32; 2]) -> f32 {
+fn mustache(x: f32, y: f32, radii: [f32; 2]) -> f32 {
     let droop = 0.09 * (x / radii[0]) * (x / radii[0]);
     ellipse(x, y - droop, radii)
 }

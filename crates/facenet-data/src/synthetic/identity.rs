@@ -1,9 +1,10 @@
-//! Who a person is: everything that stays the same from picture to picture.
+//! The appearance of a person: everything that is the same in all their images.
 
-use super::draw::{Draw, Purpose};
-use super::shape::{mix, mix_colour, tint};
+use crate::synthetic::random_stream::{Purpose, RandomStream};
+use crate::synthetic::shape::{lerp, lerp_color, scale_color};
 
-/// The looks of one person. Lengths are in units of the face's plane (see `Camera`), angles are slopes, y runs down.
+/// The appearance of one person. Lengths are in units of the face plane (see `Camera`), angles are
+/// slopes, y points down.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) head: Head,
@@ -26,11 +27,11 @@ pub(super) struct Identity {
 pub(super) struct Head {
     /// Half the width at the cheekbones.
     pub(super) width: f32,
-    /// From the middle to the crown.
+    /// From the center to the crown.
     pub(super) crown: f32,
-    /// From the middle to the chin.
+    /// From the center to the chin.
     pub(super) jaw: f32,
-    /// How much narrower the jaw is than the cheekbones, 0 to 1.
+    /// Relative narrowing from cheekbones to jaw, 0 to 1.
     pub(super) taper: f32,
     /// 0 for a round chin, 1 for a square one.
     pub(super) square: f32,
@@ -49,7 +50,7 @@ pub(super) struct Eyes {
     pub(super) width: f32,
     /// Height over width.
     pub(super) opening: f32,
-    /// How far the outer corner is raised.
+    /// Slope that raises the outer corner.
     pub(super) tilt: f32,
     pub(super) iris: [f32; 3],
     pub(super) iris_size: f32,
@@ -64,12 +65,12 @@ pub(super) struct Brows {
     pub(super) height: f32,
     pub(super) tilt: f32,
     pub(super) arch: f32,
-    pub(super) colour: [f32; 3],
+    pub(super) color: [f32; 3],
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Nose {
-    /// From the eyes' height to the tip.
+    /// From the level of the eyes to the tip.
     pub(super) length: f32,
     pub(super) width: f32,
     pub(super) bridge: f32,
@@ -82,14 +83,14 @@ pub(super) struct Mouth {
     pub(super) width: f32,
     pub(super) upper: f32,
     pub(super) lower: f32,
-    pub(super) colour: [f32; 3],
+    pub(super) color: [f32; 3],
 }
 
-/// How the hair is worn.
+/// The hairstyle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HairStyle {
     Bald,
-    Wreath,
+    Horseshoe,
     Buzz,
     Short,
     Swept,
@@ -104,25 +105,25 @@ pub(super) enum HairStyle {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hair {
     pub(super) style: HairStyle,
-    pub(super) colour: [f32; 3],
-    /// How far it stands off the head.
+    pub(super) color: [f32; 3],
+    /// Thickness above the head.
     pub(super) volume: f32,
     /// Height of the hairline.
     pub(super) line: f32,
-    /// Where a parting lies, from -1 (left) to 1.
+    /// Position of the parting, from -1 (left) to 1.
     pub(super) part: f32,
-    /// Where long hair ends.
+    /// Lower end of long hair.
     pub(super) length: f32,
-    /// Strength of the strands' pattern.
+    /// Contrast of the strand pattern.
     pub(super) strands: f32,
 }
 
-/// Where facial hair grows.
+/// The style of facial hair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BeardStyle {
     None,
     Stubble,
-    Moustache,
+    Mustache,
     Goatee,
     Full,
 }
@@ -130,7 +131,7 @@ pub(super) enum BeardStyle {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beard {
     pub(super) style: BeardStyle,
-    pub(super) colour: [f32; 3],
+    pub(super) color: [f32; 3],
     pub(super) size: f32,
 }
 
@@ -139,15 +140,15 @@ pub(super) struct Glasses {
     pub(super) radii: [f32; 2],
     pub(super) square: f32,
     pub(super) thickness: f32,
-    pub(super) colour: [f32; 3],
+    pub(super) color: [f32; 3],
 }
 
-/// Skin from the lightest to the darkest.
-const SKIN: [[f32; 3]; 5] =
+/// Skin tones from the lightest to the darkest.
+const SKIN_TONES: [[f32; 3]; 5] =
     [[0.98, 0.84, 0.75], [0.93, 0.73, 0.58], [0.80, 0.58, 0.42], [0.58, 0.39, 0.27], [0.37, 0.24, 0.17]];
 
-/// Hair as it grows.
-const HAIR: [[f32; 3]; 9] = [
+/// Natural hair colors.
+const HAIR_COLORS: [[f32; 3]; 9] = [
     [0.08, 0.07, 0.08],
     [0.20, 0.12, 0.08],
     [0.36, 0.22, 0.12],
@@ -159,10 +160,11 @@ const HAIR: [[f32; 3]; 9] = [
     [0.86, 0.86, 0.88],
 ];
 
-/// Hair as it is dyed.
-const DYE: [[f32; 3]; 4] = [[0.20, 0.32, 0.66], [0.82, 0.30, 0.52], [0.16, 0.52, 0.45], [0.48, 0.26, 0.62]];
+/// Dyed hair colors.
+const DYED_HAIR_COLORS: [[f32; 3]; 4] =
+    [[0.20, 0.32, 0.66], [0.82, 0.30, 0.52], [0.16, 0.52, 0.45], [0.48, 0.26, 0.62]];
 
-const IRIS: [[f32; 3]; 6] = [
+const IRIS_COLORS: [[f32; 3]; 6] = [
     [0.20, 0.11, 0.06],
     [0.42, 0.24, 0.10],
     [0.48, 0.42, 0.16],
@@ -171,12 +173,12 @@ const IRIS: [[f32; 3]; 6] = [
     [0.50, 0.57, 0.62],
 ];
 
-const FRAMES: [[f32; 3]; 5] =
+const FRAME_COLORS: [[f32; 3]; 5] =
     [[0.08, 0.08, 0.09], [0.36, 0.18, 0.08], [0.75, 0.60, 0.25], [0.70, 0.12, 0.14], [0.12, 0.22, 0.55]];
 
 const HAIR_STYLES: [HairStyle; 11] = [
     HairStyle::Bald,
-    HairStyle::Wreath,
+    HairStyle::Horseshoe,
     HairStyle::Buzz,
     HairStyle::Short,
     HairStyle::Swept,
@@ -194,86 +196,91 @@ const BEARD_STYLES: [BeardStyle; 8] = [
     BeardStyle::None,
     BeardStyle::None,
     BeardStyle::Stubble,
-    BeardStyle::Moustache,
+    BeardStyle::Mustache,
     BeardStyle::Goatee,
     BeardStyle::Full,
 ];
 
 impl Identity {
-    /// The person with this number.
-    pub(super) fn draw(seed: u64, identity: u64) -> Self {
-        let mut draw = Draw::new(seed, identity, Purpose::Identity, 0);
-        let draw = &mut draw;
+    /// The appearance of a person.
+    pub(super) fn sample(seed: u64, person: u64) -> Self {
+        let mut random = RandomStream::new(seed, person, Purpose::Identity, 0);
+        let random = &mut random;
         let head = Head {
-            width: draw.between(0.40, 0.53),
-            crown: draw.between(0.58, 0.68),
-            jaw: draw.between(0.56, 0.72),
-            taper: draw.between(0.0, 0.42),
-            square: draw.between(0.0, 0.85),
+            width: random.uniform(0.40, 0.53),
+            crown: random.uniform(0.58, 0.68),
+            jaw: random.uniform(0.56, 0.72),
+            taper: random.uniform(0.0, 0.42),
+            square: random.uniform(0.0, 0.85),
         };
-        let skin = skin(draw);
+        let skin = skin(random);
         let hair = Hair {
-            style: draw.choose(&HAIR_STYLES),
-            colour: if draw.chance(0.22) { jitter(draw, DYE, 0.25) } else { jitter(draw, HAIR, 0.25) },
-            volume: draw.between(0.05, 0.15),
-            line: draw.between(-0.46, -0.26),
-            part: draw.around_zero(0.65),
-            length: draw.between(0.55, 1.1),
-            strands: draw.between(0.05, 0.22),
+            style: random.choose(&HAIR_STYLES),
+            color: if random.chance(0.22) {
+                jitter(random, DYED_HAIR_COLORS, 0.25)
+            } else {
+                jitter(random, HAIR_COLORS, 0.25)
+            },
+            volume: random.uniform(0.05, 0.15),
+            line: random.uniform(-0.46, -0.26),
+            part: random.symmetric(0.65),
+            length: random.uniform(0.55, 1.1),
+            strands: random.uniform(0.05, 0.22),
         };
         let eyes = Eyes {
-            spacing: head.width * draw.between(0.36, 0.52),
-            y: draw.between(-0.09, 0.05),
-            width: draw.between(0.085, 0.135),
-            opening: draw.between(0.36, 0.85),
-            tilt: draw.around_zero(0.28),
-            iris: jitter(draw, IRIS, 0.2),
-            iris_size: draw.between(0.46, 0.60),
-            lashes: draw.between(0.010, 0.034),
+            spacing: head.width * random.uniform(0.36, 0.52),
+            y: random.uniform(-0.09, 0.05),
+            width: random.uniform(0.085, 0.135),
+            opening: random.uniform(0.36, 0.85),
+            tilt: random.symmetric(0.28),
+            iris: jitter(random, IRIS_COLORS, 0.2),
+            iris_size: random.uniform(0.46, 0.60),
+            lashes: random.uniform(0.010, 0.034),
         };
-        let brow_colour = if draw.chance(0.35) { jitter(draw, HAIR, 0.25) } else { tint(hair.colour, 0.75) };
+        let brow_color =
+            if random.chance(0.35) { jitter(random, HAIR_COLORS, 0.25) } else { scale_color(hair.color, 0.75) };
         let brows = Brows {
-            thickness: draw.between(0.012, 0.045),
-            length: draw.between(0.10, 0.16),
-            height: draw.between(0.10, 0.19),
-            tilt: draw.around_zero(0.35),
-            arch: draw.between(0.0, 0.07),
-            colour: brow_colour,
+            thickness: random.uniform(0.012, 0.045),
+            length: random.uniform(0.10, 0.16),
+            height: random.uniform(0.10, 0.19),
+            tilt: random.symmetric(0.35),
+            arch: random.uniform(0.0, 0.07),
+            color: brow_color,
         };
         let nose = Nose {
-            length: draw.between(0.18, 0.34),
-            width: draw.between(0.055, 0.135),
-            bridge: draw.between(0.02, 0.05),
-            lift: draw.between(0.10, 0.22),
+            length: random.uniform(0.18, 0.34),
+            width: random.uniform(0.055, 0.135),
+            bridge: random.uniform(0.02, 0.05),
+            lift: random.uniform(0.10, 0.22),
         };
         let mouth_room = head.jaw - 0.20 - (eyes.y + nose.length + 0.10);
         let natural = [skin[0] * 0.85, skin[1] * 0.58, skin[2] * 0.60];
-        let painted = [draw.between(0.55, 0.85), draw.between(0.06, 0.25), draw.between(0.12, 0.35)];
+        let lipstick = [random.uniform(0.55, 0.85), random.uniform(0.06, 0.25), random.uniform(0.12, 0.35)];
         let mouth = Mouth {
-            y: eyes.y + nose.length + 0.10 + mouth_room.max(0.0) * draw.between(0.2, 0.9),
-            width: draw.between(0.10, 0.22),
-            upper: draw.between(0.018, 0.055),
-            lower: draw.between(0.025, 0.075),
-            colour: mix_colour(natural, painted, if draw.chance(0.3) { draw.between(0.5, 1.0) } else { 0.1 }),
+            y: eyes.y + nose.length + 0.10 + mouth_room.max(0.0) * random.uniform(0.2, 0.9),
+            width: random.uniform(0.10, 0.22),
+            upper: random.uniform(0.018, 0.055),
+            lower: random.uniform(0.025, 0.075),
+            color: lerp_color(natural, lipstick, if random.chance(0.3) { random.uniform(0.5, 1.0) } else { 0.1 }),
         };
         let beard = Beard {
-            style: draw.choose(&BEARD_STYLES),
-            colour: if draw.chance(0.25) { jitter(draw, HAIR, 0.25) } else { tint(hair.colour, 0.85) },
-            size: draw.between(0.0, 1.0),
+            style: random.choose(&BEARD_STYLES),
+            color: if random.chance(0.25) { jitter(random, HAIR_COLORS, 0.25) } else { scale_color(hair.color, 0.85) },
+            size: random.uniform(0.0, 1.0),
         };
-        let moles = (0..draw.index(4)).map(|_| [draw.around_zero(0.28), draw.between(-0.25, 0.5)]).collect();
-        let freckles = if draw.chance(0.25) { draw.between(0.4, 1.0) } else { 0.0 };
-        let frame = draw.between(0.11, 0.16);
+        let moles = (0..random.index(4)).map(|_| [random.symmetric(0.28), random.uniform(-0.25, 0.5)]).collect();
+        let freckles = if random.chance(0.25) { random.uniform(0.4, 1.0) } else { 0.0 };
+        let frame = random.uniform(0.11, 0.16);
         let glasses = Glasses {
-            radii: [frame, frame * draw.between(0.65, 1.0)],
-            square: draw.between(0.0, 0.95),
-            thickness: draw.between(0.010, 0.026),
-            colour: jitter(draw, FRAMES, 0.25),
+            radii: [frame, frame * random.uniform(0.65, 1.0)],
+            square: random.uniform(0.0, 0.95),
+            thickness: random.uniform(0.010, 0.026),
+            color: jitter(random, FRAME_COLORS, 0.25),
         };
         Self {
             head,
             skin,
-            ears: Ears { size: draw.between(0.09, 0.17), stick_out: draw.between(0.0, 0.07) },
+            ears: Ears { size: random.uniform(0.09, 0.17), stick_out: random.uniform(0.0, 0.07) },
             eyes,
             brows,
             nose,
@@ -282,21 +289,21 @@ impl Identity {
             beard,
             freckles,
             moles,
-            blush: draw.between(0.0, 0.5),
-            glasses: draw.chance(0.42).then_some(glasses),
+            blush: random.uniform(0.0, 0.5),
+            glasses: random.chance(0.42).then_some(glasses),
         }
     }
 }
 
-/// A tone between the lightest and the darkest, a little redder or yellower.
-fn skin(draw: &mut Draw) -> [f32; 3] {
-    let tone = draw.unit() * (SKIN.len() - 1) as f32;
-    let (lower, warmth) = ((tone as usize).min(SKIN.len() - 2), draw.around_zero(0.09));
-    let [red, green, blue] = mix_colour(SKIN[lower], SKIN[lower + 1], tone - lower as f32);
+/// A tone between the lightest and the darkest, slightly redder or yellower.
+fn skin(random: &mut RandomStream) -> [f32; 3] {
+    let tone = random.unit() * (SKIN_TONES.len() - 1) as f32;
+    let (lower, warmth) = ((tone as usize).min(SKIN_TONES.len() - 2), random.symmetric(0.09));
+    let [red, green, blue] = lerp_color(SKIN_TONES[lower], SKIN_TONES[lower + 1], tone - lower as f32);
     [red * (1.0 + 0.5 * warmth), green, blue * (1.0 - warmth)]
 }
 
-/// One of the colours, varied by up to `spread` of itself.
-fn jitter<const N: usize>(draw: &mut Draw, colours: [[f32; 3]; N], spread: f32) -> [f32; 3] {
-    draw.choose(&colours).map(|channel| channel * mix(1.0 - spread, 1.0 + spread, draw.unit()))
+/// One of the colors, each channel scaled by up to `1 - spread` to `1 + spread`.
+fn jitter<const N: usize>(random: &mut RandomStream, colors: [[f32; 3]; N], spread: f32) -> [f32; 3] {
+    random.choose(&colors).map(|channel| channel * lerp(1.0 - spread, 1.0 + spread, random.unit()))
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use facenet_data::{Crop, DEFAULT_MEMORY_LIMIT, Landmarks, PictureReader, read_picture_file};
+use facenet_data::{BoundedDecoder, Crop, DEFAULT_MEMORY_LIMIT, Landmarks, read_bounded_file};
 use facenet_network::{Description, Network};
 use ndarray::{Array2, Array3, ArrayView4, Axis, stack};
 use rayon::prelude::*;
@@ -146,7 +146,7 @@ impl PortraitEmbedder {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<EmbeddedPortraits, Error> {
         let dimension = self.embedder.dimension();
-        let files = PictureReader::new(DEFAULT_MEMORY_LIMIT);
+        let files = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
         let mut result = EmbeddedPortraits {
             pictures: Vec::new(),
             portraits: Vec::new(),
@@ -223,8 +223,8 @@ impl PortraitEmbedder {
     }
 
     /// Looks a picture up, or cuts its face out.
-    fn step(&self, files: &PictureReader, path: &Path) -> Result<Step, Error> {
-        let bytes = read_picture_file(path)?;
+    fn step(&self, files: &BoundedDecoder, path: &Path) -> Result<Step, Error> {
+        let bytes = read_bounded_file(path)?;
         let key = self.cache.as_ref().map(|_| key(&bytes, self.reader.listed(path)));
         if let Some(cached) = self.cache.as_ref().zip(key.as_ref()).and_then(|(cache, key)| cache.get(key)) {
             return Ok(Step::Cached(cached.clone()));

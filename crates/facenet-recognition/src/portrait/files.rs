@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use facenet_data::{shown, write_atomically};
+use facenet_data::{escape_path, write_atomically};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Serialize;
@@ -69,7 +69,7 @@ struct Origin<'a> {
 /// The name of a picture within its folder; what is no text in it is escaped.
 fn name_within(picture: &Path, folder: &Path) -> String {
     let name = picture.strip_prefix(folder).unwrap_or(picture);
-    name.to_str().map_or_else(|| shown(name), str::to_owned)
+    name.to_str().map_or_else(|| escape_path(name), str::to_owned)
 }
 
 fn index(file: &mut dyn Write, portraits: &EmbeddedPortraits, folder: &Path) -> io::Result<()> {

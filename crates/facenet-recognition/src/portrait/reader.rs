@@ -110,7 +110,7 @@ impl PortraitReader {
         let (height, width, _) = picture.dim();
         match (portrait.landmarks, self.template) {
             (Some(landmarks), Some(template)) => {
-                if !landmarks.lie_in([height, width]) {
+                if !landmarks.are_inside([height, width]) {
                     return Err(facenet_data::Error::LandmarksOutside { path: path.to_owned(), width, height }.into());
                 }
                 align(picture, &landmarks, &template, self.size)

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use facenet_data::{DEFAULT_MEMORY_LIMIT, PictureReader, read_picture_file};
+use facenet_data::{BoundedDecoder, DEFAULT_MEMORY_LIMIT, read_bounded_file};
 use maud::{Markup, PreEscaped, html};
 use rayon::prelude::*;
 
@@ -21,7 +21,7 @@ pub(super) struct Faces<'a> {
 impl<'a> Faces<'a> {
     /// Cuts the faces of the chosen pictures out.
     pub(super) fn cut(sheet: &ContactSheet<'a>, chosen: BTreeSet<usize>) -> Self {
-        let files = PictureReader::new(DEFAULT_MEMORY_LIMIT);
+        let files = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
         let thumbnails = chosen
             .into_par_iter()
             .filter_map(|index| Some((index, thumbnail(&files, sheet.reader, &sheet.pictures[index]).ok()?)))
@@ -50,9 +50,9 @@ impl<'a> Faces<'a> {
     }
 }
 
-fn thumbnail(files: &PictureReader, reader: &PortraitReader, picture: &SheetPicture) -> Result<Thumbnail, Error> {
+fn thumbnail(files: &BoundedDecoder, reader: &PortraitReader, picture: &SheetPicture) -> Result<Thumbnail, Error> {
     let SheetPicture { path, portrait, .. } = picture;
-    let bytes = read_picture_file(path)?;
+    let bytes = read_bounded_file(path)?;
     let face = files.decode(&bytes, path, |pixels| reader.cut(pixels, portrait, path))??;
     Ok(Thumbnail::new(face.view()))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use facenet_cluster::Dendrogram;
-use facenet_data::{FaceSet, shown};
+use facenet_data::{FaceSet, escape_path};
 use facenet_metrics::balanced_pairs;
 
 use crate::dataset::labelled_faces::{Dataset, LabelledFaces};
@@ -26,11 +26,11 @@ pub(super) fn validation_people(people: usize) -> usize {
 
 /// Someone in a group needs two pictures, else nobody can be recognised there. `source` is what the group comes from.
 pub(super) fn check_second_picture(group: &'static str, set: &FaceSet, source: &Path) -> Result<(), Error> {
-    if (0..set.people.len()).any(|person| set.pictures_of(person).len() >= 2) {
+    if (0..set.people.len()).any(|person| set.images_of(person).len() >= 2) {
         return Ok(());
     }
     let [first, last] = [set.people.first(), set.people.last()].map(|name| name.cloned().unwrap_or_default());
-    Err(Error::NoSecondPicture { dataset: shown(source), group, first, last })
+    Err(Error::NoSecondPicture { dataset: escape_path(source), group, first, last })
 }
 
 /// The most pairs of the same person that are scored.
@@ -38,14 +38,14 @@ const UNSEEN_PAIRS: usize = 10_000_000;
 
 /// That the unseen people can be scored at all: found out before the network is trained.
 pub(super) fn check_unseen(set: &FaceSet, dataset: &Path) -> Result<(), Error> {
-    let pictures = |person| set.pictures_of(person).len();
+    let pictures = |person| set.images_of(person).len();
     let pairs = (0..set.people.len()).map(|person| pictures(person) * (pictures(person) - 1) / 2).sum();
     for (what, found, limit) in [
-        ("pictures", set.pictures.len(), Dendrogram::MAX_EMBEDDINGS),
+        ("pictures", set.images.len(), Dendrogram::MAX_EMBEDDINGS),
         ("pairs of pictures of the same person", pairs, UNSEEN_PAIRS),
     ] {
         if found > limit {
-            return Err(Error::TooManyUnseen { dataset: shown(dataset), what, found, limit });
+            return Err(Error::TooManyUnseen { dataset: escape_path(dataset), what, found, limit });
         }
     }
     Ok(())
@@ -56,10 +56,10 @@ const VALIDATION_PICTURES: usize = 10;
 
 /// The first pictures of each person, at most [`VALIDATION_PICTURES`].
 pub(super) fn first_pictures(set: &FaceSet) -> FaceSet {
-    let mut first = FaceSet { people: set.people.clone(), pictures: Vec::new(), identities: Vec::new() };
+    let mut first = FaceSet { people: set.people.clone(), images: Vec::new(), identities: Vec::new() };
     for person in 0..set.people.len() {
-        for picture in set.pictures_of(person).take(VALIDATION_PICTURES) {
-            first.pictures.push(set.pictures[picture].clone());
+        for picture in set.images_of(person).take(VALIDATION_PICTURES) {
+            first.images.push(set.images[picture].clone());
             first.identities.push(person);
         }
     }

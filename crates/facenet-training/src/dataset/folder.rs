@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use facenet_data::{Coordinates, FaceSet, LandmarkList, shown};
+use facenet_data::{CoordinateSystem, FaceSet, LandmarkList, escape_path};
 
 use crate::dataset::division::{check_second_picture, check_unseen, validation_people, with_balanced_pairs};
 use crate::dataset::images::{Pictures, Request, is_there, load_sets};
@@ -23,7 +23,7 @@ pub(super) fn load_cambridge(name: &str, folder: &Path, request: Request<'_>, se
         return Err(Error::PeopleCount { path: folder.to_owned(), found, expected: CAMBRIDGE_PEOPLE });
     }
     let sets = divide(&set, CAMBRIDGE_UNSEEN, folder)?;
-    let pictures = Pictures { root: folder, landmarks: None, coordinates: Coordinates::Picture };
+    let pictures = Pictures { root: folder, landmarks: None, coordinates: CoordinateSystem::Image };
     with_balanced_pairs(name.to_owned(), load_sets(sets, &pictures, request)?, seed)
 }
 
@@ -37,7 +37,7 @@ pub(super) fn load(name: &str, folder: &Path, request: Request<'_>, seed: u64) -
         set => set?,
     };
     let sets = divide(&set, unseen_people(set.people.len()), folder)?;
-    let pictures = Pictures { root: folder, landmarks: landmarks(&set, folder)?, coordinates: Coordinates::Picture };
+    let pictures = Pictures { root: folder, landmarks: landmarks(&set, folder)?, coordinates: CoordinateSystem::Image };
     with_balanced_pairs(name.to_owned(), load_sets(sets, &pictures, request)?, seed)
 }
 
@@ -48,10 +48,10 @@ fn landmarks(set: &FaceSet, folder: &Path) -> Result<Option<LandmarkList>, Error
         return Ok(None);
     }
     let list = LandmarkList::read(&path)?;
-    let pictures: BTreeSet<&Path> = set.pictures.iter().map(PathBuf::as_path).collect();
-    match list.pictures.iter().find(|(name, _)| !pictures.contains(folder.join(name).as_path())) {
+    let pictures: BTreeSet<&Path> = set.images.iter().map(PathBuf::as_path).collect();
+    match list.images.iter().find(|(name, _)| !pictures.contains(folder.join(name).as_path())) {
         Some((name, row)) => {
-            Err(facenet_data::Error::MissingPicture { list: path, line: row.line, path: folder.join(name) }.into())
+            Err(facenet_data::Error::MissingImage { list: path, line: row.line, path: folder.join(name) }.into())
         }
         None => Ok(Some(list)),
     }
@@ -79,7 +79,7 @@ fn divide(set: &FaceSet, unseen: usize, folder: &Path) -> Result<[FaceSet; 3], E
 }
 
 fn too_few(folder: &Path, people: usize) -> Error {
-    Error::TooFewPeople { dataset: shown(folder), people }
+    Error::TooFewPeople { dataset: escape_path(folder), people }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use facenet_data::{
-    Alignment, Coordinates, Crop, DEFAULT_MEMORY_LIMIT, FaceSet, Framing, LandmarkList, Landmarks, LoadOptions,
-    load_faces, shown,
+    Alignment, CoordinateSystem, Crop, DEFAULT_MEMORY_LIMIT, FaceExtraction, FaceSet, LandmarkList, Landmarks,
+    LoadOptions, escape_path, load_faces,
 };
 use facenet_recognition::FaceSource;
 use ndarray::Array4;
@@ -31,7 +31,7 @@ pub(super) struct Request<'a> {
 pub(crate) struct Pictures<'a> {
     pub(crate) root: &'a Path,
     pub(crate) landmarks: Option<LandmarkList>,
-    pub(crate) coordinates: Coordinates,
+    pub(crate) coordinates: CoordinateSystem,
 }
 
 impl Pictures<'_> {
@@ -48,13 +48,14 @@ impl Pictures<'_> {
             Some(_) => paths.iter().map(|path| self.landmarks(path)).collect(),
             None => vec![None; paths.len()],
         };
-        let framing = Framing {
+        let extraction = FaceExtraction {
+            size,
             crop: *crop,
             alignment: template.map(|template| Alignment { template, landmarks: &landmarks }),
             coordinates: self.coordinates,
         };
         let options = LoadOptions { progress: Some(progress), ..LoadOptions::default() };
-        let faces = load_faces(paths, framing, size, &options)?;
+        let faces = load_faces(paths, &extraction, &options)?;
         let source = |landmarks: &Option<Landmarks>| match landmarks {
             Some(_) => FaceSource::LandmarkList,
             None => FaceSource::CenterCrop,
@@ -70,9 +71,9 @@ impl Pictures<'_> {
     fn landmarks(&self, path: &Path) -> Option<Landmarks> {
         let list = self.landmarks.as_ref()?;
         match self.coordinates {
-            Coordinates::Picture => list.get(self.name(path)),
+            CoordinateSystem::Image => list.get(self.name(path)),
             // The list speaks of JPEGs, instead of which there may be PNGs.
-            Coordinates::Lfw => list.get(&self.name(path).with_extension("jpg")),
+            CoordinateSystem::Lfw => list.get(&self.name(path).with_extension("jpg")),
         }
     }
 }
@@ -93,11 +94,11 @@ pub(super) fn load_sets(
     request: Request<'_>,
 ) -> Result<[LabelledFaces; 3], Error> {
     let validation = first_pictures(&validation);
-    let all = training.pictures.len() + validation.pictures.len() + unseen.pictures.len();
+    let all = training.images.len() + validation.images.len() + unseen.images.len();
     check_memory(all, request.size)?;
     let mut before = 0;
     let mut load = |set: FaceSet| {
-        let count = set.pictures.len();
+        let count = set.images.len();
         let faces = load_set(set, pictures, request, &|loaded| {
             request.progress.iter().for_each(|told| told(before + loaded, all));
         });
@@ -108,12 +109,11 @@ pub(super) fn load_sets(
 }
 
 /// That the faces of all groups fit in memory together.
-pub(super) fn check_memory(pictures: usize, [height, width]: [usize; 2]) -> Result<(), Error> {
-    let bytes =
-        [pictures, height, width, 3].iter().try_fold(1_u64, |product, &count| product.checked_mul(count as u64));
+pub(super) fn check_memory(faces: usize, [height, width]: [usize; 2]) -> Result<(), Error> {
+    let bytes = [faces, height, width, 3].iter().try_fold(1_u64, |product, &count| product.checked_mul(count as u64));
     let limit = DEFAULT_MEMORY_LIMIT;
     if bytes.is_none_or(|bytes| bytes > limit) {
-        return Err(facenet_data::Error::FacesOverMemory { pictures, height, width, limit }.into());
+        return Err(facenet_data::Error::FacesOverMemory { faces, height, width, limit }.into());
     }
     Ok(())
 }
@@ -124,12 +124,12 @@ fn load_set(
     Request { crop, template, size, .. }: Request<'_>,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<LabelledFaces, Error> {
-    let (faces, sources) = pictures.load(&set.pictures, crop, template, size, progress)?;
+    let (faces, sources) = pictures.load(&set.images, crop, template, size, progress)?;
     Ok(LabelledFaces {
         faces,
         identities: set.identities,
         people: set.people,
-        pictures: set.pictures.iter().map(|path| shown(pictures.name(path))).collect(),
+        pictures: set.images.iter().map(|path| escape_path(pictures.name(path))).collect(),
         sources,
     })
 }

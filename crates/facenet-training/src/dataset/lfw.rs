@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use facenet_data::{Coordinates, FaceSet, LandmarkList, PairList, PeopleList};
+use facenet_data::{CoordinateSystem, FaceSet, LandmarkList, PairList, PeopleList};
 use facenet_metrics::Pair;
 
 use crate::dataset::division::{check_second_picture, check_unseen, validation_people, with_balanced_pairs};
@@ -61,7 +61,7 @@ fn load_view_1(
     let (images, lists) = (folder.join("images"), folder.join("protocol"));
     for path in [&images, &lists] {
         if !path.is_dir() {
-            return Err(facenet_data::Error::MissingDirectory { path: path.clone() }.into());
+            return Err(facenet_data::Error::MissingFolder { path: path.clone() }.into());
         }
     }
     let learned = PeopleList::read(&lists.join("peopleDevTrain.txt"))?;
@@ -74,7 +74,7 @@ fn load_view_1(
     let unseen_pairs = pairs_within(&unseen, &people.path, &PairList::read(&lists.join("pairsDevTest.txt"))?)?;
 
     let sets = [training, validation, unseen];
-    let pictures = Pictures { root: &images, landmarks, coordinates: Coordinates::Lfw };
+    let pictures = Pictures { root: &images, landmarks, coordinates: CoordinateSystem::Lfw };
     let dataset = with_balanced_pairs(name.to_owned(), load_sets(sets, &pictures, request)?, seed)?;
     Ok(Dataset { unseen_pairs, ..dataset })
 }
@@ -107,10 +107,10 @@ fn divide(learned: &FaceSet, list: &Path) -> Result<[FaceSet; 2], Error> {
 
 /// The listed pairs as positions in a set whose pictures are 1, 2, 3 of each person.
 fn pairs_within(set: &FaceSet, people: &Path, list: &PairList) -> Result<Vec<Pair>, Error> {
-    let pictures_of: BTreeMap<&str, Range<usize>> =
-        set.people.iter().enumerate().map(|(person, name)| (name.as_str(), set.pictures_of(person))).collect();
-    let positions = list.pictures.iter().map(|picture| {
-        let of_person = pictures_of.get(picture.person.as_str()).cloned().unwrap_or_default();
+    let images_of: BTreeMap<&str, Range<usize>> =
+        set.people.iter().enumerate().map(|(person, name)| (name.as_str(), set.images_of(person))).collect();
+    let positions = list.images.iter().map(|picture| {
+        let of_person = images_of.get(picture.person.as_str()).cloned().unwrap_or_default();
         of_person.clone().nth(picture.number - 1).ok_or_else(|| Error::PairOutside {
             list: list.path.clone(),
             line: picture.line,
@@ -120,7 +120,7 @@ fn pairs_within(set: &FaceSet, people: &Path, list: &PairList) -> Result<Vec<Pai
         })
     });
     let positions: Vec<usize> = positions.collect::<Result<_, _>>()?;
-    let pair = |pair: &facenet_data::Pair| Pair {
+    let pair = |pair: &facenet_data::ListedPair| Pair {
         first: positions[pair.left],
         second: positions[pair.right],
         genuine: pair.same,

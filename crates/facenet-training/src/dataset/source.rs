@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use facenet_data::shown;
+use facenet_data::escape_path;
 
 use crate::dataset::synthetic::SyntheticSize;
 
@@ -43,7 +43,7 @@ impl DatasetSource {
             Self::Lfw => "lfw".to_owned(),
             Self::LfwFunneled => "lfw-funneled".to_owned(),
             // `..` and `/` have no name of their own.
-            Self::Folder(folder) => folder.file_name().map_or_else(|| "folder".to_owned(), shown),
+            Self::Folder(folder) => folder.file_name().map_or_else(|| "folder".to_owned(), escape_path),
         }
     }
 }

@@ -1,23 +1,23 @@
-//! The lines of a list, with what can be wrong about one.
+//! The lines of a list and errors about them.
 
 use std::path::Path;
 
-use crate::Error;
-use crate::decode::read_picture_file;
+use crate::error::Error;
+use crate::files::bounded_file::read_bounded_file;
 
 /// The longest excerpt of a line that an error quotes, in characters.
-const QUOTED: usize = 80;
+const MAX_EXCERPT: usize = 80;
 
-/// Reads a list as text.
+/// Reads a list as UTF-8 text.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
-    String::from_utf8(read_picture_file(path)?).map_err(|_| Error::NotText { path: path.to_owned() })
+    String::from_utf8(read_bounded_file(path)?).map_err(|_| Error::NotUtf8 { path: path.to_owned() })
 }
 
-/// One line that is not blank.
+/// A line that is not blank.
 #[derive(Clone, Copy)]
 pub(crate) struct Line<'a> {
     pub(crate) list: &'a Path,
-    /// Counted from 1, blank lines included.
+    /// Line number from 1, counting blank lines.
     pub(crate) number: usize,
     text: &'a str,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Line<'a> {
 impl<'a> Line<'a> {
     /// The lines of a text that are not blank.
     pub(crate) fn split(text: &'a str, list: &'a Path) -> Vec<Self> {
-        // Some editors put a byte order mark in front.
+        // Some editors write a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         text.lines()
             .enumerate()
@@ -34,7 +34,8 @@ impl<'a> Line<'a> {
             .collect()
     }
 
-    /// The fields: between tabs where there is one, so that names may hold spaces; otherwise between spaces.
+    /// The fields: separated by tabs if there are any, so that names may contain spaces; otherwise
+    /// by spaces.
     pub(crate) fn fields(&self) -> Vec<&'a str> {
         if self.text.contains('\t') {
             self.text.split('\t').map(str::trim).collect()
@@ -43,9 +44,9 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// A number of at least 1 that stands alone.
-    pub(crate) fn lone_number(&self) -> Option<usize> {
-        positive(self.text)
+    /// The whole line as a positive integer.
+    pub(crate) fn count(&self) -> Option<usize> {
+        parse_positive(self.text)
     }
 
     pub(crate) fn header_error(&self, expected: &'static str) -> Error {
@@ -57,19 +58,20 @@ impl<'a> Line<'a> {
     }
 
     fn excerpt(&self) -> String {
-        self.text.chars().take(QUOTED).collect()
+        self.text.chars().take(MAX_EXCERPT).collect()
     }
 }
 
-/// A decimal number of at least 1, without a sign.
-pub(crate) fn positive(text: &str) -> Option<usize> {
+/// Parses a decimal integer of at least 1, without a sign.
+pub(crate) fn parse_positive(text: &str) -> Option<usize> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    text.parse().ok().filter(|&number| number > 0)
+    text.parse().ok().filter(|&value| value > 0)
 }
 
-/// A name that is one folder, so that no list can lead out of the folder of images.
-pub(crate) fn is_name(text: &str) -> bool {
+/// Whether a name is a single path component, so that no list can refer to files outside the folder
+/// of images.
+pub(crate) fn is_path_component(text: &str) -> bool {
     !text.is_empty() && text != "." && text != ".." && !text.contains(['/', '\\', ':', '\0'])
 }

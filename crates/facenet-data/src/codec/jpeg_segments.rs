@@ -4,47 +4,49 @@
 const SCAN: u8 = 0xda;
 /// End of image.
 const END: u8 = 0xd9;
-/// Application segment 14, which Adobe's programs use for the kind of colours.
+/// Application segment 14, in which Adobe's programs state the color transform.
 const APP14: u8 = 0xee;
 
-/// Walks from marker to marker: the code of each and what its segment holds. It ends behind the end-of-image marker, or
-/// where the file breaks off.
+/// Iterates over the marker segments: marker code and payload. Ends after the end-of-image marker
+/// or where the file is cut off.
 #[derive(Clone)]
 pub(crate) struct JpegSegments<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> JpegSegments<'a> {
-    /// Starts behind the start-of-image marker.
+    /// Starts after the start-of-image marker.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes.get(2..).unwrap_or_default() }
     }
 
-    /// Whether the segments lead to the end-of-image marker. Decoders fill what is missing with grey and say nothing.
+    /// Whether the segments reach the end-of-image marker. Decoders silently fill missing data with
+    /// gray.
     pub(crate) fn is_complete(&self) -> bool {
         self.clone().any(|(marker, _)| marker == END)
     }
 
-    /// The number of scans: times that a decoder goes through the whole picture.
-    pub(crate) fn scans(&self) -> usize {
+    /// The number of scans, i.e. of passes that a decoder makes over the whole image.
+    pub(crate) fn scan_count(&self) -> usize {
         self.clone().filter(|(marker, _)| *marker == SCAN).count()
     }
 
-    /// Whether it is known what the components mean. One is grey, three are colours. Four are inks and need Adobe's marker:
-    /// with it 255 is no ink, without it some programs mean that and others the opposite.
-    pub(crate) fn has_known_colors(&self) -> bool {
+    /// Whether the color space is known. One component is grayscale, three are YCbCr or RGB. Four
+    /// are CMYK or YCCK and need Adobe's marker: with it 255 means no ink; without it programs
+    /// disagree.
+    pub(crate) fn has_known_color_space(&self) -> bool {
         let (mut adobe, mut components) = (false, None);
-        for (marker, content) in self.clone().take_while(|(marker, _)| *marker != SCAN) {
+        for (marker, payload) in self.clone().take_while(|(marker, _)| *marker != SCAN) {
             match marker {
-                APP14 => adobe |= content.starts_with(b"Adobe"),
-                // Tables of Huffman codes, an extension, tables of arithmetic coding: all others there are frames.
+                APP14 => adobe |= payload.starts_with(b"Adobe"),
+                // DHT, JPG and DAC: the other markers in C0..CF start a frame.
                 0xc4 | 0xc8 | 0xcc => {}
-                0xc0..=0xcf => components = content.get(5).copied(),
+                0xc0..=0xcf => components = payload.get(5).copied(),
                 _ => {}
             }
         }
         match components {
-            // Without a frame, the decoder complains.
+            // The decoder reports a missing frame.
             None | Some(1 | 3) => true,
             Some(4) => adobe,
             Some(_) => false,
@@ -57,7 +59,8 @@ impl<'a> Iterator for JpegSegments<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            // Whatever stands before a marker is entropy-coded data or stuffing; FF 00 is a data byte and FF FF a filler.
+            // Bytes before a marker are entropy-coded data or stuffing; FF 00 is a data byte, FF FF
+            // a fill byte.
             let at = self.rest.iter().position(|&byte| byte == 0xff)?;
             let marker = *self.rest.get(at + 1)?;
             match marker {
@@ -71,9 +74,9 @@ impl<'a> Iterator for JpegSegments<'a> {
                     let &[high, low] = self.rest.get(at + 2..at + 4)? else { return None };
                     let length = usize::from(u16::from_be_bytes([high, low])).max(2);
                     let after = self.rest.get(at + 2 + length..)?;
-                    let content = &self.rest[at + 4..at + 2 + length];
+                    let payload = &self.rest[at + 4..at + 2 + length];
                     self.rest = after;
-                    return Some((marker, content));
+                    return Some((marker, payload));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Files that are either whole or not there.
+//! Writing files atomically.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-use crate::Error;
+use crate::error::Error;
 
-/// Writes a file that nobody ever sees half written.
+/// Writes a file atomically.
 ///
-/// `write` fills a temporary file in the same folder. It is synced to the disk and then renamed, so that the name stands
-/// for what was there before or for all that is new, whatever happens in between. A symbolic link stays, and what it
-/// points at is replaced.
+/// `write` fills a temporary file in the same folder, which is synced to disk and then renamed. So
+/// the path refers to either the complete old content or the complete new content, whatever happens
+/// in between. If the path is a symbolic link, its target is replaced and the link is kept.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -23,13 +23,14 @@ use crate::Error;
 /// ```
 ///
 /// # Errors
-/// [`Error::Write`] if `write` fails, or the operating system, or if there is something else than a file under that name
-/// (a folder, a device, a link that leads nowhere). Then what was there before is untouched and the temporary file is gone.
+/// [`Error::Write`] if `write` or the operating system fails, or if the path exists and is not a
+/// regular file (a folder, a device, a broken link). The old content is then unchanged and the
+/// temporary file removed.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     replace(path, 0o666, write).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// The same for a file that only its owner may read (mode 0600 on Unix).
+/// Like [`write_atomically`], for a file that only its owner may read (mode 0600 on Unix).
 ///
 /// # Errors
 /// As [`write_atomically`].
@@ -37,11 +38,11 @@ pub fn write_private(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resu
     replace(path, 0o600, write).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// Creates a folder and those above it that are missing, which only their owner may enter (mode 0700 on Unix). Existing
-/// folders stay as they are.
+/// Creates a folder and its missing parents, accessible only to their owner (mode 0700 on Unix).
+/// Existing folders are unchanged.
 ///
 /// # Errors
-/// [`Error::Write`] if the operating system refuses.
+/// [`Error::Write`] if the operating system fails.
 pub fn create_private_folder(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -54,7 +55,7 @@ fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Res
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link that leads nowhere")),
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "broken symbolic link")),
             Err(_) => path.to_owned(),
         },
         Err(error) => return Err(error),
@@ -62,20 +63,21 @@ fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Res
     if target.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    // Renamed over, `/dev/null` would become a file.
+    // Renaming over `/dev/null` would replace it by a file.
     if target.exists() && !target.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let folder = folder_of(&target);
     let temporary = new_temporary(&folder, mode)?;
-    // The file itself: errors of a `NamedTempFile` would name the temporary.
+    // Write to the `File`: errors of a `NamedTempFile` would name the temporary file.
     let mut writer = BufWriter::new(temporary.as_file());
     write(&mut writer)?;
     writer.flush()?;
     drop(writer);
     temporary.as_file().sync_all()?;
     temporary.persist(&target)?;
-    // The file is in place. Where a folder can be synced, the name survives a power cut too.
+    // The file is in place. Syncing the folder, where possible, makes the rename survive a power
+    // failure.
     if let Ok(folder) = File::open(&folder) {
         let _ = folder.sync_all();
     }
@@ -89,7 +91,7 @@ fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
-/// A hidden file with these permissions, less the process's umask.
+/// Creates a hidden file with the permissions `mode`, reduced by the process's umask.
 fn new_temporary(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".").suffix(".part");

@@ -1,40 +1,41 @@
-//! The affine map of a face.
+//! Affine maps of a face.
 
-/// Where each pixel of the varied face comes from: `source = matrix * (column, row) + origin`, in pixel centres.
-pub(super) struct Warp {
+/// Maps each pixel of the result to its source position: `source = matrix * (column, row) +
+/// origin`, in coordinates of pixel centers.
+pub(super) struct AffineMap {
     matrix: [[f64; 2]; 2],
     origin: [f64; 2],
 }
 
-impl Warp {
-    /// The inverse of: mirror, rotate (from the x axis towards the y axis) and scale about the centre, then shift by
-    /// pixels `[x, y]`.
+impl AffineMap {
+    /// The inverse of: flip horizontally, rotate (from the x axis towards the y axis) and scale
+    /// about the center, then translate by `[x, y]` pixels.
     pub(super) fn new([height, width]: [usize; 2], flipped: bool, shift: [f64; 2], scale: f64, degrees: f64) -> Self {
         let (sin, cos) = degrees.to_radians().sin_cos();
         let (sin, cos) = (sin / scale, cos / scale);
         let mirror = if flipped { -1.0 } else { 1.0 };
         let matrix = [[mirror * cos, mirror * sin], [-sin, cos]];
-        let centre = [(width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0];
-        let moved = [centre[0] + shift[0], centre[1] + shift[1]];
-        let origin = [0, 1].map(|axis| centre[axis] - matrix[axis][0] * moved[0] - matrix[axis][1] * moved[1]);
+        let center = [(width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0];
+        let moved = [center[0] + shift[0], center[1] + shift[1]];
+        let origin = [0, 1].map(|axis| center[axis] - matrix[axis][0] * moved[0] - matrix[axis][1] * moved[1]);
         Self { matrix, origin }
     }
 
-    /// Samples bilinearly, repeating the pixels at the edge. `spread` is scratch memory.
+    /// Samples bilinearly, replicating edge pixels. `packed` is scratch memory.
     ///
-    /// Positions are fixed-point numbers of 32 fractional bits, 12 of which weight the neighbours; so a map onto whole
-    /// pixels copies them exactly. A pixel's channels lie 21 bits apart in one word, where four products of 8 and 12
-    /// bits add up without touching each other.
-    pub(super) fn apply(&self, face: &[u8], [height, width]: [usize; 2], spread: &mut Vec<u64>, varied: &mut [u8]) {
+    /// Positions have 32 fractional bits, of which 12 are used as interpolation weights; a map onto
+    /// whole pixels copies them exactly. The channels of a pixel are packed 21 bits apart into one
+    /// word, so that sums of four products of 8 and 12 bits do not overlap.
+    pub(super) fn apply(&self, face: &[u8], [height, width]: [usize; 2], packed: &mut Vec<u64>, augmented: &mut [u8]) {
         const ONE: f64 = (1_u64 << 32) as f64;
         const HALVES: u64 = 1 << 11 | 1 << 32 | 1 << 53;
         let fixed = |value: f64| (value * ONE).round() as i64;
         let [step_x, step_y] = [fixed(self.matrix[0][0]), fixed(self.matrix[1][0])];
         let (last_column, last_row) = (width as i64 - 1, height as i64 - 1);
-        spread.clear();
-        spread
+        packed.clear();
+        packed
             .extend(face.as_chunks().0.iter().map(|&[r, g, b]| u64::from(r) | u64::from(g) << 21 | u64::from(b) << 42));
-        for (row, out) in varied.chunks_exact_mut(width * 3).enumerate() {
+        for (row, out) in augmented.chunks_exact_mut(width * 3).enumerate() {
             let start = |axis: usize| fixed(self.matrix[axis][1] * row as f64 + self.origin[axis]);
             let (mut x, mut y) = (start(0), start(1));
             for pixel in out.as_chunks_mut::<3>().0 {
@@ -50,7 +51,7 @@ impl Warp {
                 let (fx, fy) = (x as u64 >> 20 & 4095, y as u64 >> 20 & 4095);
                 let both = (fx * fy + 2048) >> 12;
                 let weights = [4096 + both - fx - fy, fx - both, fy - both, both];
-                let sum = HALVES + (0..4).map(|corner| spread[corners[corner]] * weights[corner]).sum::<u64>();
+                let sum = HALVES + (0..4).map(|corner| packed[corners[corner]] * weights[corner]).sum::<u64>();
                 *pixel = [(sum >> 12) as u8, (sum >> 33) as u8, (sum >> 54) as u8];
                 x += step_x;
                 y += step_y;
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Bilinear sampling in f64, edges repeated.
+    /// Bilinear sampling in f64, edges replicated.
     fn sample(face: &[u8], [height, width]: [usize; 2], [x, y]: [f64; 2], channel: usize) -> f64 {
         let at = |row: f64, column: f64| {
             let (row, column) = (row.clamp(0.0, height as f64 - 1.0), column.clamp(0.0, width as f64 - 1.0));
@@ -78,7 +79,7 @@ mod tests {
     }
 
     proptest! {
-        /// A point is followed forwards, step by step, and the face is sampled there.
+        /// Compares with each step inverted one by one and bilinear sampling in f64.
         #[test]
         fn agrees_with_sampling_in_f64(
             size in prop::array::uniform2(1..30_usize),
@@ -91,20 +92,20 @@ mod tests {
             let [height, width] = size;
             let noise = |index: u64| (seed.wrapping_add(index).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
             let face: Vec<u8> = (0..height as u64 * width as u64 * 3).map(noise).collect();
-            let mut varied = vec![0; face.len()];
-            Warp::new(size, flipped, shift, scale, degrees).apply(&face, size, &mut Vec::new(), &mut varied);
+            let mut augmented = vec![0; face.len()];
+            AffineMap::new(size, flipped, shift, scale, degrees).apply(&face, size, &mut Vec::new(), &mut augmented);
 
-            let centre = [width as f64 / 2.0 - 0.5, height as f64 / 2.0 - 0.5];
+            let center = [width as f64 / 2.0 - 0.5, height as f64 / 2.0 - 0.5];
             let (sin, cos) = f64::to_radians(degrees).sin_cos();
-            for (index, &value) in varied.iter().enumerate() {
+            for (index, &value) in augmented.iter().enumerate() {
                 let (row, column, channel) = (index / 3 / width, index / 3 % width, index % 3);
-                // Backwards: shift, scale, rotate, mirror.
-                let [x, y] = [column as f64 - shift[0] - centre[0], row as f64 - shift[1] - centre[1]].map(|at| at / scale);
+                // Undo translation, scale, rotation, flip.
+                let [x, y] = [column as f64 - shift[0] - center[0], row as f64 - shift[1] - center[1]].map(|at| at / scale);
                 let [x, y] = [cos * x + sin * y, cos * y - sin * x];
                 let x = if flipped { -x } else { x };
-                let expected = sample(&face, size, [x + centre[0], y + centre[1]], channel);
-                // Half a level for rounding the result; cut off to 12 bits, each axis is up to 1/4096 of a difference
-                // of 255 away, and so are the weights.
+                let expected = sample(&face, size, [x + center[0], y + center[1]], channel);
+                // Half a level for rounding the result; truncation to 12 bits shifts each axis by
+                // up to 1/4096 of a difference of 255, and so does the rounding of the weights.
                 prop_assert!((f64::from(value) - expected).abs() < 0.7, "{value} for {expected} at {row}, {column}");
             }
         }

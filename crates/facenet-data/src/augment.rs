@@ -1,0 +1,4 @@
+//! Data augmentation.
+
+mod affine_map;
+pub(crate) mod augmentation;

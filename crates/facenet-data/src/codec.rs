@@ -1,0 +1,6 @@
+//! Decoding and encoding image files.
+
+pub(crate) mod bounded_decoder;
+pub(crate) mod decode;
+pub(crate) mod encode;
+mod jpeg_segments;

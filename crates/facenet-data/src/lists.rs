@@ -1,0 +1,9 @@
+//! Which images show whom: folders of people, the lists of Labeled Faces in the Wild, landmark
+//! lists.
+
+pub(crate) mod face_set;
+pub(crate) mod landmark_list;
+mod lfw_images;
+mod lines;
+pub(crate) mod pair_list;
+pub(crate) mod people_list;
