@@ -6,8 +6,11 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use facenet_tests::{Finished, Program, Server, data, respond, serve};
+use facenet_download::{Source, file_set, install};
+use facenet_tests::{Finished, Program, Server, data, olivetti_file, olivetti_grey, respond, serve};
+use facenet_training::{DatasetLoader, DatasetSource};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 const LFW_FILES: [&str; 9] = [
     "lfw.tgz",
@@ -162,6 +165,23 @@ fn data_sets_lie_where_other_commands_look() {
 }
 
 #[test]
+fn olivetti_loads_from_where_it_is_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = olivetti_file(400);
+    let mut set = file_set("olivetti").unwrap();
+    set.files[0].sha256 = format!("{:x}", Sha256::digest(&file));
+    fs::create_dir(folder.path().join("downloads")).unwrap();
+    fs::write(folder.path().join("downloads/olivettifaces.mat"), file).unwrap();
+    install(&set, folder.path(), &Source::Disk, &mut |_| {}).1.unwrap();
+
+    let dataset = DatasetLoader::new(&DatasetSource::Olivetti, [64, 64]).data(folder.path()).load().unwrap();
+    assert_eq!(dataset.training.faces.dim(), (260, 64, 64, 3));
+    assert_eq!((dataset.unseen.people[0].as_str(), dataset.unseen.pictures[9].as_str()), ("s31", "s31/10.png"));
+    // The 10th picture of the 31st person is the 310th column.
+    assert_eq!(dataset.unseen.faces[[9, 3, 60, 1]], olivetti_grey(309, 3, 60));
+}
+
+#[test]
 fn wrong_use_ends_with_two() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [
@@ -202,10 +222,12 @@ fn wrong_bytes_from_a_mirror() {
         "https://ndownloader.figshare.com/files/5976027: ",
         "https://api.figshare.com/v2/file/download/5976027: ",
         "https://cs.nyu.edu/~roweis/data/olivettifaces.mat: ",
+        "help: run the command again later to resume, name another source with --mirror URL, or put the file (sha256 b612fb",
         "data/downloads/olivettifaces.mat",
     ] {
         assert!(finished.stderr.contains(part), "{part} in {}", finished.stderr);
     }
+    assert_eq!(finished.stderr.matches("can't download").count(), 1, "said once: {}", finished.stderr);
     assert!(!finished.stderr.contains('\u{1b}'), "no bars outside a terminal");
     let left: Vec<_> =
         fs::read_dir(folder.path().join("data/downloads")).unwrap().map(|entry| entry.unwrap().file_name()).collect();

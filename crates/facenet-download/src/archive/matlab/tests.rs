@@ -9,7 +9,7 @@ use super::*;
 const DOUBLE: u32 = 6;
 const UINT8_CLASS: u32 = 9;
 
-/// Writes files as MATLAB does.
+/// Writes files the way MATLAB does.
 #[derive(Clone, Copy)]
 struct Writer {
     big: bool,
@@ -19,16 +19,16 @@ const LITTLE: Writer = Writer { big: false };
 const BIG: Writer = Writer { big: true };
 
 impl Writer {
-    fn number(self, number: u32) -> [u8; 4] {
-        if self.big { number.to_be_bytes() } else { number.to_le_bytes() }
+    fn word(self, word: u32) -> [u8; 4] {
+        if self.big { word.to_be_bytes() } else { word.to_le_bytes() }
     }
 
-    fn numbers(self, numbers: &[u32]) -> Vec<u8> {
-        numbers.iter().flat_map(|&number| self.number(number)).collect()
+    fn words(self, words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|&word| self.word(word)).collect()
     }
 
     fn element(self, kind: u32, bytes: &[u8]) -> Vec<u8> {
-        let mut element = [self.number(kind), self.number(bytes.len() as u32)].concat();
+        let mut element = [self.word(kind), self.word(bytes.len() as u32)].concat();
         element.extend(bytes);
         if kind != COMPRESSED {
             element.resize(element.len().next_multiple_of(8), 0);
@@ -36,20 +36,20 @@ impl Writer {
         element
     }
 
-    /// At most four bytes, in the tag itself.
+    /// At most four bytes, stored in the tag itself.
     fn small(self, kind: u32, bytes: &[u8]) -> Vec<u8> {
-        let mut element = self.number((bytes.len() as u32) << 16 | kind).to_vec();
+        let mut element = self.word((bytes.len() as u32) << 16 | kind).to_vec();
         element.extend(bytes);
         element.resize(8, 0);
         element
     }
 
-    fn matrix(self, name: &str, class: u32, sides: &[u32], numbers: &[u8]) -> Vec<u8> {
+    fn matrix(self, name: &str, class: u32, sides: &[u32], values: &[u8]) -> Vec<u8> {
         let parts = [
-            self.element(6, &self.numbers(&[class, 0])),
-            self.element(5, &self.numbers(sides)),
+            self.element(6, &self.words(&[class, 0])),
+            self.element(5, &self.words(sides)),
             if name.len() <= 4 { self.small(1, name.as_bytes()) } else { self.element(1, name.as_bytes()) },
-            numbers.to_vec(),
+            values.to_vec(),
         ];
         self.element(MATRIX, &parts.concat())
     }
@@ -66,7 +66,7 @@ impl Writer {
         self.element(COMPRESSED, &zlib(element))
     }
 
-    /// 2 x 3: 1 to 6.
+    /// A 2 x 3 matrix with the elements 1 to 6.
     fn six(self) -> Vec<u8> {
         self.matrix("faces", DOUBLE, &[2, 3], &self.element(2, &[1, 2, 3, 4, 5, 6]))
     }
@@ -84,7 +84,7 @@ fn six() -> Matrix {
 
 #[track_caller]
 fn refused(bytes: &[u8], message: &str) {
-    let error = format!("{:#}", read_matrix(bytes, "faces").unwrap_err());
+    let error = read_matrix(bytes, "faces").unwrap_err().to_string();
     assert!(error.contains(message), "{error:?}, expected {message:?}");
 }
 
@@ -94,7 +94,7 @@ fn a_matrix_is_found_among_others() {
         let others = [
             writer.matrix("p", DOUBLE, &[1, 1], &writer.small(2, &[7])),
             writer.matrix("text", 4, &[1, 3], &writer.element(16, b"abc")),
-            // A cell is a matrix of matrices, and structures, functions and the like are of other kinds still.
+            // A cell array is a matrix of matrices.
             writer.matrix("cells", 1, &[1, 1], &writer.matrix("", DOUBLE, &[1, 1], &writer.small(2, &[7]))),
             writer.element(2, &[1, 2, 3]),
         ];
@@ -103,12 +103,12 @@ fn a_matrix_is_found_among_others() {
         let compressed: Vec<Vec<u8>> = plain.iter().map(|element| writer.compressed(element)).collect();
         assert_eq!(read_matrix(&writer.file(&compressed), "faces").unwrap(), six());
         assert_eq!(read_matrix(&writer.file(&plain), "p").unwrap().values, [7.0]);
-        refused(&writer.file(&others), "no matrix is called `faces`");
+        refused(&writer.file(&others), "no matrix is named `faces`");
     }
 }
 
 #[test]
-fn every_type_of_number() {
+fn every_data_type_is_read() {
     let bytes = |writer: Writer, little: &[u8]| {
         let mut bytes = little.to_vec();
         if writer.big {
@@ -129,15 +129,15 @@ fn every_type_of_number() {
             (12, (-(1_i64 << 40)).to_le_bytes().to_vec(), -1_099_511_627_776.0),
             (13, (1_u64 << 63).to_le_bytes().to_vec(), 9_223_372_036_854_775_808.0),
         ] {
-            let number = bytes(writer, &little);
-            let matrix = writer.matrix("faces", UINT8_CLASS, &[1, 1], &writer.element(kind, &number));
+            let stored = bytes(writer, &little);
+            let matrix = writer.matrix("faces", UINT8_CLASS, &[1, 1], &writer.element(kind, &stored));
             assert_eq!(read_matrix(&writer.file(&[matrix]), "faces").unwrap().values, [value], "type {kind}");
         }
     }
 }
 
 #[test]
-fn other_files() {
+fn other_files_are_refused() {
     refused(b"", "shorter than its header");
     refused(&[0; 127], "shorter than its header");
     refused(&[b' '; 200], "no byte order");
@@ -148,16 +148,16 @@ fn other_files() {
     let mut file = BIG.file(&[BIG.six()]);
     file[124..128].copy_from_slice(b"\x00\x01IM");
     refused(&file, "");
-    refused(&LITTLE.file(&[]), "no matrix is called `faces`");
+    refused(&LITTLE.file(&[]), "no matrix is named `faces`");
 }
 
 #[test]
-fn truncated_files() {
+fn truncated_files_are_refused() {
     for writer in [LITTLE, BIG] {
         let plain = writer.file(&[writer.six()]);
         let compressed = writer.file(&[writer.compressed(&writer.six())]);
         for file in [plain, compressed] {
-            // The last element's padding, two bytes, is not needed.
+            // The two bytes of padding at the end are not needed.
             for length in 0..file.len() {
                 let result = read_matrix(&file[..length], "faces");
                 assert!(result.is_err() || (length + 2 >= file.len() && result.unwrap() == six()), "{length}");
@@ -167,12 +167,12 @@ fn truncated_files() {
 }
 
 #[test]
-fn absurd_dimensions() {
-    let numbers = LITTLE.element(2, &[1, 2, 3, 4, 5, 6]);
+fn absurd_dimensions_are_refused() {
+    let values = LITTLE.element(2, &[1, 2, 3, 4, 5, 6]);
     for (sides, message) in [
-        (&[2, 2][..], "6 bytes instead of 4 numbers"),
-        (&[2, 4], "6 bytes instead of 8 numbers"),
-        (&[0, 3], "6 bytes instead of 0 numbers"),
+        (&[2, 2][..], "6 bytes instead of 4 elements"),
+        (&[2, 4], "6 bytes instead of 8 elements"),
+        (&[0, 3], "6 bytes instead of 0 elements"),
         (&[i32::MAX as u32, i32::MAX as u32], "more than 4194304"),
         (&[4_194_305, 1], "more than 4194304"),
         (&[u32::MAX, 3], "a negative dimension"),
@@ -181,45 +181,45 @@ fn absurd_dimensions() {
         (&[6], "not two dimensions"),
         (&[], "not two dimensions"),
     ] {
-        refused(&LITTLE.file(&[LITTLE.matrix("faces", DOUBLE, sides, &numbers)]), message);
+        refused(&LITTLE.file(&[LITTLE.matrix("faces", DOUBLE, sides, &values)]), message);
     }
 }
 
 #[test]
-fn other_contents() {
-    let numbers = LITTLE.element(2, &[1]);
+fn other_arrays_are_refused() {
+    let values = LITTLE.element(2, &[1]);
     for class in [0, 1, 2, 3, 4, 5, 16, 255] {
-        let matrix = LITTLE.matrix("faces", class, &[1, 1], &numbers);
-        refused(&LITTLE.file(&[matrix]), &format!("class {class} is not one of numbers"));
+        let matrix = LITTLE.matrix("faces", class, &[1, 1], &values);
+        refused(&LITTLE.file(&[matrix]), &format!("class {class} is not numeric"));
     }
-    refused(&LITTLE.file(&[LITTLE.matrix("faces", 0x800 | DOUBLE, &[1, 1], &numbers)]), "complex");
+    refused(&LITTLE.file(&[LITTLE.matrix("faces", 0x800 | DOUBLE, &[1, 1], &values)]), "complex");
     for kind in [0, 8, 14, 16, 99] {
         let matrix = LITTLE.matrix("faces", DOUBLE, &[1, 1], &LITTLE.element(kind, &[1; 8]));
-        refused(&LITTLE.file(&[matrix]), &format!("type {kind} is not one of numbers"));
+        refused(&LITTLE.file(&[matrix]), &format!("type {kind} is not numeric"));
     }
     refused(
         &LITTLE.file(&[LITTLE.matrix("faces", DOUBLE, &[1, 1], &LITTLE.element(9, &[0; 7]))]),
-        "7 bytes instead of 1 numbers",
+        "7 bytes instead of 1 elements",
     );
     refused(&LITTLE.file(&[LITTLE.matrix("faces", DOUBLE, &[1, 1], &[])]), "truncated");
     refused(&LITTLE.file(&[LITTLE.element(MATRIX, &[])]), "truncated");
-    refused(&LITTLE.file(&[LITTLE.number(5 << 16 | 2).repeat(2)]), "a small element of 5 bytes");
+    refused(&LITTLE.file(&[LITTLE.word(5 << 16 | 2).repeat(2)]), "a small data element of 5 bytes");
     let mut long = LITTLE.file(&[LITTLE.six()]);
     long[132..136].fill(0xff);
     refused(&long, "truncated");
 }
 
 #[test]
-fn compressed_bombs() {
-    // 65 MiB of zeros in 300 kB; and many smaller ones that are too much together.
+fn decompression_is_limited() {
+    // 65 MiB of zeros in 300 kB, and smaller ones that are too much together.
     let bomb = LITTLE.element(COMPRESSED, &zlib(&vec![0; 65 << 20]));
     refused(&LITTLE.file(&[bomb]), "when unpacked");
     let smaller = LITTLE.element(COMPRESSED, &zlib(&vec![0; 20 << 20]));
     refused(&LITTLE.file(&[smaller.clone(), smaller.clone(), smaller.clone(), smaller]), "when unpacked");
     refused(&LITTLE.file(&[LITTLE.element(COMPRESSED, b"no zlib")]), "damaged compressed data");
-    // A compressed element in a compressed element is passed over.
+    // A compressed element within a compressed element is skipped.
     let nested = LITTLE.compressed(&LITTLE.compressed(&LITTLE.six()));
-    refused(&LITTLE.file(&[nested]), "no matrix is called");
+    refused(&LITTLE.file(&[nested]), "no matrix is named");
 }
 
 proptest! {
@@ -237,7 +237,7 @@ proptest! {
                 bytes[at.index(bytes.len())] = *value;
             }
         };
-        // What is compressed is altered before: else checksums would refuse it.
+        // Altered before compression, since the checksum would catch it afterwards.
         if compressed {
             alter(&mut element);
             element = writer.compressed(&element);

@@ -1,90 +1,9 @@
-//! What can be downloaded, as data.
+//! The published data sets and weights that can be installed by name.
 
-/// Files that belong together: a data set, or the weights of a network.
-pub struct FileSet {
-    /// What it is called, and its folder among the data: `lfw`, `weights/mobilefacenet_y1`.
-    pub name: &'static str,
-    /// Whose it is and what it may be used for, in one line.
-    pub terms: &'static str,
-    /// All that it consists of.
-    pub files: Vec<RemoteFile>,
-    /// The name of the file that `evaluate --weights` takes, if there is one.
-    pub embedder: Option<&'static str>,
-}
+use crate::file_set::{ArchiveFormat, FileSet, Layout, RemoteFile, Size};
 
-/// A file that others publish.
-pub struct RemoteFile {
-    /// Its name: `lfw.tgz`. Under this name a mirror has it.
-    pub name: &'static str,
-    /// Where it is, in the order in which to try.
-    pub addresses: Vec<String>,
-    /// How long it is.
-    pub size: Size,
-    /// SHA-256 of its bytes, as 64 hexadecimal digits.
-    pub sha256: String,
-    /// What is made of it.
-    pub product: Product,
-}
-
-/// How many bytes a file has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// Exactly so many.
-    Exactly(u64),
-    /// Not known exactly.
-    About {
-        /// Roughly so many.
-        bytes: u64,
-        /// Not more than so many.
-        limit: u64,
-    },
-}
-
-impl Size {
-    /// The most bytes that it can be.
-    pub fn limit(self) -> u64 {
-        match self {
-            Self::Exactly(bytes) | Self::About { limit: bytes, .. } => bytes,
-        }
-    }
-
-    /// The bytes to reckon with.
-    pub fn expected(self) -> u64 {
-        match self {
-            Self::Exactly(bytes) | Self::About { bytes, .. } => bytes,
-        }
-    }
-}
-
-/// What is made of a file.
-pub enum Product {
-    /// It is kept as it is, under this path in the folder of the set.
-    File(&'static str),
-    /// A folder for each person.
-    People {
-        /// The folder of those folders, in the folder of the set; empty if it is that folder itself.
-        folder: &'static str,
-        /// How they are got out of the file.
-        packing: Packing,
-        /// How many people there are.
-        people: usize,
-        /// How many pictures there are.
-        pictures: usize,
-    },
-}
-
-/// How pictures lie in a file.
-pub enum Packing {
-    /// As files `<top>/<person>/<picture>.jpg` of a compressed tape archive.
-    TarGz {
-        /// The folder that holds everything in the archive.
-        top: &'static str,
-    },
-    /// As the columns of the matrix `faces` in a MATLAB file, ten of each person in a row.
-    OlivettiMatrix,
-}
-
-/// The data set, or the weights, of that name.
+/// The data set or weights with this name, one of [`NAMES`].
+#[must_use]
 pub fn file_set(name: &str) -> Option<FileSet> {
     match name {
         "lfw" => Some(lfw()),
@@ -97,7 +16,7 @@ pub fn file_set(name: &str) -> Option<FileSet> {
     }
 }
 
-/// Names of all of them.
+/// The names that [`file_set`] knows.
 pub const NAMES: [&str; 6] = [
     "lfw",
     "lfw-funneled",
@@ -134,7 +53,7 @@ fn lfw() -> FileSet {
         )],
         size: Size::Exactly(1_031_679),
         sha256: "e517ec9b03232baaf10c7d5f82f0df6f500bb6cca1ead1126642cd42ff3ad039".to_owned(),
-        product: Product::File("lfw_landmark_5pt_mtcnn_raw250.txt"),
+        layout: Layout::File("lfw_landmark_5pt_mtcnn_raw250.txt"),
     });
     FileSet { name: "lfw", terms: LFW_TERMS, files, embedder: None }
 }
@@ -151,17 +70,22 @@ fn lfw_funneled() -> FileSet {
     FileSet { name: "lfw-funneled", terms: LFW_TERMS, files, embedder: None }
 }
 
-fn lfw_pictures(name: &'static str, top: &'static str, figshare_id: &str, bytes: u64, sha256: &str) -> RemoteFile {
+fn lfw_pictures(name: &'static str, root: &'static str, figshare_id: &str, bytes: u64, sha256: &str) -> RemoteFile {
     RemoteFile {
         name,
         addresses: figshare(figshare_id),
         size: Size::Exactly(bytes),
         sha256: sha256.to_owned(),
-        product: Product::People { folder: "images", packing: Packing::TarGz { top }, people: 5_749, pictures: 13_233 },
+        layout: Layout::People {
+            folder: "images",
+            format: ArchiveFormat::TarGz { root },
+            people: 5_749,
+            pictures: 13_233,
+        },
     }
 }
 
-/// The lists of both views; the site that published them is on GitHub now.
+/// The pair and people lists of View 1 and View 2. The site that published them is now a GitHub repository.
 fn lfw_lists() -> Vec<RemoteFile> {
     [
         (
@@ -227,7 +151,7 @@ fn lfw_lists() -> Vec<RemoteFile> {
             addresses,
             size: Size::Exactly(bytes),
             sha256: sha256.to_owned(),
-            product: Product::File(path),
+            layout: Layout::File(path),
         }
     })
     .collect()
@@ -239,12 +163,12 @@ fn olivetti() -> FileSet {
         addresses: [figshare("5976027"), vec!["https://cs.nyu.edu/~roweis/data/olivettifaces.mat".to_owned()]].concat(),
         size: Size::About { bytes: 4_000_000, limit: 16 << 20 },
         sha256: "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794".to_owned(),
-        product: Product::People { folder: "", packing: Packing::OlivettiMatrix, people: 40, pictures: 400 },
+        layout: Layout::People { folder: "", format: ArchiveFormat::OlivettiMatrix, people: 40, pictures: 400 },
     };
     FileSet { name: "olivetti", terms: OLIVETTI_TERMS, files: vec![file], embedder: None }
 }
 
-/// The Open Model Zoo's own storage has another conversion, with other names of tensors.
+/// The Open Model Zoo's own storage holds another conversion of this network, with other tensor names.
 fn face_reidentification() -> FileSet {
     let repository = github("thstung/Employee-Auto-Checking/2815981fa5071be43d6ff1b2c1724434ef909629");
     let folder = format!("{repository}/Models/face-reidentification-retail-0095/FP32");
@@ -252,13 +176,13 @@ fn face_reidentification() -> FileSet {
         name: "weights/face-reidentification-retail-0095",
         terms: OPEN_MODEL_ZOO_TERMS,
         files: vec![
-            kept(
+            weights_file(
                 "face-reidentification-retail-0095.xml",
                 &[&folder],
                 382_044,
                 "879662c555c826e7a07683f95bb4387b810ab679a8b8c64cc46e07016bb3da2b",
             ),
-            kept(
+            weights_file(
                 "face-reidentification-retail-0095.bin",
                 &[&folder],
                 2_213_628,
@@ -269,7 +193,7 @@ fn face_reidentification() -> FileSet {
     }
 }
 
-/// The Open Model Zoo's own storage has the same numbers, but another description of them.
+/// The Open Model Zoo's own storage holds the same weights (`.bin`) but another topology file (`.xml`).
 fn landmarks_regression() -> FileSet {
     let folder = libovface();
     let storage = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/2021.2/models_bin/3";
@@ -278,13 +202,13 @@ fn landmarks_regression() -> FileSet {
         name: "weights/landmarks-regression-retail-0009",
         terms: OPEN_MODEL_ZOO_TERMS,
         files: vec![
-            kept(
+            weights_file(
                 "landmarks-regression-retail-0009.xml",
                 &[&folder],
                 42_664,
                 "2f3431595d714d18cc227d8517c5bdbb84d58237bff313d727a971dcd4f9235a",
             ),
-            kept(
+            weights_file(
                 "landmarks-regression-retail-0009.bin",
                 &[&folder, &storage],
                 762_464,
@@ -301,13 +225,13 @@ fn mobilefacenet_y1() -> FileSet {
         name: "weights/mobilefacenet_y1",
         terms: MODEL_Y1_TERMS,
         files: vec![
-            kept(
+            weights_file(
                 "model-y1-0000.xml",
                 &[&folder],
                 139_073,
                 "be5939729d2cc7fbc2393fc26eee9c857eb72227553c6aa22047ba2d967fb5b2",
             ),
-            kept(
+            weights_file(
                 "model-y1-0000.bin",
                 &[&folder],
                 3_973_400,
@@ -318,23 +242,23 @@ fn mobilefacenet_y1() -> FileSet {
     }
 }
 
-/// A file that keeps its name, in each of these folders of the net.
-fn kept(name: &'static str, folders: &[&str], bytes: u64, sha256: &str) -> RemoteFile {
+/// A file installed under its own name, found below each of these addresses.
+fn weights_file(name: &'static str, folders: &[&str], bytes: u64, sha256: &str) -> RemoteFile {
     RemoteFile {
         name,
         addresses: folders.iter().map(|folder| format!("{folder}/{name}")).collect(),
         size: Size::Exactly(bytes),
         sha256: sha256.to_owned(),
-        product: Product::File(name),
+        layout: Layout::File(name),
     }
 }
 
-/// The folder of weights of a repository that has two of them.
+/// The folder of a repository that holds the weights of two networks.
 fn libovface() -> String {
     github("terryshyan/libovface/00b553845ff3e69e4559f6d9946f2a74c223afab/models")
 }
 
-/// A file of figshare, whose two gates are not always open to programs both.
+/// Figshare's two addresses of a file: either may refuse programs at times.
 fn figshare(id: &str) -> Vec<String> {
     vec![
         format!("https://ndownloader.figshare.com/files/{id}"),
@@ -342,7 +266,7 @@ fn figshare(id: &str) -> Vec<String> {
     ]
 }
 
-/// A file of a repository as it was at one commit: `owner/repository/commit/path`.
+/// A file of a GitHub repository at a fixed commit: `owner/repository/commit/path`.
 fn github(path: &str) -> String {
     format!("https://raw.githubusercontent.com/{path}")
 }
@@ -371,18 +295,18 @@ mod tests {
                 assert!(file.size.limit() > 0);
                 let once = set.files[..position].iter().all(|other| other.name != file.name);
                 let hash = hashes.entry(file.name).or_insert_with(|| file.sha256.clone());
-                assert!(once && *hash == file.sha256, "{}: mirrors tell files by name", file.name);
+                assert!(once && *hash == file.sha256, "{}: on a mirror the name alone identifies a file", file.name);
             }
         }
         assert!(file_set("orl").is_none());
     }
 
-    /// How many files of a set that are kept as they are have been compared with those at hand.
+    /// Compares the entries of a set with local copies of the files; returns how many. Archives are left out.
     fn compared(name: &str) -> Option<usize> {
         let folder = data(name)?;
         let mut compared = 0;
         for file in file_set(name).unwrap().files {
-            let Product::File(path) = file.product else { continue };
+            let Layout::File(path) = file.layout else { continue };
             let bytes = fs::read(folder.join(path)).unwrap();
             assert_eq!(
                 (Size::Exactly(bytes.len() as u64), format!("{:x}", Sha256::digest(&bytes))),
@@ -395,12 +319,12 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_landmarks_are_those_at_hand() {
+    fn lists_and_landmarks_match_the_local_copies() {
         assert!(compared("lfw").is_none_or(|files| files == 8));
     }
 
     #[test]
-    fn weights_are_those_at_hand() {
+    fn weights_match_the_local_copies() {
         for name in NAMES.into_iter().filter(|name| name.starts_with("weights/")) {
             assert!(compared(name).is_none_or(|files| files == 2), "{name}");
         }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A header as someone with bad intentions writes it, with a right checksum.
+/// A hostile header with the right checksum.
 fn header(name: &str, kind: EntryType, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
@@ -49,12 +49,12 @@ const GOOD: [Named<'_>; 5] = [
 
 const SMALL: Limits = Limits { entries: 20, file_bytes: 100, bytes: 20_000 };
 
-fn unpack_file(path: &Path, folder: &Path) -> Result<Unpacked> {
+fn unpack_file(path: &Path, folder: &Path) -> Result<Unpacked, Error> {
     unpack(File::open(path).unwrap(), path, "lfw", &SMALL, folder, &mut |_| {})
 }
 
-/// Unpacks into the folder `images` of a new folder, with something beside it that nobody may touch.
-fn unpacked(packed: &[u8]) -> (TempDir, Result<Unpacked>) {
+/// Unpacks into the folder `images` of a new folder, next to a file that must stay untouched.
+fn unpacked(packed: &[u8]) -> (TempDir, Result<Unpacked, Error>) {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("archive.tgz"), packed).unwrap();
     fs::write(root.path().join("beside"), "untouched").unwrap();
@@ -68,7 +68,7 @@ fn unpacked(packed: &[u8]) -> (TempDir, Result<Unpacked>) {
 #[track_caller]
 fn refused(packed: &[u8], message: &str) {
     let (_root, result) = unpacked(packed);
-    let error = format!("{:#}", result.unwrap_err());
+    let error = result.unwrap_err().to_string();
     assert!(error.contains("archive.tgz") && error.contains(message), "{error:?}, expected {message:?}");
 }
 
@@ -106,7 +106,7 @@ fn pictures_are_written() {
 }
 
 #[test]
-fn what_is_no_picture_of_a_person_is_left_out() {
+fn files_that_are_not_pictures_of_people_are_left_out() {
     let mut entries = GOOD.to_vec();
     for name in [
         "lfw/pairs_01.txt",
@@ -126,8 +126,8 @@ fn what_is_no_picture_of_a_person_is_left_out() {
 }
 
 #[test]
-fn names_that_lead_elsewhere() {
-    let outside = "a name that leads out of the folder";
+fn paths_that_lead_elsewhere_are_refused() {
+    let outside = "a path that leads out of the folder";
     for name in [
         "lfw/../../evil.jpg",
         "lfw/Ann/../../../beside",
@@ -147,12 +147,12 @@ fn names_that_lead_elsewhere() {
     for name in ["other/Ann/1.jpg", "lfw2/Ann/1.jpg", "Ann.jpg", "LFW/Ann/1.jpg"] {
         entry_refused(name, FILE, b"x", "outside of the folder `lfw`");
     }
-    entry_refused("lfw/Ann/a\nb.jpg", FILE, b"x", "characters that are not expected");
-    entry_refused("lfw/Än/1.jpg", FILE, b"x", "characters that are not expected");
+    entry_refused("lfw/Ann/a\nb.jpg", FILE, b"x", "unexpected characters");
+    entry_refused("lfw/Än/1.jpg", FILE, b"x", "unexpected characters");
 }
 
 #[test]
-fn neither_links_nor_devices() {
+fn links_and_devices_are_refused() {
     for kind in [EntryType::Symlink, EntryType::Link] {
         entry_refused("lfw/Ann/Ann_0001.jpg", kind, b"", "a link; only files and folders are unpacked");
     }
@@ -167,7 +167,7 @@ fn neither_links_nor_devices() {
     ] {
         entry_refused("lfw/Ann/Ann_0001.jpg", kind, b"", "neither file nor folder");
     }
-    // A link first, a file through it then: the link is refused already.
+    // A link, then a file through it: the link is refused already.
     let mut link = header("lfw/Ann", EntryType::Symlink, 0);
     link.set_link_name("/tmp").unwrap();
     link.set_cksum();
@@ -178,7 +178,7 @@ fn neither_links_nor_devices() {
 }
 
 #[test]
-fn extended_headers_neither_rename_nor_resize() {
+fn extended_headers_that_rename_or_resize_are_refused() {
     let record = |key: &str, value: &str| {
         let rest = format!(" {key}={value}\n");
         let length = (rest.len() + 2).to_string();
@@ -202,16 +202,16 @@ fn extended_headers_neither_rename_nor_resize() {
 }
 
 #[test]
-fn names_twice() {
-    let twice = "a name that was there before";
+fn duplicate_paths_are_refused() {
+    let twice = "a duplicate path";
     refused(&gzip(&tar(&[GOOD[2], GOOD[2]])), twice);
     refused(&gzip(&tar(&[GOOD[2], ("lfw//Ann/./Ann_0001.jpg", FILE, b"other")])), twice);
 }
 
 #[test]
-fn limits_hold() {
+fn limits_are_enforced() {
     entry_refused("lfw/Ann/1.jpg", FILE, &[0; 101], "101 bytes, more than 100");
-    // A size that the archive does not have.
+    // More than the archive holds.
     for (size, message) in
         [(1 << 33, "8589934592 bytes, more than 100"), (u64::MAX >> 1, "more than 100"), (u64::MAX, "overflow")]
     {
@@ -223,7 +223,7 @@ fn limits_hold() {
     let many: Vec<Named<'_>> = names.iter().map(|name| (name.as_str(), FILE, &b""[..])).collect();
     assert!(unpacked(&gzip(&tar(&many[..20]))).1.is_ok());
     refused(&gzip(&tar(&many)), "more than 20 entries");
-    // Much out of little: empty blocks after the end, too.
+    // Compressed blocks of zeros after the end count too.
     let mut padded = tar(&GOOD);
     padded.resize(20_001, 0);
     refused(&gzip(&padded), "more bytes than an archive may have when unpacked");
@@ -232,44 +232,45 @@ fn limits_hold() {
 }
 
 #[test]
-fn damage_is_seen() {
+fn damage_is_detected() {
     let (plain, packed) = (tar(&GOOD), gzip(&tar(&GOOD)));
-    // Down to the last byte of the checksum and length at the end.
+    // Up to the last byte of the checksum and length at the end.
     for length in 0..packed.len() {
         refused(&packed[..length], "");
     }
     let mut flipped = packed.clone();
     let checksum = flipped.len() - 8;
     flipped[checksum] ^= 1;
-    refused(&flipped, "behind the end of the archive");
+    refused(&flipped, "after the end of the archive");
     refused(&plain, "");
     refused(b"<html>not found</html>", "");
     refused(&gzip(&plain[..700]), "");
     refused(&gzip(&plain[..1_538]), "in the entry `lfw/Ann/Ann_0001.jpg`: truncated");
     refused(&gzip(&plain[..1_600]), "EOF");
 
-    let rubbish = "something that doesn't belong there";
+    let rubbish = "unexpected data after the end of the";
     refused(&[packed.as_slice(), b"rubbish"].concat(), rubbish);
     refused(&gzip(&[plain.as_slice(), b"rubbish"].concat()), rubbish);
-    assert!(unpacked(&[packed.as_slice(), &[0; 1_000]].concat()).1.is_ok(), "padding is no rubbish");
+    assert!(unpacked(&[packed.as_slice(), &[0; 1_000]].concat()).1.is_ok(), "padding is allowed");
     refused(&[packed.as_slice(), &packed].concat(), rubbish);
 }
 
 #[test]
-fn what_cannot_be_written_is_named() {
+fn write_errors_name_the_path() {
     let root = tempfile::tempdir().unwrap();
     let (archive, images) = (root.path().join("a.tgz"), root.path().join("images"));
     fs::write(&archive, gzip(&tar(&GOOD))).unwrap();
     fs::create_dir(&images).unwrap();
     fs::write(images.join("Ann"), "a file where a folder should be").unwrap();
     let error = unpack_file(&archive, &images).unwrap_err();
-    assert!(format!("{error:#}").contains("can't write") && format!("{error:#}").contains("Ann_0001.jpg"), "{error:#}");
+    let error = error.to_string();
+    assert!(error.contains("can't write") && error.contains("Ann_0001.jpg"), "{error}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
-    /// Whatever a header says: an error or files in the folder, never a panic, never a file elsewhere.
+    /// Whatever a header says, the result is an error or files in the folder; never a panic or a file elsewhere.
     #[test]
     fn altered_headers_write_nowhere_else(
         entry in 0..5_usize,
@@ -278,7 +279,7 @@ proptest! {
         place in 0..40_usize,
     ) {
         let mut bytes = tar(&GOOD);
-        // Where headers lie: an empty entry has no block of content.
+        // Offsets of the headers; an empty entry has no block of content.
         let start = [0, 512, 1_024, 2_048, 2_560][entry];
         let block: &mut [u8; 512] = (&mut bytes[start..start + 512]).try_into().unwrap();
         block[place..place + text.len()].copy_from_slice(text.as_bytes());
@@ -289,7 +290,7 @@ proptest! {
         header.as_mut_bytes().copy_from_slice(block);
         header.set_cksum();
         block.copy_from_slice(header.as_bytes());
-        // The folder beside is looked at in there.
+        // `unpacked` checks that nothing else was written.
         let _ = unpacked(&gzip(&bytes));
     }
 

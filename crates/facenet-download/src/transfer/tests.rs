@@ -1,13 +1,17 @@
+use std::fs;
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use facenet_tests::{Request, Server, respond, serve};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::super::catalogue::Product;
 use super::*;
+use crate::file_set::Layout;
 
-/// The file that everyone wants: 3,000 bytes, none like its neighbours.
+/// The published file: 3,000 bytes, none like its neighbours.
 fn content() -> Vec<u8> {
     (0..3_000_u32).map(|at| (at * 7 + at / 256) as u8).collect()
 }
@@ -18,31 +22,31 @@ fn file(size: Size) -> RemoteFile {
         addresses: Vec::new(),
         size,
         sha256: format!("{:x}", Sha256::digest(content())),
-        product: Product::File("faces.bin"),
+        layout: Layout::File("faces.bin"),
     }
 }
 
 const EXACTLY: Size = Size::Exactly(3_000);
 
-/// A folder to download into, and all that was said meanwhile.
-struct Place {
+/// A folder to download into, and the failures that were reported.
+struct Fixture {
     folder: TempDir,
-    troubles: Vec<String>,
-    stall: Duration,
-    most_tries: u32,
-    progress: u64,
-    slow: Duration,
+    reasons: Vec<String>,
+    read_timeout: Duration,
+    total_attempts: u32,
+    progress_bytes: u64,
+    rate_window: Duration,
 }
 
-impl Place {
+impl Fixture {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
-            troubles: Vec::new(),
-            stall: Duration::from_secs(5),
-            most_tries: 100,
-            progress: 1 << 20,
-            slow: Duration::from_secs(60),
+            reasons: Vec::new(),
+            read_timeout: Duration::from_secs(5),
+            total_attempts: 100,
+            progress_bytes: 1 << 20,
+            rate_window: Duration::from_secs(60),
         }
     }
 
@@ -50,39 +54,39 @@ impl Place {
         self.folder.path().join("new/faces.bin")
     }
 
-    fn part(&self) -> PathBuf {
+    fn partial(&self) -> PathBuf {
         self.folder.path().join("new/faces.bin.part")
     }
 
-    /// What an earlier run has left.
-    fn with_part(self, bytes: &[u8]) -> Self {
+    /// With what an earlier run has left.
+    fn with_partial(self, bytes: &[u8]) -> Self {
         fs::create_dir(self.folder.path().join("new")).unwrap();
-        fs::write(self.part(), bytes).unwrap();
+        fs::write(self.partial(), bytes).unwrap();
         self
     }
 
-    fn fetch(&mut self, size: Size, addresses: &[String]) -> Result<()> {
+    fn fetch(&mut self, size: Size, addresses: &[String]) -> Result<(), Error> {
         let milliseconds = Duration::from_millis;
-        let patience = Patience {
-            connect: milliseconds(1_000),
-            stall: self.stall,
-            tries: 3,
-            most_tries: self.most_tries,
-            progress: self.progress,
-            slow: self.slow,
-            pause: milliseconds(1),
+        let policy = RetryPolicy {
+            connect_timeout: milliseconds(1_000),
+            read_timeout: self.read_timeout,
+            attempts: 3,
+            total_attempts: self.total_attempts,
+            progress_bytes: self.progress_bytes,
+            rate_window: self.rate_window,
+            backoff: milliseconds(1),
         };
-        let (client, target) = (Client::new(patience, None), self.target());
+        let (client, target) = (Client::new(policy, None), self.target());
         client.fetch(&file(size), addresses, &target, &mut |event| {
-            if let Event::Trouble { reason, .. } = event {
-                self.troubles.push(reason.to_owned());
+            if let Event::Retrying { reason, .. } | Event::AddressFailed { reason, .. } = event {
+                self.reasons.push(reason.to_string());
             }
         })
     }
 
-    /// All is well, and nothing but the file is left.
+    /// The download succeeds, and nothing but the file is left.
     #[track_caller]
-    fn fetched(&mut self, addresses: &[String]) {
+    fn assert_fetched(&mut self, addresses: &[String]) {
         self.fetch(EXACTLY, addresses).unwrap();
         self.assert_whole();
     }
@@ -90,15 +94,15 @@ impl Place {
     #[track_caller]
     fn assert_whole(&self) {
         assert_eq!(fs::read(self.target()).unwrap(), content());
-        assert_eq!(fs::read_dir(self.target().parent().unwrap()).unwrap().count(), 1, "{:?}", self.troubles);
+        assert_eq!(fs::read_dir(self.target().parent().unwrap()).unwrap().count(), 1, "{:?}", self.reasons);
     }
 
-    /// Nothing is under the final name, and so many bytes wait for the next run.
+    /// The download fails with nothing at the target, and this many bytes kept for the next run.
     #[track_caller]
-    fn failed(&mut self, size: Size, addresses: &[String], kept: Option<u64>) -> String {
-        let error = format!("{:#}", self.fetch(size, addresses).unwrap_err());
+    fn assert_fails(&mut self, size: Size, addresses: &[String], kept: Option<u64>) -> String {
+        let error = self.fetch(size, addresses).unwrap_err().to_string();
         assert!(!self.target().exists());
-        assert_eq!(fs::metadata(self.part()).ok().map(|part| part.len()), kept, "{error}");
+        assert_eq!(fs::metadata(self.partial()).ok().map(|partial| partial.len()), kept, "{error}");
         error
     }
 }
@@ -107,7 +111,7 @@ fn good() -> Server {
     Server::start(|request, stream| serve(request, stream, &content()))
 }
 
-/// Tells its length and sends the first bytes only; honours ranges in the same manner.
+/// Announces the whole length but sends only the first bytes; the same for ranges.
 fn cut(request: &Request, stream: &mut TcpStream, bytes: usize) -> io::Result<()> {
     let start = request.start.unwrap_or(0);
     let content = content();
@@ -119,74 +123,74 @@ fn cut(request: &Request, stream: &mut TcpStream, bytes: usize) -> io::Result<()
 }
 
 #[test]
-fn a_file_comes_whole() {
-    let (mut place, server) = (Place::new(), good());
-    place.fetched(&[server.address("a/faces.bin")]);
+fn a_file_is_downloaded() {
+    let (mut fixture, server) = (Fixture::new(), good());
+    fixture.assert_fetched(&[server.address("a/faces.bin")]);
     let [request] = &server.requests()[..] else { panic!("{:?}", server.requests()) };
     assert_eq!((request.path.as_str(), request.start), ("/a/faces.bin", None));
-    assert_eq!(request.user_agent, concat!("facenet-xtask/", env!("CARGO_PKG_VERSION")));
-    assert!(place.troubles.is_empty());
+    assert_eq!(request.user_agent, concat!("facenet-download/", env!("CARGO_PKG_VERSION")));
+    assert!(fixture.reasons.is_empty());
 }
 
 #[test]
 fn a_cut_connection_is_resumed() {
-    let mut place = Place::new();
+    let mut fixture = Fixture::new();
     let server = Server::start(|request, stream| match request.start {
         None => cut(request, stream, 1_000),
         Some(1_000) => cut(request, stream, 500),
         Some(_) => serve(request, stream, &content()),
     });
-    place.fetched(&[server.address("")]);
+    fixture.assert_fetched(&[server.address("")]);
     assert_eq!(server.starts(), [None, Some(1_000), Some(1_500)]);
-    assert_eq!(place.troubles.len(), 2, "{:?}", place.troubles);
+    assert_eq!(fixture.reasons.len(), 2, "{:?}", fixture.reasons);
 }
 
 #[test]
-fn a_server_that_always_cuts_is_left_for_the_next() {
-    let (mut place, better) = (Place::new(), good());
+fn a_server_that_keeps_cutting_is_given_up_for_the_next() {
+    let (mut fixture, better) = (Fixture::new(), good());
     let server = Server::start(|request, stream| cut(request, stream, 100));
-    place.fetched(&[server.address(""), better.address("")]);
+    fixture.assert_fetched(&[server.address(""), better.address("")]);
     assert_eq!(server.starts(), [None, Some(100), Some(200)]);
     assert_eq!(better.starts(), [Some(300)]);
 
-    // Alone it brings the file nearer with each run.
-    let mut place = Place::new();
-    let error = place.failed(EXACTLY, &[server.address("")], Some(300));
+    // Alone it adds to the file with each run.
+    let mut fixture = Fixture::new();
+    let error = fixture.assert_fails(EXACTLY, &[server.address("")], Some(300));
     assert!(error.contains("the connection broke after 300 bytes") && error.contains("faces.bin.part"), "{error}");
-    place.failed(EXACTLY, &[server.address("")], Some(600));
+    fixture.assert_fails(EXACTLY, &[server.address("")], Some(600));
 }
 
 #[test]
-fn an_earlier_run_is_gone_on_with() {
-    let (mut place, server) = (Place::new().with_part(&content()[..1_234]), good());
-    place.fetched(&[server.address("")]);
+fn an_earlier_run_is_resumed() {
+    let (mut fixture, server) = (Fixture::new().with_partial(&content()[..1_234]), good());
+    fixture.assert_fetched(&[server.address("")]);
     assert_eq!(server.starts(), [Some(1_234)]);
 
-    // All bytes are there: nothing is asked for.
-    let (mut place, server) = (Place::new().with_part(&content()), good());
-    place.fetched(&[server.address("")]);
+    // All bytes are there: nothing is requested.
+    let (mut fixture, server) = (Fixture::new().with_partial(&content()), good());
+    fixture.assert_fetched(&[server.address("")]);
     assert!(server.requests().is_empty());
 }
 
 #[test]
-fn wrong_bytes_of_an_earlier_run_start_anew() {
+fn wrong_bytes_of_an_earlier_run_are_dropped() {
     for (part, starts) in [
-        // Found out by the hash, in the end.
+        // Detected by the hash at the end.
         (vec![0; 1_000], vec![Some(1_000), None]),
-        // As long as the file: nothing is behind it.
+        // As long as the file: nothing follows.
         (vec![0; 3_000], vec![Some(3_000), None]),
         // Longer than the file can be.
         (vec![0; 3_001], vec![None]),
     ] {
-        let (mut place, server) = (Place::new().with_part(&part), good());
-        place.fetched(&[server.address("")]);
+        let (mut fixture, server) = (Fixture::new().with_partial(&part), good());
+        fixture.assert_fetched(&[server.address("")]);
         assert_eq!(server.starts(), starts);
     }
 }
 
 #[test]
-fn a_server_that_begins_anew_again_and_again_is_left() {
-    // Cuts at 1,000 bytes and can't send what is behind; or has no ranges and cuts at ever other places.
+fn a_server_that_keeps_starting_over_is_given_up() {
+    // Cuts at 1,000 bytes and can't resume; or has no ranges and cuts at varying places.
     let refusing = Server::start(|request, stream| match request.start {
         None => cut(request, stream, 1_000),
         Some(_) => respond(stream, "416 Range Not Satisfiable", &["Content-Length: 0"], &[]),
@@ -197,33 +201,33 @@ fn a_server_that_begins_anew_again_and_again_is_left() {
         respond(stream, "200 OK", &["Content-Length: 3000"], &content()[..bytes])
     });
     for server in [refusing, wavering] {
-        let mut place = Place { progress: 100, ..Place::new() };
-        assert!(place.fetch(EXACTLY, &[server.address("faces.bin")]).is_err());
+        let mut fixture = Fixture { progress_bytes: 100, ..Fixture::new() };
+        assert!(fixture.fetch(EXACTLY, &[server.address("faces.bin")]).is_err());
         assert!(server.requests().len() < 12, "{}", server.requests().len());
     }
-    // Whoever gets on is not left, however often it cuts.
-    let mut place = Place { progress: 100, ..Place::new() };
+    // A server that makes progress is kept, however often it cuts.
+    let mut fixture = Fixture { progress_bytes: 100, ..Fixture::new() };
     let server = Server::start(|request, stream| cut(request, stream, 200));
-    place.fetched(&[server.address("faces.bin")]);
+    fixture.assert_fetched(&[server.address("faces.bin")]);
     assert_eq!(server.requests().len(), 15);
-    // But not for ever.
-    let mut place = Place { progress: 100, most_tries: 5, ..Place::new() };
-    place.failed(EXACTLY, &[server.address("faces.bin")], Some(1_000));
+    // But not forever.
+    let mut fixture = Fixture { progress_bytes: 100, total_attempts: 5, ..Fixture::new() };
+    fixture.assert_fails(EXACTLY, &[server.address("faces.bin")], Some(1_000));
 }
 
 #[test]
-fn an_answer_of_another_length_costs_nothing() {
-    let mut place = Place::new().with_part(&content()[..1_000]);
+fn an_answer_of_another_length_keeps_the_bytes_at_hand() {
+    let mut fixture = Fixture::new().with_partial(&content()[..1_000]);
     let login = Server::start(|_, stream| respond(stream, "200 OK", &["Content-Length: 17"], b"<html>Log in!</h>"));
-    place.failed(EXACTLY, &[login.address("faces.bin")], Some(1_000));
+    fixture.assert_fails(EXACTLY, &[login.address("faces.bin")], Some(1_000));
     let server = good();
-    place.fetched(&[login.address("faces.bin"), server.address("faces.bin")]);
+    fixture.assert_fetched(&[login.address("faces.bin"), server.address("faces.bin")]);
     assert_eq!(server.starts(), [Some(1_000)]);
 }
 
 #[test]
-fn a_server_that_drips_is_left() {
-    let mut place = Place { slow: Duration::from_millis(100), ..Place::new() };
+fn a_dripping_server_is_given_up() {
+    let mut fixture = Fixture { rate_window: Duration::from_millis(100), ..Fixture::new() };
     let drip = Server::start(|request, stream| {
         cut(request, stream, 1)?;
         for byte in 1..200_u8 {
@@ -234,91 +238,91 @@ fn a_server_that_drips_is_left() {
     });
     let start = Instant::now();
     let server = good();
-    place.fetched(&[drip.address("faces.bin"), server.address("faces.bin")]);
+    fixture.assert_fetched(&[drip.address("faces.bin"), server.address("faces.bin")]);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    assert!(place.troubles[0].contains("bytes in "), "{:?}", place.troubles);
+    assert!(fixture.reasons[0].contains("bytes in "), "{:?}", fixture.reasons);
 }
 
 #[test]
-fn a_server_without_ranges_starts_anew() {
-    let mut place = Place::new().with_part(&content()[..1_000]);
+fn a_server_without_ranges_starts_over() {
+    let mut fixture = Fixture::new().with_partial(&content()[..1_000]);
     let server = Server::start(|_, stream| respond(stream, "200 OK", &["Content-Length: 3000"], &content()));
-    place.fetched(&[server.address("")]);
+    fixture.assert_fetched(&[server.address("")]);
     assert_eq!(server.starts(), [Some(1_000)]);
 }
 
 #[test]
-fn ranges_that_were_not_asked_for_start_anew() {
+fn other_ranges_than_requested_start_over() {
     for range in ["Content-Range: bytes 0-1999/3000", "Content-Range: nonsense", "X: y"] {
-        let mut place = Place::new().with_part(&content()[..1_000]);
+        let mut fixture = Fixture::new().with_partial(&content()[..1_000]);
         let server = Server::start(move |request, stream| match request.start {
             None => serve(request, stream, &content()),
             Some(_) => respond(stream, "206 Partial Content", &[range, "Content-Length: 2000"], &content()[..2_000]),
         });
-        place.fetched(&[server.address("")]);
+        fixture.assert_fetched(&[server.address("")]);
         assert_eq!(server.starts(), [Some(1_000), None], "{range}");
     }
-    // A part of the file without being asked for one.
+    // A part of the file although all was requested.
     let server =
         Server::start(|_, stream| respond(stream, "206 Partial Content", &["Content-Length: 3000"], &content()));
-    let error = Place::new().failed(EXACTLY, &[server.address("")], None);
+    let error = Fixture::new().assert_fails(EXACTLY, &[server.address("")], None);
     assert!(error.contains("206"), "{error}");
 }
 
 #[test]
-fn a_silent_server_is_not_waited_for() {
-    let impatient = || Place { stall: Duration::from_millis(100), ..Place::new() };
-    let (mut place, better) = (impatient(), good());
+fn a_stalled_server_is_given_up() {
+    let impatient = || Fixture { read_timeout: Duration::from_millis(100), ..Fixture::new() };
+    let (mut fixture, better) = (impatient(), good());
     let server = Server::start(|request, stream| {
         cut(request, stream, 700)?;
         thread::sleep(Duration::from_secs(2));
         Ok(())
     });
     let start = Instant::now();
-    place.fetched(&[server.address(""), better.address("")]);
+    fixture.assert_fetched(&[server.address(""), better.address("")]);
     assert!(start.elapsed() < Duration::from_millis(1_500), "{:?}", start.elapsed());
     assert_eq!(better.starts(), [Some(2_100)]);
 
-    // Nor one that never begins.
-    let (mut place, better) = (impatient(), good());
+    // Nor does it wait for one that never answers.
+    let (mut fixture, better) = (impatient(), good());
     let server = Server::start(|_, _| {
         thread::sleep(Duration::from_secs(2));
         Ok(())
     });
     let start = Instant::now();
-    place.fetched(&[server.address(""), better.address("")]);
+    fixture.assert_fetched(&[server.address(""), better.address("")]);
     assert!(start.elapsed() < Duration::from_millis(1_500), "{:?}", start.elapsed());
     assert_eq!(better.starts(), [None]);
 }
 
 #[test]
-fn other_lengths_are_other_files() {
+fn files_of_other_lengths_are_refused() {
     for (length, reason) in [
         ("Content-Length: 2999", "a file of 2999 bytes, not of 3000"),
         ("Content-Length: 3001", "a file of 3001 bytes"),
     ] {
-        let (mut place, better) = (Place::new(), good());
+        let (mut fixture, better) = (Fixture::new(), good());
         let server = Server::start(move |_, stream| respond(stream, "200 OK", &[length], &content()));
-        place.fetched(&[server.address(""), better.address("")]);
-        assert!(place.troubles[0].contains(reason), "{:?}", place.troubles);
+        fixture.assert_fetched(&[server.address(""), better.address("")]);
+        assert!(fixture.reasons[0].contains(reason), "{:?}", fixture.reasons);
         assert_eq!((server.starts(), better.starts()), (vec![None], vec![None]));
     }
 }
 
 #[test]
-fn bodies_without_a_length_are_held_to_the_known_one() {
+fn bodies_without_a_length_must_have_the_known_one() {
     let long = Server::start(|_, stream| respond(stream, "200 OK", &[], &[content(), vec![0]].concat()));
-    let error = Place::new().failed(EXACTLY, &[long.address("")], None);
+    let error = Fixture::new().assert_fails(EXACTLY, &[long.address("")], None);
     assert!(error.contains("it sent more than 3000 bytes"), "{error}");
     let short = Server::start(|_, stream| respond(stream, "200 OK", &[], &content()[..2_999]));
-    let error = Place::new().failed(EXACTLY, &[short.address("")], Some(2_999));
+    let error = Fixture::new().assert_fails(EXACTLY, &[short.address("")], Some(2_999));
     assert!(error.contains("the connection ended after 2999 of 3000 bytes"), "{error}");
     let exact = Server::start(|_, stream| respond(stream, "200 OK", &[], &content()));
-    Place::new().fetched(&[exact.address("")]);
+    Fixture::new().assert_fetched(&[exact.address("")]);
 }
 
 #[test]
-fn endless_bodies_end() {
+fn endless_bodies_are_cut_off() {
     let sent = std::sync::Arc::new(AtomicUsize::new(0));
     let counter = sent.clone();
     let server = Server::start(move |_, stream| {
@@ -329,7 +333,7 @@ fn endless_bodies_end() {
         }
     });
     for size in [EXACTLY, Size::About { bytes: 2_000, limit: 3_500 }] {
-        let error = Place::new().failed(size, &[server.address("")], None);
+        let error = Fixture::new().assert_fails(size, &[server.address("")], None);
         assert!(error.contains("it sent more than"), "{error}");
     }
     assert!(sent.load(Ordering::SeqCst) < 64 << 20);
@@ -338,38 +342,38 @@ fn endless_bodies_end() {
 #[test]
 fn sizes_may_be_unknown() {
     for part in [0, 1_000] {
-        let (mut place, server) = (Place::new().with_part(&content()[..part]), good());
-        place.fetch(Size::About { bytes: 2_000, limit: 5_000 }, &[server.address("")]).unwrap();
-        place.assert_whole();
+        let (mut fixture, server) = (Fixture::new().with_partial(&content()[..part]), good());
+        fixture.fetch(Size::About { bytes: 2_000, limit: 5_000 }, &[server.address("")]).unwrap();
+        fixture.assert_whole();
     }
     let server = good();
-    let error = Place::new().failed(Size::About { bytes: 2_000, limit: 2_999 }, &[server.address("")], None);
+    let error = Fixture::new().assert_fails(Size::About { bytes: 2_000, limit: 2_999 }, &[server.address("")], None);
     assert!(error.contains("a file of 3000 bytes, more than 2999"), "{error}");
 }
 
 #[test]
-fn redirections_are_followed_up_to_a_bound() {
+fn redirections_are_followed_up_to_a_limit() {
     let server = Server::start(|request, stream| match request.path.as_str() {
         "/here" => respond(stream, "302 Found", &["Location: /there", "Content-Length: 0"], &[]),
         "/there" => serve(request, stream, &content()),
         _ => respond(stream, "302 Found", &["Location: /round", "Content-Length: 0"], &[]),
     });
-    let mut place = Place::new().with_part(&content()[..10]);
-    place.fetched(&[server.address("here")]);
-    assert_eq!(server.starts(), [Some(10), Some(10)], "the range is asked for again");
+    let mut fixture = Fixture::new().with_partial(&content()[..10]);
+    fixture.assert_fetched(&[server.address("here")]);
+    assert_eq!(server.starts(), [Some(10), Some(10)], "the range is requested again");
 
-    let error = Place::new().failed(EXACTLY, &[server.address("round")], None);
+    let error = Fixture::new().assert_fails(EXACTLY, &[server.address("round")], None);
     assert!(error.contains("redirect"), "{error}");
-    assert!(server.requests().len() <= 2 + REDIRECTIONS as usize + 1);
+    assert!(server.requests().len() <= 2 + MAX_REDIRECTIONS as usize + 1);
 }
 
 #[test]
-fn wrong_bytes_never_get_the_name() {
+fn wrong_bytes_never_reach_the_target() {
     let wrong = Server::start(|request, stream| serve(request, stream, &[9; 3_000]));
     let better = good();
-    Place::new().fetched(&[wrong.address(""), better.address("")]);
-    let mut place = Place::new();
-    let error = place.failed(EXACTLY, &[wrong.address("x"), wrong.address("y")], None);
+    Fixture::new().assert_fetched(&[wrong.address(""), better.address("")]);
+    let mut fixture = Fixture::new();
+    let error = fixture.assert_fails(EXACTLY, &[wrong.address("x"), wrong.address("y")], None);
     let (found, expected) = (format!("{:x}", Sha256::digest([9; 3_000])), file(EXACTLY).sha256);
     for part in [
         "can't download faces.bin",
@@ -377,22 +381,21 @@ fn wrong_bytes_never_get_the_name() {
         &wrong.address("y: wrong bytes"),
         &found,
         &expected,
-        "--mirror URL",
-        &place.target().display().to_string(),
+        &fixture.target().display().to_string(),
     ] {
         assert!(error.contains(part), "{part} in {error}");
     }
     assert_eq!(wrong.starts(), [None; 3]);
 
-    // Bytes of two servers, of which one sends wrong ones: the hash tells, and the other is asked again for all.
+    // Bytes of two servers, one of which sends wrong ones: the hash differs, and the other one is asked for all.
     let broken = Server::start(|_, stream| respond(stream, "200 OK", &["Content-Length: 3000"], &[9; 500]));
-    let mut place = Place::new();
-    place.fetched(&[broken.address(""), better.address("")]);
+    let mut fixture = Fixture::new();
+    fixture.assert_fetched(&[broken.address(""), better.address("")]);
     assert_eq!(better.starts(), [None, Some(500), None]);
 }
 
 #[test]
-fn answers_without_a_file() {
+fn error_statuses_move_on_to_the_next_address() {
     for (status, tries) in [
         ("404 Not Found", 1),
         ("403 Forbidden", 1),
@@ -402,64 +405,67 @@ fn answers_without_a_file() {
         ("503 Busy", 3),
         ("429 Slowly", 3),
     ] {
-        let (mut place, better) = (Place::new(), good());
+        let (mut fixture, better) = (Fixture::new(), good());
         let server = Server::start(move |_, stream| respond(stream, status, &["Content-Length: 0"], &[]));
-        place.fetched(&[server.address(""), better.address("")]);
+        fixture.assert_fetched(&[server.address(""), better.address("")]);
         assert_eq!(server.requests().len(), tries, "{status}");
-        assert!(place.troubles.iter().all(|reason| reason.contains(&status[..3])), "{:?}", place.troubles);
+        assert!(fixture.reasons.iter().all(|reason| reason.contains(&status[..3])), "{:?}", fixture.reasons);
     }
-    // A server that knows nothing behind a byte, whatever it is: then all is asked for, once.
-    let (mut place, server) = (
-        Place::new().with_part(&content()[..5]),
+    // A server that can never resume: all is requested once.
+    let (mut fixture, server) = (
+        Fixture::new().with_partial(&content()[..5]),
         Server::start(|_, stream| respond(stream, "416 Range", &["Content-Length: 0"], &[])),
     );
-    place.failed(EXACTLY, &[server.address("")], None);
+    fixture.assert_fails(EXACTLY, &[server.address("")], None);
     assert_eq!(server.starts(), [Some(5), None]);
 }
 
 #[test]
-fn nobody_listens_or_speaks_http() {
+fn unreachable_addresses_are_all_listed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     let rubbish = Server::start(|_, stream| stream.write_all(b"SSH-2.0-OpenSSH\r\n\r\n"));
-    let error = Place::new().failed(EXACTLY, &[nobody, rubbish.address(""), "gopher://127.0.0.1/".to_owned()], None);
+    let error =
+        Fixture::new().assert_fails(EXACTLY, &[nobody, rubbish.address(""), "gopher://127.0.0.1/".to_owned()], None);
     assert_eq!(error.lines().filter(|line| line.starts_with("  ")).count(), 3, "{error}");
     let better = good();
-    Place::new().fetched(&[rubbish.address(""), better.address("")]);
+    Fixture::new().assert_fetched(&[rubbish.address(""), better.address("")]);
 }
 
 #[test]
-fn what_cannot_be_written_is_named() {
+fn write_errors_name_the_path() {
     let server = good();
-    let mut place = Place::new();
-    fs::write(place.folder.path().join("new"), "a file where a folder should be").unwrap();
-    let error = format!("{:#}", place.fetch(EXACTLY, &[server.address("")]).unwrap_err());
+    let mut fixture = Fixture::new();
+    fs::write(fixture.folder.path().join("new"), "a file where a folder should be").unwrap();
+    let error = fixture.fetch(EXACTLY, &[server.address("")]).unwrap_err().to_string();
     assert!(error.contains("can't write") && error.contains("faces.bin.part"), "{error}");
-    assert!(server.requests().is_empty(), "nothing is asked for in vain");
+    assert!(server.requests().is_empty(), "nothing is requested in vain");
 
-    // Neither pipe nor device is written to, whatever it is called.
+    // Devices are never written to.
     #[cfg(unix)]
     for device in ["/dev/null", "/dev/zero"] {
-        let mut place = Place::new();
-        fs::create_dir(place.folder.path().join("new")).unwrap();
-        std::os::unix::fs::symlink(device, place.part()).unwrap();
-        let error = format!("{:#}", place.fetch(EXACTLY, &[server.address("")]).unwrap_err());
-        assert!(error.contains("faces.bin.part is no file; move it away"), "{error}");
-        assert!(server.requests().is_empty() && !place.target().exists());
+        let mut fixture = Fixture::new();
+        fs::create_dir(fixture.folder.path().join("new")).unwrap();
+        std::os::unix::fs::symlink(device, fixture.partial()).unwrap();
+        let error = fixture.fetch(EXACTLY, &[server.address("")]).unwrap_err().to_string();
+        assert!(error.contains("faces.bin.part is not a regular file; move it away"), "{error}");
+        assert!(server.requests().is_empty() && !fixture.target().exists());
     }
 }
 
 #[test]
-fn a_full_disk_is_nobody_elses_trouble() {
-    let place = Place::new();
-    let part = Part::open(&place.target(), 3_000).unwrap();
-    let Failure::Here(error) = part.failed(io::ErrorKind::StorageFull.into()) else { panic!("no other address helps") };
-    assert!(format!("{error:#}").contains("faces.bin.part; make room and run the command again"), "{error:#}");
+fn a_full_disk_is_not_blamed_on_an_address() {
+    let source = io::ErrorKind::StorageFull.into();
+    let failure = Failure::from(Error::Write { path: Fixture::new().partial(), source });
+    let Failure::Local(error) = failure else { panic!("another address can't help") };
+    let source = std::error::Error::source(&error).unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+    assert!(error.to_string().contains("can't write ") && error.to_string().contains("faces.bin.part"), "{error}");
 }
 
 #[test]
-fn bodies_of_redirections_are_not_waited_for() {
+fn bodies_of_redirections_are_not_read() {
     let server = Server::start(|request, stream| match request.path.as_str() {
         "/deep/faces.bin" => serve(request, stream, &content()),
         _ => {
@@ -471,46 +477,46 @@ fn bodies_of_redirections_are_not_waited_for() {
         }
     });
     let start = Instant::now();
-    let mut place = Place::new();
-    place.fetched(&[server.address("deep/here?x=/y")]);
+    let mut fixture = Fixture::new();
+    fixture.assert_fetched(&[server.address("deep/here?x=/y")]);
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-    assert!(place.troubles.is_empty(), "{:?}", place.troubles);
+    assert!(fixture.reasons.is_empty(), "{:?}", fixture.reasons);
 
     let nowhere = Server::start(|_, stream| respond(stream, "302 Found", &["Content-Length: 0"], &[]));
-    let error = Place::new().failed(EXACTLY, &[nowhere.address("")], None);
-    assert!(error.contains("302 Found without a place to go to"), "{error}");
+    let error = Fixture::new().assert_fails(EXACTLY, &[nowhere.address("")], None);
+    assert!(error.contains("302 Found without a location"), "{error}");
 }
 
 #[test]
-fn hosts_that_refuse_programs_leave_it_to_people() {
+fn refused_downloads_suggest_a_browser() {
     for status in ["202 Accepted", "403 Forbidden"] {
-        let mut place = Place::new();
+        let mut fixture = Fixture::new();
         let server = Server::start(move |_, stream| respond(stream, status, &["Content-Length: 0"], &[]));
-        let error = place.failed(EXACTLY, &[server.address("")], None);
+        let error = fixture.assert_fails(EXACTLY, &[server.address("")], None);
         let advice = format!(
             "{status}: it refuses programs; fetch the file in a browser and put it at {}",
-            place.target().display()
+            fixture.target().display()
         );
         assert!(error.contains(&advice), "{error}");
     }
 }
 
 #[test]
-fn a_page_without_a_length_costs_nothing() {
-    let mut place = Place::new().with_part(&content()[..1_000]);
+fn a_web_page_keeps_the_bytes_at_hand() {
+    let mut fixture = Fixture::new().with_partial(&content()[..1_000]);
     let login =
         Server::start(|_, stream| respond(stream, "200 OK", &["Content-Type: text/html"], b"<html>Log in!</h>"));
-    let error = place.failed(EXACTLY, &[login.address("")], Some(1_000));
+    let error = fixture.assert_fails(EXACTLY, &[login.address("")], Some(1_000));
     assert!(error.contains("a web page"), "{error}");
     assert_eq!(login.requests().len(), 1);
 }
 
 #[test]
-fn networks_may_come_back() {
+fn only_failures_that_may_pass_are_retried() {
     let lookup =
         |detail: &str| ureq::Error::Io(io::Error::other(format!("failed to lookup address information: {detail}")));
     let refused = || ureq::Error::Io(io::ErrorKind::ConnectionRefused.into());
-    for (error, answered, passes) in [
+    for (error, answered, transient) in [
         (lookup("Temporary failure in name resolution"), false, true),
         (lookup("Try again"), false, true),
         (lookup("Name or service not known"), false, false),
@@ -518,7 +524,8 @@ fn networks_may_come_back() {
         (refused(), false, false),
         (refused(), true, true),
     ] {
-        let failure = request_failure(&error, answered);
-        assert_eq!(matches!(failure, Failure::Passing(_)), passes, "{error}, {answered}");
+        let text = error.to_string();
+        let failure = request_failure(error, answered);
+        assert_eq!(matches!(failure, Failure::Transient(_)), transient, "{text}, {answered}");
     }
 }
