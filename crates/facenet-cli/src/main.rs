@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use facenet_cli::commands::{cluster, completions, embed, identify, verify};
+use facenet_cli::commands::{cluster, completions, download, embed, identify, verify};
 use facenet_cli::failure::exit_code;
 
 #[derive(Parser)]
@@ -18,6 +18,8 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Download the two networks that the other commands use
+    Download(download::Arguments),
     /// Group the images of a folder by person
     Cluster(cluster::Arguments),
     /// Tell whether two images show the same person
@@ -32,6 +34,7 @@ enum Command {
 
 fn main() -> ExitCode {
     exit_code(match CommandLine::parse().command {
+        Command::Download(arguments) => download::command(&arguments),
         Command::Cluster(arguments) => cluster::command(&arguments),
         Command::Verify(arguments) => verify::command(&arguments),
         Command::Identify(arguments) => identify::command(&arguments),

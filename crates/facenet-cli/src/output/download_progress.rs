@@ -2,12 +2,13 @@
 
 use std::io::{IsTerminal, stderr};
 
-use facenet_cli::output::plain_text::plain_text;
 use facenet_download::{Event, FileSet, RemoteFile, Source};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::plain_text::plain_text;
+
 /// A progress bar for one file after the other; without a terminal, lines.
-pub struct Display {
+pub struct DownloadProgress {
     set: &'static str,
     bar: ProgressBar,
     output: Output,
@@ -38,7 +39,7 @@ enum Announced {
     None,
 }
 
-impl Display {
+impl DownloadProgress {
     /// A display of installing this set, which shows nothing yet.
     pub fn new(set: &FileSet, source: &Source<'_>) -> Self {
         Self {

@@ -1,0 +1,72 @@
+//! What the commands that download have in common.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use facenet_data::create_private_folder;
+use facenet_download::{Client, Error, FileSet, Report, Source, install};
+
+use crate::folders;
+use crate::output::download_progress::DownloadProgress;
+
+/// Where files come from and where they go.
+#[derive(Args, Debug)]
+pub struct DownloadArguments {
+    /// Folder of data sets and weights [default: $FACENET_DATA, data/ of the workspace, $XDG_DATA_HOME/facenet]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Try URL/FILE before the known addresses of a file
+    #[arg(long, value_name = "URL", value_parser = mirror)]
+    mirror: Option<String>,
+    /// Download nothing: use files put there by hand; list where the others are found and where to put them
+    #[arg(long, conflicts_with = "mirror")]
+    offline: bool,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn mirror(text: &str) -> Result<String, String> {
+    let http = ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+    if http { Ok(text.to_owned()) } else { Err("expected an address that begins with http:// or https://".to_owned()) }
+}
+
+impl DownloadArguments {
+    /// Installs what is missing of some sets, and reports what is there; the first error ends it.
+    ///
+    /// # Errors
+    ///
+    /// If no folder for data is known. Errors of downloads are the second result, beside what is there nevertheless.
+    pub fn install<'a>(&self, sets: &'a [FileSet]) -> Result<(Vec<Report<'a>>, Result<()>)> {
+        let folder = folders::data(self.data.as_deref())?;
+        if folders::user_data().is_ok_and(|own| folder == own) {
+            create_private_folder(&folder)?;
+        }
+        let client = Client::from_env();
+        let source = match self.offline {
+            true => Source::Disk,
+            false => Source::Network { client: &client, mirror: self.mirror.as_deref() },
+        };
+        let mut reports = Vec::new();
+        let mut results = Ok(());
+        for set in sets {
+            let mut progress = DownloadProgress::new(set, &source);
+            let (report, result) = install(set, &folder, &source, &mut |event| progress.show(&event));
+            reports.push(report);
+            results = results.and(result.map_err(with_advice));
+        }
+        Ok((reports, results))
+    }
+}
+
+/// Adds what to do about an error where that takes options of the command.
+fn with_advice(error: Error) -> anyhow::Error {
+    let Error::Unavailable { sha256, target, .. } = &error else { return error.into() };
+    let message = format!(
+        "{error}\nhelp: run the command again later to resume, name another source with --mirror URL, or put the file \
+         (sha256 {sha256}) at {} and run the command again",
+        target.display()
+    );
+    anyhow::Error::new(error).context(message)
+}

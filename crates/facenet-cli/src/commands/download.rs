@@ -1,0 +1,38 @@
+//! `facenet download`: the networks that the other commands use by default.
+
+use anyhow::{Context, Result};
+use facenet_download::{FileSet, Report, file_set};
+use facenet_recognition::{DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK};
+use serde::Serialize;
+
+use crate::arguments::download::DownloadArguments;
+use crate::output::print::print;
+
+/// The arguments of the command.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    download: DownloadArguments,
+}
+
+#[derive(Serialize)]
+struct Networks<'a> {
+    networks: &'a [Report<'a>],
+}
+
+/// Downloads what is missing of the two networks, and prints their terms and what is installed.
+///
+/// # Errors
+///
+/// If something is still missing then.
+pub fn command(Arguments { download }: &Arguments) -> Result<()> {
+    let networks = [DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK].map(|name| format!("weights/{name}"));
+    let sets: Vec<FileSet> = networks
+        .iter()
+        .map(|name| file_set(name).with_context(|| format!("no download is named {name}")))
+        .collect::<Result<_>>()?;
+    let (reports, result) = download.install(&sets)?;
+    let texts: Vec<String> = reports.iter().map(ToString::to_string).collect();
+    print(download.json, &Networks { networks: &reports }, &texts.join("\n"))?;
+    result
+}
