@@ -17,8 +17,8 @@ use crate::scalar::Scalar;
 /// `before` is the number of rows above and of columns to the left.
 ///
 /// # Shapes
-/// `x [n, height, width, channels]`, `y [n, rows, columns, channels]` with `rows >= before[0] +
-/// height` and `columns >= before[1] + width`.
+/// `x [n, height, width, channels]`, `y [n, rows, columns, channels]` with
+/// `rows >= before[0] + height` and `columns >= before[1] + width`.
 ///
 /// # Panics
 /// If the shapes disagree or channels are not contiguous.

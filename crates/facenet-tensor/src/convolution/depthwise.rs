@@ -17,8 +17,8 @@ use crate::window::Window;
 /// ```
 ///
 /// # Shapes
-/// `x [n, h, w, channels]`, `weight [kernel height, kernel width, channels]`, `y [n, output height,
-/// output width, channels]`.
+/// `x [n, h, w, channels]`, `weight [kernel height, kernel width, channels]`,
+/// `y [n, output height, output width, channels]`.
 ///
 /// # Panics
 /// If the shapes disagree or channels are not contiguous.

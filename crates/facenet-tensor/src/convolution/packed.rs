@@ -62,8 +62,8 @@ impl<T: Scalar> PackedConvolution<T> {
     /// somewhat larger rounding errors.
     ///
     /// # Shapes
-    /// `weight [kernel height, kernel width, inputs, outputs]` in standard layout, `bias
-    /// [outputs]`.
+    /// `weight [kernel height, kernel width, inputs, outputs]` in standard layout,
+    /// `bias [outputs]`.
     ///
     /// # Panics
     /// If the shapes disagree, or the number of slopes is neither one nor the number of outputs.

@@ -49,8 +49,8 @@ pub fn l2_pool_forward<T: Scalar>(x: ArrayView4<'_, T>, window: Window, y: Array
 /// ```
 ///
 /// # Shapes
-/// `x` and `dx` are `[n, h, w, channels]`, `y` (the output) and `dy` `[n, output height, output
-/// width, channels]`.
+/// `x` and `dx` are `[n, h, w, channels]`, `y` (the output) and `dy`
+/// `[n, output height, output width, channels]`.
 ///
 /// # Panics
 /// If the shapes disagree or channels are not contiguous.

@@ -44,8 +44,11 @@ struct Tap {
     weight: usize,
 }
 
-/// What [`run`] computes: `outputs[first + step i] (+)= sum over taps of source[scale i + tap] x
-/// weights[tap]`.
+/// What [`run`] computes:
+///
+/// ```text
+/// outputs[first + step i] (+)= sum over taps of source[scale i + tap] x weights[tap]
+/// ```
 struct IndirectProduct<'a> {
     source: RawImage<*const f32>,
     /// Images of equal height and width; each has its own whole panels of weights.

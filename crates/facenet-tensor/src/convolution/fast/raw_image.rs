@@ -39,9 +39,9 @@ impl RawImage<*const f32> {
         Self { pointer: self.pointer.wrapping_add(channels.start), strides: self.strides, shape }
     }
 
-    /// Copies the elements under a kernel of `[height, width]` whose upper left corner is at `[row,
-    /// column]`, with zeros outside the image, as `[height][width][channels]`. Contiguous pixels
-    /// are copied together.
+    /// Copies the elements under a kernel of `[height, width]` whose upper left corner is at
+    /// `[row, column]`, with zeros outside the image, as `[height][width][channels]`. Contiguous
+    /// pixels are copied together.
     ///
     /// # Safety
     /// The image must be valid for its shape and strides.

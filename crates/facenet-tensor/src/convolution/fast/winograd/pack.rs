@@ -22,8 +22,8 @@ pub(in crate::convolution::fast) fn pack(tiling: Tiling, weight: &ArrayView4<'_,
 }
 
 /// Transforms and packs as `[outputs / 16][point][input][16]`, with the last panel padded with
-/// zeros, followed by a row of zeros as long as a row of inputs. `weight(tap, input, range of
-/// outputs, target)` writes up to 16 weights to `target`.
+/// zeros, followed by a row of zeros as long as a row of inputs.
+/// `weight(tap, input, range of outputs, target)` writes up to 16 weights to `target`.
 pub(super) fn pack_taps(
     tiling: Tiling,
     channels: [usize; 2],
