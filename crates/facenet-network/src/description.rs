@@ -201,7 +201,7 @@ pub enum PoolKind {
     L2,
 }
 
-/// The numbers of [`facenet_tensor::LocalResponse`].
+/// The numbers of [`facenet_tensor::LocalResponseNormParameters`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalResponseNorm {

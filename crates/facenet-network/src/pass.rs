@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use facenet_tensor::{
-    Accumulation, BatchNormParameters, DropoutKey, Scalar, average_pool_backward, average_pool_forward,
-    batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, bias_backward,
-    bias_forward, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
-    convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_backward_input,
-    depthwise_backward_weight, depthwise_forward, dropout_backward, dropout_forward, global_average_pool_backward,
-    global_average_pool_forward, l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward,
-    linear_backward_input, linear_backward_weight, linear_forward, local_response_norm_backward,
-    local_response_norm_forward, max_pool_backward, max_pool_forward, maxout_backward, maxout_forward, prelu_backward,
-    prelu_forward, relu_backward, relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward,
-    sigmoid_forward, zero_pad_backward, zero_pad_forward,
+    Accumulation, BatchNormActivation, BatchNormGradients, BatchNormParameters, BatchNormStatistics, DropoutKey,
+    Scalar, average_pool_backward, average_pool_forward, batch_norm_backward, batch_norm_eval_backward,
+    batch_norm_eval_forward, batch_norm_forward, bias_backward, bias_forward, channel_scale_backward_gate,
+    channel_scale_backward_input, channel_scale_forward, convolution_backward_input, convolution_backward_weight,
+    convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, dropout_backward,
+    dropout_forward, global_average_pool_backward, global_average_pool_forward, l2_normalize_backward,
+    l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input, linear_backward_weight,
+    linear_forward, local_response_norm_backward, local_response_norm_forward, max_pool_backward, max_pool_forward,
+    maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward, relu_forward, scaled_sum_backward,
+    scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward, zero_pad_forward,
 };
 
 use rayon::Yield;
@@ -99,7 +99,7 @@ pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, wo
                 }
                 Mode::Eval => {
                     let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
-                    batch_norm_eval_forward(x, numbers, mean, variance, y);
+                    batch_norm_eval_forward(x, numbers, BatchNormStatistics { mean, variance }, y);
                 }
             }
         }
@@ -122,10 +122,11 @@ fn batch_norm_parameters<T: Scalar>(
     network: &Network<T>,
     scale: usize,
     shift: usize,
-    rectify: bool,
+    rectified: bool,
 ) -> BatchNormParameters<'_, T> {
     let [scale, shift] = [scale, shift].map(|entry| network.parameters.view(entry));
-    BatchNormParameters { scale, shift, epsilon: T::from_f64(network.plan().epsilon), rectify }
+    let activation = if rectified { BatchNormActivation::Relu } else { BatchNormActivation::None };
+    BatchNormParameters { scale, shift, epsilon: T::from_f64(network.plan().epsilon), activation }
 }
 
 /// [`forward`] of an operation that needs nothing but activations.
@@ -219,14 +220,15 @@ pub(crate) fn backward<T: Scalar>(
             let (dy, dx) = d.read_write(y, x);
             let x = activations.view(x);
             let numbers = batch_norm_parameters(network, *scale, *shift, *rectified);
+            let gradients = BatchNormGradients { accumulation, dx: dx.reborrow(), dscale, dshift };
             match mode {
                 Mode::Train { .. } => {
                     let [mean, variance] = [mean, variance].map(|&entry| batch_statistics.view(entry));
-                    batch_norm_backward(x, dy, numbers, mean, variance, accumulation, dx, dscale, dshift);
+                    batch_norm_backward(x, dy, numbers, BatchNormStatistics { mean, variance }, gradients);
                 }
                 Mode::Eval => {
                     let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
-                    batch_norm_eval_backward(x, dy, numbers, mean, variance, accumulation, dx, dscale, dshift);
+                    batch_norm_eval_backward(x, dy, numbers, BatchNormStatistics { mean, variance }, gradients);
                 }
             }
         }

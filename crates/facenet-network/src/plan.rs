@@ -5,7 +5,7 @@ mod builder;
 use std::ops::Range;
 use std::sync::Arc;
 
-use facenet_tensor::{LocalResponse, Window};
+use facenet_tensor::{LocalResponseNormParameters, Window};
 
 use self::builder::Builder;
 use crate::Error;
@@ -36,7 +36,7 @@ pub(crate) enum Operation {
     Relu { y: Place },
     Sigmoid { y: Place },
     PRelu { x: Place, y: Place, slope: usize },
-    LocalResponseNorm { x: Place, y: Place, numbers: LocalResponse },
+    LocalResponseNorm { x: Place, y: Place, numbers: LocalResponseNormParameters },
     Maxout { x: Place, y: Place, pieces: usize },
     Pool { x: Place, y: Place, kind: PoolKind, window: Window },
     GlobalAveragePool { x: Place, y: Place },

@@ -2,7 +2,7 @@
 
 use std::env::consts::{ARCH, OS};
 
-use facenet_tensor::{Level, level};
+use facenet_tensor::{SimdLevel, simd_level};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
@@ -24,11 +24,11 @@ impl Provenance {
     #[must_use]
     pub fn now(command: impl Into<String>, program: impl Into<String>) -> Self {
         let now = Timestamp::now();
-        let vectors = match level() {
-            Level::Portable => "portable vectors",
-            Level::Neon => "NEON",
-            Level::Avx2 => "AVX2",
-            Level::Avx512 => "AVX-512",
+        let vectors = match simd_level() {
+            SimdLevel::Portable => "portable vectors",
+            SimdLevel::Neon => "NEON",
+            SimdLevel::Avx2 => "AVX2",
+            SimdLevel::Avx512 => "AVX-512",
         };
         Self {
             command: command.into(),

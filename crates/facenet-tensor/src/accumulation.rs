@@ -1,10 +1,10 @@
-//! What gradients do with what is there already.
+//! Whether a gradient overwrites its destination or is added to it.
 
-/// What a gradient does with what its place holds.
+/// Whether a gradient overwrites its destination or is added to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accumulation {
-    /// It is written over: this gradient is the first.
+    /// Overwrite: this is the first gradient to arrive.
     Set,
-    /// It is added to: the operand went into other operations as well, whose gradients are there.
+    /// Add: the operand has other consumers, whose gradients are already there.
     Add,
 }

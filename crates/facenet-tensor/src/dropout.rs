@@ -5,31 +5,31 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
-use crate::Scalar;
-use crate::pixels::PixelsMut;
-use crate::simd::vectorize;
+use crate::image::pixels::PixelsMut;
+use crate::scalar::Scalar;
+use crate::simd::vectorize::vectorize;
 
-/// Random words drawn at once.
+/// 32-bit words drawn at a time.
 const WORDS: usize = 256;
 
-/// What a dropout mask depends on, beside the position: the same key draws the same mask.
+/// Determines a dropout mask: the same key always draws the same mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DropoutKey {
     /// The seed of the run.
     pub seed: u64,
-    /// The step of training.
+    /// The training step.
     pub step: u64,
-    /// The number of the layer.
+    /// The index of the layer.
     pub layer: u64,
 }
 
-/// Sets a random part of the numbers to 0 and scales up the others, in place.
+/// Zeroes a random subset of the elements and scales up the others, in place.
 ///
 /// ```text
-/// y = y / (1 - rate) where the mask keeps it (probability 1 - rate), else 0
+/// y = y / (1 - rate) where kept (with probability 1 - rate), else 0
 /// ```
 ///
-/// The mask is drawn from the key, image by image, and not stored.
+/// The mask is a function of the key and the index of the image, and is not stored.
 ///
 /// # Shapes
 /// `y [n, h, w, channels]`.
@@ -41,17 +41,18 @@ pub fn dropout_forward<T: Scalar>(y: ArrayViewMut4<'_, T>, rate: f64, key: Dropo
     apply(y, rate, key);
 }
 
-/// Turns the gradient at the output into the gradient at the input, in place: the same mask, drawn again.
+/// Turns the gradient at the output into the gradient at the input, in place, by drawing the same
+/// mask again.
 ///
 /// ```text
-/// dy = dy / (1 - rate) where the mask keeps it, else 0
+/// dy = dy / (1 - rate) where kept, else 0
 /// ```
 ///
 /// # Shapes
 /// `dy [n, h, w, channels]`.
 ///
 /// # Panics
-/// As [`dropout_forward`].
+/// Same as [`dropout_forward`].
 #[track_caller]
 pub fn dropout_backward<T: Scalar>(dy: ArrayViewMut4<'_, T>, rate: f64, key: DropoutKey) {
     apply(dy, rate, key);
@@ -84,7 +85,8 @@ fn apply<T: Scalar>(mut y: ArrayViewMut4<'_, T>, rate: f64, key: DropoutKey) {
     });
 }
 
-/// The source of an image's mask: the key is the cipher's key, the image its stream.
+/// The generator of an image's mask: the ChaCha key is made of `key`, the stream is the index of
+/// the image.
 fn mask(key: DropoutKey, image: u64) -> ChaCha8Rng {
     let mut seed = [0; 32];
     let words = [key.seed, key.step, key.layer, u64::from_le_bytes(*b"dropout\0")];

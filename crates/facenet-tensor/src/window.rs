@@ -1,23 +1,26 @@
-//! Where a kernel slides over an image.
+//! The sliding window of a convolution or pooling.
 
-/// The window that a convolution or a pooling slides over an image: height before width.
+use std::ops::Range;
+
+/// The sliding window of a convolution or pooling. Arrays hold the vertical value first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Height and width of the kernel.
     pub kernel: [usize; 2],
-    /// Steps between two neighbouring outputs, down and right.
+    /// Vertical and horizontal stride.
     pub stride: [usize; 2],
-    /// Rows and columns of padding on each side.
+    /// Rows of padding above and below, columns of padding left and right.
     pub padding: [usize; 2],
 }
 
 impl Window {
-    /// A window with equal sides.
+    /// A window with the same kernel size, stride and padding in both directions.
     pub const fn square(kernel: usize, stride: usize, padding: usize) -> Self {
         Self { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
     }
 
-    /// Height and width of the output for an input of this height and width, `None` where the kernel does not fit.
+    /// Height and width of the output for an input of this height and width; `None` if the kernel
+    /// does not fit.
     ///
     /// ```text
     /// output = floor((input + 2 padding - kernel) / stride) + 1
@@ -31,9 +34,9 @@ impl Window {
         Some([side(0)?, side(1)?])
     }
 
-    /// The range of kernel positions along `axis` for which output `position` reads inside the input, and the input
-    /// position that the first of them reads.
-    pub(crate) fn taps(&self, axis: usize, position: usize, input: usize) -> (std::ops::Range<usize>, usize) {
+    /// The range of kernel positions along `axis` that fall inside the input at output `position`,
+    /// and the input position that the first of them reads.
+    pub(crate) fn taps(&self, axis: usize, position: usize, input: usize) -> (Range<usize>, usize) {
         let origin = position * self.stride[axis];
         let padding = self.padding[axis];
         let first = padding.saturating_sub(origin).min(self.kernel[axis]);

@@ -1,8 +1,10 @@
-//! Batch normalisation with a rectifier in the same pass against the two operations one after the other, bit by bit.
+//! Batch normalization with ReLU in the same pass against the two operations in sequence, bit by
+//! bit.
 
 use facenet_tensor::{
-    Accumulation, BatchNormParameters, Scalar, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward,
-    batch_norm_forward, channels, channels_mut, relu_backward, relu_forward,
+    Accumulation, BatchNormActivation, BatchNormGradients, BatchNormParameters, BatchNormStatistics, Scalar,
+    batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, channels, channels_mut,
+    relu_backward, relu_forward,
 };
 use ndarray::{Array, Array1, Array4, ArrayView4, Dimension, ShapeBuilder};
 use ndarray_rand::RandomExt;
@@ -10,7 +12,7 @@ use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// Channels beside the images' own.
+/// Guard channels on either side of the image.
 const MARGIN: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,11 +29,11 @@ fn bits<T: Scalar, D: Dimension>(values: &Array<T, D>) -> Array<u64, D> {
     values.mapv(|value| Scalar::to_f64(value).to_bits())
 }
 
-/// Images that are channels of wider ones.
+/// Operands that are channel slices of wider images.
 struct Case<T> {
     x: Array4<T>,
     dy: Array4<T>,
-    /// What gradients are added to.
+    /// What the input gradient is added to.
     dx: Array4<T>,
     scale: Array1<T>,
     shift: Array1<T>,
@@ -44,39 +46,43 @@ impl<T: Scalar> Case<T> {
         let shape = [n, height, width, count + 2 * MARGIN];
         let [x, dy, dx] = [1, 2, 3].map(|seed| random(shape, seed));
         let (mut scale, mut shift) = (random(count, 4), random(count, 5));
-        // One channel is 0, below 0, or above 0 throughout; those around it are some of each.
+        // One channel is 0, negative or positive throughout; the others are mixed.
         let constant = count / 2;
         scale[constant] = T::zero();
         shift[constant] = [T::zero(), -T::one(), T::one()][count % 3];
         Self { x, dy, dx, scale, shift, statistics, count }
     }
 
-    fn parameters(&self, rectify: bool) -> BatchNormParameters<'_, T> {
+    fn parameters(&self, activation: BatchNormActivation) -> BatchNormParameters<'_, T> {
         let epsilon = T::from_f64(1e-3);
-        BatchNormParameters { scale: self.scale.view(), shift: self.shift.view(), epsilon, rectify }
+        BatchNormParameters { scale: self.scale.view(), shift: self.shift.view(), epsilon, activation }
     }
 
     fn view<'a>(&self, wide: &'a Array4<T>) -> ArrayView4<'a, T> {
         channels(wide.view(), MARGIN..MARGIN + self.count)
     }
 
-    /// The output amid numbers that stay, with the mean and the variance that it was made with.
-    fn forward(&self, rectify: bool) -> (Array4<T>, [Array1<T>; 2]) {
+    /// The output inside its wider image, and the mean and variance used.
+    fn forward(&self, activation: BatchNormActivation) -> (Array4<T>, [Array1<T>; 2]) {
         let mut wide = self.dx.clone();
         let y = channels_mut(wide.view_mut(), MARGIN..MARGIN + self.count);
         let (mut mean, mut variance) = (random(self.count, 6), random(self.count, 7) + T::from_f64(1.5));
-        let (x, parameters) = (self.view(&self.x), self.parameters(rectify));
+        let (x, parameters) = (self.view(&self.x), self.parameters(activation));
         match self.statistics {
             Statistics::Batch => batch_norm_forward(x, parameters, mean.view_mut(), variance.view_mut(), y),
-            Statistics::Given => batch_norm_eval_forward(x, parameters, mean.view(), variance.view(), y),
+            Statistics::Given => {
+                let statistics = BatchNormStatistics { mean: mean.view(), variance: variance.view() };
+                batch_norm_eval_forward(x, parameters, statistics, y);
+            }
         }
         (wide, [mean, variance])
     }
 
-    /// The gradients at `x`, amid numbers that stay, and at scale and shift, given that at the output.
+    /// The gradients at `x` (inside its wider image), at the scale and at the shift, given the
+    /// gradient at the output.
     fn backward(
         &self,
-        rectify: bool,
+        activation: BatchNormActivation,
         dy: &Array4<T>,
         [mean, variance]: &[Array1<T>; 2],
         accumulation: Accumulation,
@@ -92,50 +98,47 @@ impl<T: Scalar> Case<T> {
         backward(
             self.view(&self.x),
             self.view(dy),
-            self.parameters(rectify),
-            mean.view(),
-            variance.view(),
-            accumulation,
-            dx,
-            dscale.view_mut(),
-            dshift.view_mut(),
+            self.parameters(activation),
+            BatchNormStatistics { mean: mean.view(), variance: variance.view() },
+            BatchNormGradients { accumulation, dx, dscale: dscale.view_mut(), dshift: dshift.view_mut() },
         );
         (wide, [dscale, dshift])
     }
 
     fn check(&self, name: &str) {
-        let (y, statistics) = self.forward(true);
-        let (mut expected, expected_statistics) = self.forward(false);
+        let (y, statistics) = self.forward(BatchNormActivation::Relu);
+        let (mut expected, expected_statistics) = self.forward(BatchNormActivation::None);
         relu_forward(channels_mut(expected.view_mut(), MARGIN..MARGIN + self.count));
         assert_eq!(bits(&y), bits(&expected), "y, {name}");
         assert_eq!(statistics.each_ref().map(bits), expected_statistics.each_ref().map(bits), "statistics, {name}");
 
         let mut dz = self.dy.clone();
         relu_backward(self.view(&y), channels_mut(dz.view_mut(), MARGIN..MARGIN + self.count));
-        assert_ne!(dz, self.dy, "nothing to rectify, {name}");
+        assert_ne!(dz, self.dy, "ReLU has no effect, {name}");
+        let (none, relu) = (BatchNormActivation::None, BatchNormActivation::Relu);
         for accumulation in [Accumulation::Set, Accumulation::Add] {
-            let (dx, sums) = self.backward(true, &self.dy, &statistics, accumulation, &self.dx);
-            let (expected_dx, expected_sums) = self.backward(false, &dz, &statistics, accumulation, &self.dx);
+            let (dx, sums) = self.backward(relu, &self.dy, &statistics, accumulation, &self.dx);
+            let (expected_dx, expected_sums) = self.backward(none, &dz, &statistics, accumulation, &self.dx);
             assert_eq!(bits(&dx), bits(&expected_dx), "dx, {accumulation:?}, {name}");
             assert_eq!(sums.each_ref().map(bits), expected_sums.each_ref().map(bits), "sums, {accumulation:?}, {name}");
         }
 
-        // What is written is what is added to zeros, whatever was there.
-        for rectify in [false, true] {
-            let set = |start| self.backward(rectify, &self.dy, &statistics, Accumulation::Set, start).0;
+        // Setting equals adding to zeros, whatever was there before.
+        for activation in [none, relu] {
+            let set = |start| self.backward(activation, &self.dy, &statistics, Accumulation::Set, start).0;
             let mut zeros = self.dx.clone();
             channels_mut(zeros.view_mut(), MARGIN..MARGIN + self.count).fill(T::zero());
-            let added = self.backward(rectify, &self.dy, &statistics, Accumulation::Add, &zeros).0;
-            assert_eq!(set(&self.dx), added, "rectify {rectify}, {name}");
-            let mut spoilt = self.dx.clone();
-            channels_mut(spoilt.view_mut(), MARGIN..MARGIN + self.count).fill(T::from_f64(f64::NAN));
-            assert_eq!(set(&spoilt), added, "rectify {rectify}, {name}");
+            let added = self.backward(activation, &self.dy, &statistics, Accumulation::Add, &zeros).0;
+            assert_eq!(set(&self.dx), added, "{activation:?}, {name}");
+            let mut poisoned = self.dx.clone();
+            channels_mut(poisoned.view_mut(), MARGIN..MARGIN + self.count).fill(T::from_f64(f64::NAN));
+            assert_eq!(set(&poisoned), added, "{activation:?}, {name}");
         }
     }
 }
 
 #[test]
-fn a_rectifier_in_the_same_pass_computes_the_same_bits() {
+fn fused_relu_computes_the_same_bits_as_a_separate_pass() {
     for statistics in [Statistics::Batch, Statistics::Given] {
         for count in [1, 2, 3, 7, 15, 16, 17, 31, 64, 77] {
             for [n, height, width] in [[2, 5, 3], [3, 29, 31]] {
@@ -147,24 +150,26 @@ fn a_rectifier_in_the_same_pass_computes_the_same_bits() {
     }
 }
 
-/// Where the result is neither above nor below 0, the rectifier lets nothing through, as [`relu_backward`].
+/// The derivative of ReLU at 0 is taken as 0, as in [`relu_backward`].
 #[test]
-fn a_result_of_0_has_gradient_0() {
+fn an_output_of_0_has_gradient_0() {
     let (x, dy) = (random::<f32, _>((2, 3, 3, 5), 1), random((2, 3, 3, 5), 2));
     let zero = Array1::zeros(5);
-    let parameters = BatchNormParameters { scale: zero.view(), shift: zero.view(), epsilon: 1e-3, rectify: true };
+    let activation = BatchNormActivation::Relu;
+    let parameters = BatchNormParameters { scale: zero.view(), shift: zero.view(), epsilon: 1e-3, activation };
     let (mean, variance) = (Array1::zeros(5), Array1::ones(5));
     let (mut dscale, mut dshift) = (zero.clone(), zero.clone());
     batch_norm_eval_backward(
         x.view(),
         dy.view(),
         parameters,
-        mean.view(),
-        variance.view(),
-        Accumulation::Set,
-        Array4::zeros(x.raw_dim()).view_mut(),
-        dscale.view_mut(),
-        dshift.view_mut(),
+        BatchNormStatistics { mean: mean.view(), variance: variance.view() },
+        BatchNormGradients {
+            accumulation: Accumulation::Set,
+            dx: Array4::zeros(x.raw_dim()).view_mut(),
+            dscale: dscale.view_mut(),
+            dshift: dshift.view_mut(),
+        },
     );
     assert_eq!([dscale, dshift], [zero.clone(), zero]);
 }

@@ -1,7 +1,8 @@
-//! The fast `f32` convolutions against the plain `f64` ones, at odd sizes, strides, paddings and slices.
+//! The fast `f32` convolutions against the reference loops in `f64`, at odd sizes, strides,
+//! paddings and slices.
 
-#[path = "levels/levels.rs"]
-mod levels;
+#[path = "simd_levels/simd_levels.rs"]
+mod simd_levels;
 
 use facenet_tensor::{
     Accumulation, Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight,
@@ -18,14 +19,15 @@ fn random<D: Dimension, S: ShapeBuilder<Dim = D>>(shape: S, seed: u64) -> Array<
     Array::random_using(shape, Uniform::new(-1.0, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
 }
 
-/// Each result is a sum of `terms` products of numbers in [-1, 1]: every addition rounds a partial sum of at most
-/// `terms` by half a unit, but errors of random sign add up like their root.
+/// Each element is a sum of `terms` products of values in [-1, 1]: every addition rounds a partial
+/// sum of magnitude at most `terms` by half a unit, and errors of random sign grow with the square
+/// root of their number.
 #[track_caller]
-fn assert_close<D: Dimension>(fast: &Array<f32, D>, plain: &Array<f64, D>, terms: usize, case: &str) {
+fn assert_close<D: Dimension>(fast: &Array<f32, D>, reference: &Array<f64, D>, terms: usize, case: &str) {
     let bound = f64::from(f32::EPSILON) * (terms as f64 + 8.0);
-    for (index, (fast, plain)) in fast.iter().zip(plain).enumerate() {
-        let difference = (f64::from(*fast) - plain).abs();
-        assert!(difference <= bound, "{case}: {fast} and {plain} at {index} differ by {difference:e} > {bound:e}");
+    for (index, (fast, reference)) in fast.iter().zip(reference).enumerate() {
+        let difference = (f64::from(*fast) - reference).abs();
+        assert!(difference <= bound, "{case}: {fast} and {reference} at {index} differ by {difference:e} > {bound:e}");
     }
 }
 
@@ -56,12 +58,12 @@ fn cases() -> Vec<Case> {
         case(1, [10, 9], [2, 3], [2, 3], [3, 2], [0, 2]),
         case(2, [4, 4], [48, 95], [4, 4], [1, 1], [0, 0]),
         case(1, [3, 3], [7, 6], [3, 3], [1, 1], [3, 3]),
-        // In tiles.
+        // Winograd.
         case(1, [6, 6], [16, 16], [3, 3], [1, 1], [1, 1]),
         case(2, [12, 13], [17, 33], [3, 3], [1, 1], [1, 1]),
         case(3, [11, 8], [40, 100], [3, 3], [1, 1], [0, 0]),
         case(1, [7, 9], [70, 20], [3, 3], [1, 1], [2, 1]),
-        // In tiles, more of them than one part of a weight gradient holds.
+        // Winograd, with more tiles than one part of a weight gradient holds.
         case(4, [33, 34], [20, 49], [3, 3], [1, 1], [0, 2]),
         // More pixels than one part of a weight gradient holds.
         case(3, [56, 50], [4, 18], [3, 3], [1, 1], [1, 1]),
@@ -69,7 +71,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// A view of `channels` channels out of a wider image.
+/// The image as a channel slice of a wider one.
 fn wide(image: &Array4<f32>) -> Array4<f32> {
     let (n, h, w, c) = image.dim();
     let mut wide = random((n, h, w, c + 5), 99);
@@ -126,7 +128,7 @@ fn convolutions_agree_with_the_formula() {
         let (add, set) = (Accumulation::Add, Accumulation::Set);
         convolution_backward_input(dy.view(), weight.view(), window, add, from_zero.view_mut(), &mut scratch);
         convolution_backward_input(dy.view(), weight.view(), window, set, dx.view_mut(), &mut scratch);
-        assert_eq!(dx, from_zero, "input gradient that is set, {name}");
+        assert_eq!(dx, from_zero, "overwritten input gradient, {name}");
 
         let mut dweight = weight.clone();
         let mut dweight64 = weight64.clone();
@@ -139,9 +141,9 @@ fn convolutions_agree_with_the_formula() {
 fn results<T: Scalar>(threads: usize, inputs: usize, window: Window) -> (Array4<T>, Array4<T>, Array4<T>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let number = |value: f32| T::from_f64(f64::from(value));
-        let x = random((4, 19, 18, inputs), 1).mapv(number);
-        let weight = random((window.kernel[0], window.kernel[1], inputs, 24), 2).mapv(number);
+        let convert = |value: f32| T::from_f64(f64::from(value));
+        let x = random((4, 19, 18, inputs), 1).mapv(convert);
+        let weight = random((window.kernel[0], window.kernel[1], inputs, 24), 2).mapv(convert);
         let mut scratch = Scratch::default();
         let [rows, columns] = window.output([19, 18]).unwrap();
         let mut y = Array4::zeros((4, rows, columns, 24));
@@ -195,7 +197,7 @@ fn linear_maps_agree_with_the_formula() {
 
 #[test]
 #[should_panic(expected = "channels of y [1, 1, 3, 4] are not contiguous")]
-fn depthwise_outputs_need_contiguous_channels_also_where_there_is_no_input() {
+fn depthwise_outputs_need_contiguous_channels_even_without_input() {
     let x = Array4::<f32>::zeros((1, 0, 3, 4));
     let weight = Array3::zeros((2, 1, 4));
     let mut y = Array4::zeros((1, 1, 3, 8));
@@ -250,7 +252,7 @@ fn depthwise_convolutions_are_diagonal_convolutions() {
 
 #[test]
 #[should_panic(expected = "x [1, 4, 4, 3] and weight [3, 3, 2, 8]")]
-fn channels_that_disagree_name_both_shapes() {
+fn mismatched_channels_name_both_shapes() {
     let x = Array4::<f32>::zeros((1, 4, 4, 3));
     let weight = Array4::zeros((3, 3, 2, 8));
     let mut y = Array4::zeros((1, 4, 4, 8));

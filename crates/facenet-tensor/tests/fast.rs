@@ -1,11 +1,12 @@
-//! Every operation in `f32`: against `f64`, on any number of threads, in any layout of memory.
+//! Every operation in `f32`: against `f64`, on any number of threads, in any memory layout.
 //!
-//! (`convolution.rs` compares the convolutions with their formulas, at more sizes.)
+//! (`convolution.rs` compares convolutions with their formulas, at more sizes.)
 
 use facenet_tensor::{
-    Accumulation, BatchNormParameters, DropoutKey, LocalResponse, Scalar, Scratch, Window, average_pool_backward,
-    average_pool_forward, batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward,
-    bias_backward, bias_forward, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
+    Accumulation, BatchNormActivation, BatchNormGradients, BatchNormParameters, BatchNormStatistics, DropoutKey,
+    LocalResponseNormParameters, Scalar, Scratch, Window, average_pool_backward, average_pool_forward,
+    batch_norm_backward, batch_norm_eval_backward, batch_norm_eval_forward, batch_norm_forward, bias_backward,
+    bias_forward, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
     convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_backward_input,
     depthwise_backward_weight, depthwise_forward, dropout_backward, dropout_forward, gated_sum,
     global_average_pool_backward, global_average_pool_forward, l2_normalize_backward, l2_normalize_forward,
@@ -20,18 +21,18 @@ use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// Where the pixels of an image lie in memory.
+/// The memory layout of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Layout {
-    /// Without gaps.
+    /// Contiguous.
     Dense,
-    /// As some channels of a wider image.
+    /// A channel slice of a wider image.
     Channels,
-    /// As some channels, rows and columns of a larger image.
+    /// A slice of the channels, rows and columns of a larger image.
     Crop,
 }
 
-/// An image in some layout; what surrounds it must stay as it is.
+/// An image in a given layout; its surroundings must stay untouched.
 struct Image<T> {
     whole: Array4<T>,
     shape: [usize; 3],
@@ -74,26 +75,23 @@ impl<T: Scalar> Image<T> {
     fn finish(mut self) -> ArrayD<T> {
         let image = self.view().to_owned().into_dyn();
         self.view_mut().fill(T::from_f64(OUTSIDE));
-        assert!(
-            self.whole.iter().all(|value| *value == T::from_f64(OUTSIDE)),
-            "written outside of {:?}",
-            image.shape()
-        );
+        assert!(self.whole.iter().all(|value| *value == T::from_f64(OUTSIDE)), "written outside {:?}", image.shape());
         image
     }
 }
 
-/// Numbers in [-1, 1), the same in both types.
+/// Uniform values in [-1, 1), the same in both types.
 fn random<T: Scalar, D: Dimension>(shape: impl ShapeBuilder<Dim = D>, seed: u64) -> Array<T, D> {
     Array::random_using(shape, Uniform::new(-1.0f32, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
         .mapv(|value| T::from_f64(f64::from(value)))
 }
 
-/// A result and the bound of its error in units of `f32::EPSILON`.
+/// A result and its error bound in units of `f32::EPSILON`.
 ///
-/// One rounding moves a number of size at most `m` by `m / 2` units, so a result that passes through `r` roundings at
-/// size at most `m` is off by at most about `r m` units, with a factor of 2 to spare. Where a long sum is taken, `m` is
-/// the sum of the absolute values and `r` the number of additions that one term passes through.
+/// One rounding changes a value of magnitude at most `m` by up to `m / 2` units, so `r` roundings
+/// at magnitude at most `m` cause an error of at most about `r m` units, with a factor of 2 to
+/// spare. For a long sum, `m` is the sum of the absolute values and `r` the number of additions
+/// that one term passes through.
 struct Outcome<T> {
     name: &'static str,
     value: ArrayD<T>,
@@ -129,7 +127,8 @@ const HEIGHT: usize = 33;
 const WIDTH: usize = 29;
 const CHANNELS: usize = 21;
 
-/// Additions that a term of a sum over pixels passes through: its block of 32, its part of at least 1,024, the parts.
+/// Additions that a term of a sum over pixels passes through: in its block of 32, among the blocks
+/// of its part of at least 1,024 pixels, and among the parts.
 const ADDITIONS: f64 = 32.0 + 48.0 + 32.0;
 
 fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
@@ -149,7 +148,7 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
 
     outcomes.image("relu", &x, 0.0, |y| relu_forward(y));
     outcomes.image("relu dx", &dy, 0.0, |dx| relu_backward(x_view, dx));
-    // The exponential of a number of size 1 is at most e, and good to a unit.
+    // The exponential of a value in [-1, 1] is at most e, with an error of one unit.
     outcomes.image("sigmoid", &x, 8.0, |y| sigmoid_forward(y));
     outcomes.image("sigmoid dx", &dy, 4.0, |dx| sigmoid_backward(x_view, dx));
     let key = DropoutKey { seed: 1, step: 2, layer: 3 };
@@ -196,22 +195,23 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
     let epsilon = T::from_f64(f64::from(1e-3f32));
     let (scale, shift) = (vector(8), vector(9));
     let (given_mean, given_variance) = (vector(14), vector(15) + T::from_f64(1.5));
-    for (rectify, names, names_given) in [
+    for (activation, names, names_given) in [
         (
-            false,
+            BatchNormActivation::None,
             ["batch_norm", "batch_norm mean", "batch_norm variance", "batch_norm dx", "dscale", "dshift"],
             ["batch_norm_eval", "batch_norm_eval dx", "dscale", "dshift"],
         ),
         (
-            true,
+            BatchNormActivation::Relu,
             ["batch_norm, rectified", "mean", "variance", "batch_norm dx, rectified", "dscale", "dshift"],
             ["batch_norm_eval, rectified", "batch_norm_eval dx, rectified", "dscale", "dshift"],
         ),
     ] {
-        let parameters = BatchNormParameters { scale: scale.view(), shift: shift.view(), epsilon, rectify };
+        let parameters = BatchNormParameters { scale: scale.view(), shift: shift.view(), epsilon, activation };
         let (mut mean, mut variance) = (vector(10), vector(11));
-        // Deviations are about 0.58, so normalised numbers are below 2 and their derivatives too: factors of a few units.
-        // None of them is so near 0 that a rectifier would take them differently in the two types.
+        // Standard deviations are about 0.58, so normalized values and their derivatives are below
+        // 2: factors of a few units. None is so close to 0 that ReLU would treat it differently in
+        // the two types.
         outcomes.image(names[0], &start, 8.0 * ADDITIONS, |y| {
             batch_norm_forward(x_view, parameters, mean.view_mut(), variance.view_mut(), y);
         });
@@ -220,29 +220,24 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
         let (mut dscale, mut dshift) = (vector(12), vector(13));
         outcomes.image(names[3], &start, 16.0 * ADDITIONS, |dx| {
             let (mean, variance, dscale, dshift) = (mean.view(), variance.view(), dscale.view_mut(), dshift.view_mut());
-            batch_norm_backward(x_view, dy_view, parameters, mean, variance, Accumulation::Add, dx, dscale, dshift);
+            let statistics = BatchNormStatistics { mean, variance };
+            let accumulation = Accumulation::Add;
+            let gradients = BatchNormGradients { accumulation, dx: dx.reborrow(), dscale, dshift };
+            batch_norm_backward(x_view, dy_view, parameters, statistics, gradients);
         });
         outcomes.add(names[4], dscale, 4.0 * ADDITIONS * pixels);
         outcomes.add(names[5], dshift, ADDITIONS * pixels);
 
-        let (mean, variance) = (given_mean.view(), given_variance.view());
+        let statistics = BatchNormStatistics { mean: given_mean.view(), variance: given_variance.view() };
         outcomes.image(names_given[0], &start, 16.0, |y| {
-            batch_norm_eval_forward(x_view, parameters, mean, variance, y);
+            batch_norm_eval_forward(x_view, parameters, statistics, y);
         });
         let (mut dscale, mut dshift) = (vector(16), vector(17));
         outcomes.image(names_given[1], &start, 8.0, |dx| {
             let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
-            batch_norm_eval_backward(
-                x_view,
-                dy_view,
-                parameters,
-                mean,
-                variance,
-                Accumulation::Add,
-                dx,
-                dscale,
-                dshift,
-            );
+            let accumulation = Accumulation::Add;
+            let gradients = BatchNormGradients { accumulation, dx: dx.reborrow(), dscale, dshift };
+            batch_norm_eval_backward(x_view, dy_view, parameters, statistics, gradients);
         });
         outcomes.add(names_given[2], dscale, 4.0 * ADDITIONS * pixels);
         outcomes.add(names_given[3], dshift, ADDITIONS * pixels);
@@ -251,7 +246,7 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
     for (beta, names) in
         [(0.75, ["local_response_norm", "local_response_norm dx"]), (0.6, ["local_response_norm, 0.6", "dx, 0.6"])]
     {
-        let parameters = LocalResponse { size: 5, alpha: 0.5, beta, k: 1.0 };
+        let parameters = LocalResponseNormParameters { size: 5, alpha: 0.5, beta, k: 1.0 };
         outcomes.image(names[0], &start, 12.0, |y| local_response_norm_forward(x_view, parameters, y));
         outcomes.image(names[1], &start, 32.0, |dx| local_response_norm_backward(x_view, dy_view, parameters, dx));
     }
@@ -287,7 +282,7 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
     outcomes.list
 }
 
-/// The operations that multiply by a matrix or work on rows.
+/// Matrix products and operations on rows.
 fn products<T: Scalar>(outcomes: &mut Outcomes<T>, x: &ArrayView4<'_, T>, dy: &ArrayView4<'_, T>) {
     let window = Window::square(3, 2, 1);
     let [rows, columns] = window.output([HEIGHT, WIDTH]).unwrap();
@@ -333,7 +328,7 @@ fn products<T: Scalar>(outcomes: &mut Outcomes<T>, x: &ArrayView4<'_, T>, dy: &A
     linear_backward_weight(x.view(), dy_narrow.view(), dweight.view_mut(), &mut scratch);
     outcomes.add("linear dweight", dweight, ((n + 1) * (n + 1)) as f64);
 
-    // Rows of 609 numbers have lengths of about 14.
+    // Rows of 609 elements have norms of about 14.
     let mut y = x.clone();
     l2_normalize_forward(x.view(), y.view_mut());
     outcomes.add("l2_normalize", y.clone(), 1.0);
@@ -384,9 +379,9 @@ fn assert_same_bits(left: &[Outcome<f32>], right: &[Outcome<f32>], case: &str) {
     }
 }
 
-/// A sum over so many pixels that adding them one after the other in `f32` would stop growing.
+/// With this many pixels a naive running sum in `f32` would stop growing.
 #[test]
-fn long_sums_lose_nothing() {
+fn long_sums_stay_exact() {
     let dy = Array4::<f32>::ones((5, 2048, 2048, 1));
     let mut dbias = Array1::zeros(1);
     bias_backward(dy.view(), dbias.view_mut());

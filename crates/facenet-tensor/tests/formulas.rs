@@ -1,11 +1,11 @@
-//! Forward passes in `f64` against their formulas, written down index by index.
+//! Forward passes in `f64` against their formulas, written out index by index.
 
 use facenet_tensor::{
-    BatchNormParameters, DropoutKey, LocalResponse, Window, average_pool_forward, batch_norm_eval_forward,
-    batch_norm_forward, bias_forward, channel_scale_backward_gate, channel_scale_forward, channels, dropout_backward,
-    dropout_forward, gated_sum, global_average_pool_forward, l2_normalize_forward, l2_pool_forward,
-    local_response_norm_forward, max_pool_forward, maxout_forward, prelu_forward, relu_forward, scaled_sum_forward,
-    sigmoid_forward, zero_pad_forward,
+    BatchNormActivation, BatchNormParameters, BatchNormStatistics, DropoutKey, LocalResponseNormParameters, Window,
+    average_pool_forward, batch_norm_eval_forward, batch_norm_forward, bias_forward, channel_scale_backward_gate,
+    channel_scale_forward, channels, dropout_backward, dropout_forward, gated_sum, global_average_pool_forward,
+    l2_normalize_forward, l2_pool_forward, local_response_norm_forward, max_pool_forward, maxout_forward,
+    prelu_forward, relu_forward, scaled_sum_forward, sigmoid_forward, zero_pad_forward,
 };
 use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder, array, s};
 use ndarray_rand::RandomExt;
@@ -18,7 +18,8 @@ fn random<D: Dimension>(shape: impl ShapeBuilder<Dim = D>, seed: u64) -> Array<f
     Array::random_using(shape, Uniform::new(-1.0, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
 }
 
-/// Values are of size 1 and sums have at most a few thousand terms: rounding stays far below.
+/// Values have magnitude 1 and sums at most a few thousand terms, so rounding errors stay far below
+/// the bound.
 #[track_caller]
 fn assert_same<D: Dimension>(left: &Array<f64, D>, right: &Array<f64, D>) {
     assert_eq!(left.shape(), right.shape());
@@ -27,11 +28,11 @@ fn assert_same<D: Dimension>(left: &Array<f64, D>, right: &Array<f64, D>) {
 }
 
 fn parameters<'a, T>(scale: &'a Array1<T>, shift: &'a Array1<T>, epsilon: T) -> BatchNormParameters<'a, T> {
-    BatchNormParameters { scale: scale.view(), shift: shift.view(), epsilon, rectify: false }
+    BatchNormParameters { scale: scale.view(), shift: shift.view(), epsilon, activation: BatchNormActivation::None }
 }
 
-/// The numbers below output `(n, row, column, c)` of a pooling.
-fn below(x: &Array4<f64>, window: Window, (n, row, column, c): (usize, usize, usize, usize)) -> Vec<f64> {
+/// The input elements in the window of output `(n, row, column, c)` of a pooling.
+fn window_values(x: &Array4<f64>, window: Window, (n, row, column, c): (usize, usize, usize, usize)) -> Vec<f64> {
     let (_, height, width, _) = x.dim();
     let mut values = Vec::new();
     for i in 0..window.kernel[0] {
@@ -49,13 +50,13 @@ fn below(x: &Array4<f64>, window: Window, (n, row, column, c): (usize, usize, us
     values
 }
 
-/// A window and an image that it fits on.
+/// A window and an image that it fits.
 fn pooling() -> impl Strategy<Value = (Window, Array4<f64>)> {
     let side = (1..5usize, 1..4usize).prop_flat_map(|(kernel, stride)| (Just(kernel), Just(stride), 0..kernel));
     (side.clone(), side, 0..4usize, 0..6usize, 1..3usize, 1..20usize, any::<u64>()).prop_map(
         |((kh, sh, ph), (kw, sw, pw), rows, columns, n, c, seed)| {
             let window = Window { kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] };
-            // Few different values, so that equals are common.
+            // Few distinct values, so that ties are common.
             (window, random((n, kh + rows, kw + columns, c), seed).mapv(|x| (x * 8.0).round() / 4.0))
         },
     )
@@ -72,11 +73,11 @@ proptest! {
         let area = (window.kernel[0] * window.kernel[1]) as f64;
         let mut y = Array4::from_elem(shape, f64::NAN);
         max_pool_forward(x.view(), window, y.view_mut());
-        assert_eq!(y, Array4::from_shape_fn(shape, |at| below(&x, window, at).into_iter().fold(f64::MIN, f64::max)));
+        assert_eq!(y, Array4::from_shape_fn(shape, |at| window_values(&x, window, at).into_iter().fold(f64::MIN, f64::max)));
         average_pool_forward(x.view(), window, y.view_mut());
-        assert_same(&y, &Array4::from_shape_fn(shape, |at| below(&x, window, at).iter().sum::<f64>() / area));
+        assert_same(&y, &Array4::from_shape_fn(shape, |at| window_values(&x, window, at).iter().sum::<f64>() / area));
         l2_pool_forward(x.view(), window, y.view_mut());
-        let squares = |at| below(&x, window, at).iter().map(|x| x * x).sum::<f64>();
+        let squares = |at| window_values(&x, window, at).iter().map(|x| x * x).sum::<f64>();
         assert_same(&y, &Array4::from_shape_fn(shape, |at| squares(at).sqrt()));
     }
 
@@ -88,12 +89,12 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let x = random((2, 2, 3, c), seed) * 3.0;
-        let parameters = LocalResponse { size, alpha: 0.9, beta, k: 1.25 };
+        let parameters = LocalResponseNormParameters { size, alpha: 0.9, beta, k: 1.25 };
         let mut y = Array4::from_elem(x.raw_dim(), f64::NAN);
         local_response_norm_forward(x.view(), parameters, y.view_mut());
         let expected = Array4::from_shape_fn(x.raw_dim(), |(n, h, w, c0)| {
-            let neighbours = (0..c).filter(|&d| d + size / 2 >= c0 && d + size / 2 < c0 + size);
-            let squares: f64 = neighbours.map(|d| x[[n, h, w, d]].powi(2)).sum();
+            let neighbors = (0..c).filter(|&d| d + size / 2 >= c0 && d + size / 2 < c0 + size);
+            let squares: f64 = neighbors.map(|d| x[[n, h, w, d]].powi(2)).sum();
             x[[n, h, w, c0]] * (1.25 + 0.9 / size as f64 * squares).powf(-beta)
         });
         assert_same(&y, &expected);
@@ -113,7 +114,7 @@ proptest! {
         let normal = (&x - &mean) / (&variance + 0.01).mapv(f64::sqrt);
         let expected = normal * &scale + &shift;
         assert_same(&y, &expected);
-        let parameters = BatchNormParameters { rectify: true, ..parameters };
+        let parameters = BatchNormParameters { activation: BatchNormActivation::Relu, ..parameters };
         batch_norm_forward(x.view(), parameters, mean.view_mut(), variance.view_mut(), y.view_mut());
         assert_same(&y, &expected.mapv(|y| y.max(0.0)));
     }
@@ -125,15 +126,17 @@ fn batch_norm_with_given_statistics() {
     let (scale, shift, mean, variance) = (random(7, 2), random(7, 3), random(7, 4), random(7, 5) + 2.0);
     let mut y = Array4::from_elem(x.raw_dim(), f64::NAN);
     let parameters = parameters(&scale, &shift, 1e-3);
-    batch_norm_eval_forward(x.view(), parameters, mean.view(), variance.view(), y.view_mut());
+    let statistics = BatchNormStatistics { mean: mean.view(), variance: variance.view() };
+    batch_norm_eval_forward(x.view(), parameters, statistics, y.view_mut());
     let expected = (&x - &mean) / (&variance + 1e-3).mapv(f64::sqrt) * &scale + &shift;
     assert_same(&y, &expected);
-    let parameters = BatchNormParameters { rectify: true, ..parameters };
-    batch_norm_eval_forward(x.view(), parameters, mean.view(), variance.view(), y.view_mut());
+    let parameters = BatchNormParameters { activation: BatchNormActivation::Relu, ..parameters };
+    batch_norm_eval_forward(x.view(), parameters, statistics, y.view_mut());
     assert_same(&y, &expected.mapv(|y| y.max(0.0)));
 }
 
-/// The mean is 10,000 times the deviation: squares of `f32` would have no digit left of the variance.
+/// The mean is 10,000 times the standard deviation: a mean of squares in `f32` would have no
+/// correct digit of the variance.
 #[test]
 fn the_variance_survives_a_large_mean() {
     let x = random((8, 24, 24, 3), 1).mapv(|x| (x + 10_000.0) as f32);
@@ -148,7 +151,7 @@ fn the_variance_survives_a_large_mean() {
 }
 
 #[test]
-fn operations_on_single_numbers() {
+fn elementwise_operations() {
     let x = random((2, 3, 5, 7), 1);
     let bias = random(7, 2);
     let mut y = x.clone();
@@ -167,14 +170,14 @@ fn operations_on_single_numbers() {
 }
 
 #[test]
-fn the_sigmoid_has_no_overflow() {
+fn sigmoid_does_not_overflow() {
     let mut y = Array4::from_shape_vec((1, 1, 1, 3), vec![-1e4f32, 0.0, 1e4]).unwrap();
     sigmoid_forward(y.view_mut());
     assert_eq!(y.into_raw_vec_and_offset().0, [0.0, 0.5, 1.0]);
 }
 
 #[test]
-fn maxout_takes_the_largest_of_neighbours() {
+fn maxout_takes_the_maximum_of_consecutive_channels() {
     for pieces in [1, 2, 5] {
         let x = random((2, 3, 5, 7 * pieces), 1);
         let mut y = Array4::from_elem((2, 3, 5, 7), f64::NAN);
@@ -234,14 +237,14 @@ fn padding_is_zero_around_the_image() {
 
 #[test]
 #[should_panic(expected = "x (1, 2, 2, 3) after [1, 2] rows and columns of y (1, 4, 3, 3)")]
-fn padding_without_room_names_both_shapes() {
+fn too_small_a_padded_image_names_both_shapes() {
     let x = Array4::<f32>::zeros((1, 2, 2, 3));
     zero_pad_forward(x.view(), [1, 2], Array4::zeros((1, 4, 3, 3)).view_mut());
 }
 
 #[test]
 #[should_panic(expected = "gate (2, 3) of images (1, 2, 2, 3)")]
-fn a_gate_that_disagrees_names_both_shapes() {
+fn a_mismatched_gate_names_both_shapes() {
     let x = Array4::<f32>::zeros((1, 2, 2, 3));
     channel_scale_forward(x.view(), Array2::zeros((2, 3)).view(), x.clone().view_mut());
 }
@@ -254,12 +257,12 @@ fn channels_are_slices() {
 
 #[test]
 #[should_panic(expected = "channels 3..8 of images [2, 3, 5, 7]")]
-fn channels_that_images_lack() {
+fn channels_out_of_range_panic() {
     channels(random((2, 3, 5, 7), 1).view(), 3..8);
 }
 
 #[test]
-fn dropout_keeps_the_expected_part_and_draws_the_same_mask_again() {
+fn dropout_keeps_the_expected_fraction_and_redraws_the_same_mask() {
     let key = DropoutKey { seed: 1, step: 2, layer: 3 };
     let mask = |rate, key| {
         let mut y = Array4::<f64>::ones((4, 50, 50, 10));
@@ -286,33 +289,33 @@ fn dropout_keeps_the_expected_part_and_draws_the_same_mask_again() {
 
 #[test]
 #[should_panic(expected = "dropout rate 1 is not in [0, 1)")]
-fn dropout_of_everything() {
+fn a_dropout_rate_of_1_panics() {
     dropout_forward(Array4::<f32>::ones((1, 1, 1, 1)).view_mut(), 1.0, DropoutKey { seed: 0, step: 0, layer: 0 });
 }
 
 #[test]
 #[should_panic(expected = "bias [2] of images with 3 channels")]
-fn a_bias_that_disagrees_names_both_shapes() {
+fn a_mismatched_bias_names_both_shapes() {
     bias_forward(Array1::zeros(2).view(), Array4::<f32>::zeros((1, 2, 2, 3)).view_mut());
 }
 
 #[test]
 #[should_panic(expected = "x [1, 2, 2, 3] and y [1, 2, 3, 3]")]
-fn images_that_disagree_name_both_shapes() {
+fn mismatched_images_name_both_shapes() {
     let x = Array4::<f32>::zeros((1, 2, 2, 3));
     prelu_forward(x.view(), Array1::zeros(1).view(), Array4::zeros((1, 2, 3, 3)).view_mut());
 }
 
 #[test]
 #[should_panic(expected = "are not contiguous")]
-fn channels_that_are_spread_out() {
+fn strided_channels_panic() {
     let mut y = Array4::<f32>::zeros((1, 2, 2, 6));
     relu_forward(y.slice_mut(s![.., .., .., ..;2]));
 }
 
-/// Images without pixels, batches without images: nothing to do, and no division by 0.
+/// Images without pixels and batches without images: nothing to do, and no division by 0.
 #[test]
-fn empty_batches() {
+fn empty_batches_are_accepted() {
     let mut y = Array4::<f32>::zeros((0, 3, 3, 4));
     let x = y.clone();
     relu_forward(y.view_mut());

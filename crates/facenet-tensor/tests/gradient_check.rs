@@ -1,4 +1,4 @@
-//! Gradients against central differences, and the instruments themselves.
+//! All gradients against central differences, and the checking functions themselves.
 
 use std::collections::BTreeSet;
 

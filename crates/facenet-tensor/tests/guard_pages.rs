@@ -1,18 +1,19 @@
-//! Kernels read and write through pointers. Here their operands end, or begin, where a page lies that must not be touched:
-//! one element too many, read or written, ends the process.
+//! Kernels read and write through pointers. Here their operands start or end at a protected page:
+//! an access one element out of bounds terminates the process.
 #![cfg(unix)]
-#![expect(unsafe_code, reason = "memory between protected pages")]
+#![expect(unsafe_code, reason = "maps memory between protected pages")]
 
-#[path = "levels/levels.rs"]
-mod levels;
+#[path = "simd_levels/simd_levels.rs"]
+mod simd_levels;
 
 use std::ptr;
 
 use facenet_tensor::{
-    Accumulation, BatchNormParameters, FusedActivation, PackedConvolution, PackedDepthwise, Scratch, Window,
-    average_pool_forward, batch_norm_backward, batch_norm_forward, convolution_backward_input,
-    convolution_backward_weight, convolution_forward, depthwise_backward_input, depthwise_backward_weight,
-    depthwise_forward, l2_pool_forward, max_pool_backward, max_pool_forward, relu_backward, relu_forward,
+    Accumulation, BatchNormActivation, BatchNormGradients, BatchNormParameters, BatchNormStatistics, FusedActivation,
+    PackedConvolution, PackedDepthwise, Scratch, Window, average_pool_forward, batch_norm_backward, batch_norm_forward,
+    convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_backward_input,
+    depthwise_backward_weight, depthwise_forward, l2_pool_forward, max_pool_backward, max_pool_forward, relu_backward,
+    relu_forward,
 };
 use ndarray::{Array, Array1, Array4, ArrayView4, ArrayViewMut4, Axis};
 use ndarray_rand::RandomExt;
@@ -20,18 +21,18 @@ use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// Which end of the numbers lies at a protected page.
+/// Which end of the elements is adjacent to a protected page.
 #[derive(Clone, Copy, Debug)]
 enum Side {
     Begin,
     End,
 }
 
-/// An image, or weights, with a protected page right before its first number or right after its last.
+/// An image or weights with a protected page directly before the first or after the last element.
 struct Guarded {
     mapping: *mut libc::c_void,
     length: usize,
-    numbers: *mut f32,
+    elements: *mut f32,
     shape: [usize; 4],
 }
 
@@ -39,40 +40,40 @@ impl Guarded {
     fn new(values: &Array4<f32>, side: Side) -> Self {
         let shape = values.shape().try_into().unwrap();
         let size = size_of_val(values.as_slice().unwrap());
-        // SAFETY: asks for a number.
+        // SAFETY: only queries a constant.
         let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
         let pages = size.next_multiple_of(page).max(page);
         let length = pages + 2 * page;
-        // SAFETY: new memory, of which all but the first and the last page is made usable.
+        // SAFETY: new memory, of which all but the first and last page are made accessible.
         unsafe {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
             let mapping = libc::mmap(ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0);
             assert_ne!(mapping, libc::MAP_FAILED);
             let usable = mapping.byte_add(page);
             assert_eq!(libc::mprotect(usable, pages, libc::PROT_READ | libc::PROT_WRITE), 0);
-            let numbers: *mut f32 = match side {
+            let elements: *mut f32 = match side {
                 Side::Begin => usable.cast(),
                 Side::End => usable.byte_add(pages - size).cast(),
             };
-            ptr::copy_nonoverlapping(values.as_ptr(), numbers, values.len());
-            Self { mapping, length, numbers, shape }
+            ptr::copy_nonoverlapping(values.as_ptr(), elements, values.len());
+            Self { mapping, length, elements, shape }
         }
     }
 
     fn view(&self) -> ArrayView4<'_, f32> {
-        // SAFETY: so many numbers were written.
-        unsafe { ArrayView4::from_shape_ptr(self.shape, self.numbers) }
+        // SAFETY: all elements were written by `new`.
+        unsafe { ArrayView4::from_shape_ptr(self.shape, self.elements) }
     }
 
     fn view_mut(&mut self) -> ArrayViewMut4<'_, f32> {
         // SAFETY: as above.
-        unsafe { ArrayViewMut4::from_shape_ptr(self.shape, self.numbers) }
+        unsafe { ArrayViewMut4::from_shape_ptr(self.shape, self.elements) }
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // SAFETY: mapped by `new`, and no view outlives it.
+        // SAFETY: mapped by `new`, and no view outlives `self`.
         unsafe { libc::munmap(self.mapping, self.length) };
     }
 }
@@ -81,11 +82,11 @@ fn random(shape: [usize; 4], seed: u64) -> Array4<f32> {
     Array::random_using(shape, Uniform::new(-1.0, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
 }
 
-fn numbers(count: usize) -> Array1<f32> {
+fn vector(count: usize) -> Array1<f32> {
     Array1::linspace(0.5, 1.5, count)
 }
 
-/// Runs an operation on ordinary memory and on guarded memory: it must compute the same.
+/// Runs an operation on ordinary and on guarded memory; the results must be equal.
 fn check<const N: usize>(
     name: &str,
     operands: [&Array4<f32>; N],
@@ -120,8 +121,8 @@ fn convolutions(window: Window, input: [usize; 2], [inputs, outputs]: [usize; 2]
     check(&format!("weight gradient, {name}"), [&x, &y], &weight, |[x, dy], dweight| {
         convolution_backward_weight(x, dy, window, dweight, &mut Scratch::default());
     });
-    for activation in [FusedActivation::Relu, FusedActivation::PRelu(numbers(outputs).to_vec())] {
-        let packed = PackedConvolution::new(weight.view(), numbers(outputs).view(), activation, window, input);
+    for activation in [FusedActivation::Relu, FusedActivation::PRelu(vector(outputs).to_vec())] {
+        let packed = PackedConvolution::new(weight.view(), vector(outputs).view(), activation, window, input);
         check(&format!("packed, {name}"), [&x], &y, |[x], y| packed.forward(x, y));
         let residual = random(y.dim().into(), 4);
         check(&format!("residual, {name}"), [&x, &residual], &y, |[x, residual], y| {
@@ -131,7 +132,7 @@ fn convolutions(window: Window, input: [usize; 2], [inputs, outputs]: [usize; 2]
 }
 
 #[test]
-fn convolutions_touch_nothing_beyond_their_operands() {
+fn convolutions_stay_inside_their_operands() {
     for channels in [[1, 1], [3, 15], [15, 17], [16, 16], [17, 33], [33, 49], [20, 64]] {
         for (kernel, stride, padding) in [(1, 1, 0), (1, 2, 0), (3, 1, 0), (3, 1, 1), (3, 1, 2), (3, 2, 1), (5, 1, 2)] {
             convolutions(Window::square(kernel, stride, padding), [9, 11], channels);
@@ -145,7 +146,7 @@ fn convolutions_touch_nothing_beyond_their_operands() {
 }
 
 #[test]
-fn operations_by_pixels_touch_nothing_beyond_their_operands() {
+fn pixelwise_operations_stay_inside_their_operands() {
     for channels in [1, 3, 15, 16, 17, 33, 49] {
         let input = [9, 11];
         let x = random([2, input[0], input[1], channels], 1);
@@ -172,16 +173,17 @@ fn operations_by_pixels_touch_nothing_beyond_their_operands() {
                 let dweight = dweight.into_shape_with_order((kernel, kernel, channels)).unwrap();
                 depthwise_backward_weight(x, dy, window, dweight);
             });
-            let bias = numbers(channels);
+            let bias = vector(channels);
             let weight = slice(&weight.view());
             let packed = PackedDepthwise::new(weight.view(), bias.view(), FusedActivation::Relu, window);
             check("packed depthwise", [&x], &y, |[x], y| packed.forward(x, y));
         }
         check("relu", [], &x, |[], y| relu_forward(y));
         check("relu, gradient", [&x], &x, |[y], dy| relu_backward(y, dy));
-        let scale = numbers(channels);
-        for rectify in [false, true] {
-            let parameters = BatchNormParameters { scale: scale.view(), shift: scale.view(), epsilon: 1e-3, rectify };
+        let scale = vector(channels);
+        for activation in [BatchNormActivation::None, BatchNormActivation::Relu] {
+            let parameters =
+                BatchNormParameters { scale: scale.view(), shift: scale.view(), epsilon: 1e-3, activation };
             let statistics = |x: ArrayView4<'_, f32>, y: ArrayViewMut4<'_, f32>| {
                 let (mut mean, mut variance) = (Array1::zeros(channels), Array1::zeros(channels));
                 batch_norm_forward(x, parameters, mean.view_mut(), variance.view_mut(), y);
@@ -191,10 +193,11 @@ fn operations_by_pixels_touch_nothing_beyond_their_operands() {
             for accumulation in [Accumulation::Set, Accumulation::Add] {
                 check("batch_norm, gradient", [&x, &x], &x, |[x, dy], dx| {
                     let (mean, variance) = statistics(x, Array4::zeros(x.raw_dim()).view_mut());
-                    let (mean, variance) = (mean.view(), variance.view());
+                    let statistics = BatchNormStatistics { mean: mean.view(), variance: variance.view() };
                     let (mut dscale, mut dshift) = (Array1::zeros(channels), Array1::zeros(channels));
                     let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
-                    batch_norm_backward(x, dy, parameters, mean, variance, accumulation, dx, dscale, dshift);
+                    let gradients = BatchNormGradients { accumulation, dx: dx.reborrow(), dscale, dshift };
+                    batch_norm_backward(x, dy, parameters, statistics, gradients);
                 });
             }
         }

@@ -1,4 +1,5 @@
-//! The value that each gradient takes where the operation has no derivative.
+//! The gradient that is taken where an operation has no derivative, and the treatment of ties and
+//! NaN.
 
 use facenet_tensor::{
     Window, l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward, max_pool_backward,
@@ -6,7 +7,7 @@ use facenet_tensor::{
 };
 use ndarray::{Array2, Array4, array};
 
-/// An image of one row whose pixels have one channel.
+/// An image of one row, with one channel per pixel.
 fn row(values: &[f32]) -> Array4<f32> {
     Array4::from_shape_vec((1, 1, values.len(), 1), values.to_vec()).unwrap()
 }
@@ -27,7 +28,7 @@ fn relu_has_gradient_0_at_0() {
 }
 
 #[test]
-fn relu_keeps_what_is_not_a_number() {
+fn relu_propagates_nan() {
     let mut y = pixel(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
     relu_forward(y.view_mut());
     assert!(y[[0, 0, 0, 0]].is_nan());
@@ -36,7 +37,7 @@ fn relu_keeps_what_is_not_a_number() {
 }
 
 #[test]
-fn prelu_has_the_slope_as_its_gradient_at_0() {
+fn prelu_has_its_slope_as_gradient_at_0() {
     let x = pixel(&[0.0, -1.0]);
     let slope = array![0.25, 0.5];
     let mut y = pixel(&[9.0, 9.0]);
@@ -49,14 +50,14 @@ fn prelu_has_the_slope_as_its_gradient_at_0() {
 }
 
 #[test]
-fn max_pool_gives_all_of_the_gradient_to_the_first_of_equals() {
+fn max_pool_gives_the_gradient_to_the_first_of_ties() {
     let x = row(&[1.0, 3.0, 3.0, 2.0]);
     let window = Window { kernel: [1, 3], stride: [1, 1], padding: [0, 0] };
     let mut dx = row(&[0.0; 4]);
     max_pool_backward(x.view(), row(&[10.0, 1.0]).view(), window, dx.view_mut());
     assert_eq!(dx, row(&[0.0, 11.0, 0.0, 0.0]));
 
-    // The same in two dimensions, where rows come before columns, in whole windows and at the border.
+    // The same in two dimensions, in row-major order, in whole windows and at the border.
     let flat = Array4::<f32>::ones((1, 3, 3, 5));
     for (window, expected) in [(Window::square(3, 1, 0), [0, 0]), (Window::square(3, 3, 1), [0, 0])] {
         let [height, width] = window.output([3, 3]).unwrap();
@@ -70,7 +71,7 @@ fn max_pool_gives_all_of_the_gradient_to_the_first_of_equals() {
 }
 
 #[test]
-fn padding_never_wins_a_max_pool() {
+fn max_pool_ignores_padding() {
     let x = Array4::from_elem((1, 3, 3, 2), -7.0f32);
     let window = Window::square(3, 2, 1);
     let mut y = Array4::zeros((1, 2, 2, 2));
@@ -79,7 +80,7 @@ fn padding_never_wins_a_max_pool() {
 }
 
 #[test]
-fn max_pool_shows_what_is_not_a_number() {
+fn max_pool_propagates_nan() {
     for at in 0..9 {
         let mut x = Array4::from_shape_fn((1, 3, 3, 1), |(_, h, w, _)| (h * 3 + w) as f32);
         x[[0, at / 3, at % 3, 0]] = f32::NAN;
@@ -94,13 +95,13 @@ fn max_pool_shows_what_is_not_a_number() {
 
 #[test]
 #[should_panic(expected = "a window of nothing but padding")]
-fn max_pool_refuses_windows_of_padding() {
+fn max_pool_panics_if_a_window_may_be_all_padding() {
     let x = Array4::<f32>::zeros((1, 3, 3, 1));
     max_pool_forward(x.view(), Window::square(1, 1, 1), Array4::zeros((1, 5, 5, 1)).view_mut());
 }
 
 #[test]
-fn maxout_gives_all_of_the_gradient_to_the_first_of_equals() {
+fn maxout_gives_the_gradient_to_the_first_of_ties() {
     let x = pixel(&[2.0, 2.0, 2.0, -1.0, 0.0, 0.0]);
     let mut y = pixel(&[0.0; 2]);
     maxout_forward(x.view(), 3, y.view_mut());
@@ -111,7 +112,7 @@ fn maxout_gives_all_of_the_gradient_to_the_first_of_equals() {
 }
 
 #[test]
-fn l2_pool_has_gradient_0_where_it_is_0() {
+fn l2_pool_has_gradient_0_at_an_output_of_0() {
     let x = row(&[0.0, 0.0, 3.0, 4.0]);
     let window = Window { kernel: [1, 2], stride: [1, 2], padding: [0, 0] };
     let mut y = row(&[9.0, 9.0]);
@@ -123,7 +124,7 @@ fn l2_pool_has_gradient_0_where_it_is_0() {
 }
 
 #[test]
-fn l2_normalize_leaves_a_zero_row_and_its_gradient_0() {
+fn l2_normalize_maps_a_zero_row_to_0_with_gradient_0() {
     let x: Array2<f32> = array![[0.0, 0.0], [3.0, 4.0], [3e-30, -4e-30], [3e30, 4e30]];
     let mut y = Array2::ones((4, 2));
     l2_normalize_forward(x.view(), y.view_mut());

@@ -1,10 +1,11 @@
-//! Products for inference against the operations that they fuse, one after the other.
+//! Packed convolutions for inference against the operations that they fuse, in sequence.
 //!
-//! Both add the same terms in the same order and round as often, so they agree exactly: the bound of every comparison
-//! here is 0. Only convolutions in tiles of 4x4 outputs, which training doesn't use, are compared with the formula.
+//! Both add the same terms in the same order with the same roundings, so they agree exactly. Only
+//! Winograd convolutions with 4x4 tiles, which training does not use, are compared with the formula
+//! instead.
 
-#[path = "levels/levels.rs"]
-mod levels;
+#[path = "simd_levels/simd_levels.rs"]
+mod simd_levels;
 
 use facenet_tensor::{
     FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Scratch, Window, bias_forward, convolution_forward,
@@ -16,7 +17,7 @@ use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// Numbers in [-1, 1), the same in both types.
+/// Uniform values in [-1, 1), the same in both types.
 fn random<T: Scalar, D: Dimension>(shape: impl ShapeBuilder<Dim = D>, seed: u64) -> Array<T, D> {
     Array::random_using(shape, Uniform::new(-1.0f32, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
         .mapv(|value| T::from_f64(f64::from(value)))
@@ -32,7 +33,7 @@ fn activations<T: Scalar>(channels: usize) -> Vec<FusedActivation<T>> {
     ]
 }
 
-/// Bias and activation, each on its own.
+/// Bias and activation as separate operations.
 fn finish<T: Scalar>(mut y: Array4<T>, bias: &Array1<T>, activation: &FusedActivation<T>) -> Array4<T> {
     bias_forward(bias.view(), y.view_mut());
     match activation {
@@ -47,7 +48,8 @@ fn finish<T: Scalar>(mut y: Array4<T>, bias: &Array1<T>, activation: &FusedActiv
     y
 }
 
-/// Runs `forward` on an output within a wider image and compares; what lies around it must stay.
+/// Runs `forward` on a channel slice of a wider image and compares; the surroundings must stay
+/// untouched.
 #[track_caller]
 fn assert_writes<T: Scalar>(expected: &Array4<T>, case: &str, forward: impl FnOnce(ndarray::ArrayViewMut4<'_, T>)) {
     let (n, h, w, c) = expected.dim();
@@ -89,7 +91,7 @@ fn cases() -> Vec<Case> {
         case(2, [9, 8], [9, 10], [1, 7], [1, 1], [0, 3]),
         case(2, [21, 19], [3, 24], [7, 7], [2, 2], [3, 3]),
         case(1, [15, 14], [8, 5], [7, 7], [2, 2], [3, 3]),
-        // More tasks than those below which panels are divided.
+        // Enough tasks that panels are not split.
         case(2, [45, 40], [4, 18], [3, 3], [1, 1], [1, 1]),
     ]
 }
@@ -111,13 +113,13 @@ fn packed_convolutions<T: Scalar>() {
             assert_writes(&expected, &name, |y| packed.forward(x, y));
             let mut y = expected.clone() + T::one();
             packed.forward(x.to_owned().view(), y.view_mut());
-            assert_eq!(y, expected, "without gaps, {name}");
+            assert_eq!(y, expected, "contiguous, {name}");
         }
     }
 }
 
 #[test]
-fn packed_convolutions_fuse_what_runs_one_by_one() {
+fn packed_convolutions_equal_the_operations_in_sequence() {
     packed_convolutions::<f32>();
     packed_convolutions::<f64>();
 }
@@ -146,14 +148,14 @@ fn residuals_and_joined<T: Scalar>() {
             let packed = convolution(34, activation);
             assert_writes(&expected, &name, |y| packed.forward_residual(x.view(), residual, y));
         }
-        // Joined convolutions compute what each of them does.
+        // Joined convolutions compute the same as each of them alone.
         let alone = [
             convolution(5, FusedActivation::Relu),
             convolution(48, FusedActivation::None),
             convolution(33, FusedActivation::PRelu(random(33, 4).to_vec())),
         ];
         if !alone[1].can_join(&alone[2]) {
-            assert_eq!(window, Window::square(3, 1, 1), "only what is computed in tiles can't be joined");
+            assert_eq!(window, Window::square(3, 1, 1), "only Winograd convolutions can't be joined");
             continue;
         }
         let mut expected = [5, 48, 33].map(|outputs| Array4::zeros((2, rows, columns, outputs)));
@@ -166,13 +168,13 @@ fn residuals_and_joined<T: Scalar>() {
 }
 
 #[test]
-fn residuals_are_added_and_siblings_computed_together() {
+fn residuals_are_added_and_joined_convolutions_agree() {
     residuals_and_joined::<f32>();
     residuals_and_joined::<f64>();
 }
 
 #[test]
-fn tiles_agree_with_the_formula() {
+fn winograd_convolutions_agree_with_the_formula() {
     for (batch, input, [inputs, outputs], padding) in [
         (1, [6, 6], [16, 16], [1, 1]),
         (2, [12, 13], [17, 33], [1, 1]),
@@ -194,7 +196,8 @@ fn tiles_agree_with_the_formula() {
         let packed = PackedConvolution::new(weight.view(), no_bias.view(), none, window, input);
         let mut y = Array4::<f32>::zeros((batch, rows, columns, outputs));
         packed.forward(x, y.view_mut());
-        // Transformed inputs reach 100, weights and sums grow less; errors of random sign add up like their root.
+        // Transformed inputs reach 100, weights and sums less; errors of random sign grow with the
+        // root of their number.
         let bound = f64::from(f32::EPSILON) * 16.0 * (9.0 * inputs as f64).sqrt();
         for ((index, y), sum) in y.indexed_iter().zip(&sums) {
             assert!((f64::from(*y) - sum).abs() <= bound, "{input:?}, {window:?}: {y} and {sum} at {index:?}");
@@ -228,13 +231,13 @@ fn packed_depthwise<T: Scalar>() {
 }
 
 #[test]
-fn packed_depthwise_convolutions_fuse_what_runs_one_by_one() {
+fn packed_depthwise_convolutions_equal_the_operations_in_sequence() {
     packed_depthwise::<f32>();
     packed_depthwise::<f64>();
 }
 
 #[test]
-fn fully_connected_layers_are_convolutions_of_single_pixels() {
+fn fully_connected_layers_are_1x1_convolutions_of_single_pixels() {
     let x: Array2<f32> = random((70, 50), 1);
     let weight: Array2<f32> = random((50, 21), 2);
     let bias = random(21, 3);
@@ -277,7 +280,7 @@ fn any_number_of_threads_computes_the_same_bits() {
 }
 
 #[test]
-fn a_rectifier_keeps_what_is_no_number() {
+fn fused_relu_propagates_nan() {
     for outputs in [1, 16] {
         let weight = Array4::<f32>::ones((1, 1, 1, outputs));
         let bias = Array1::zeros(outputs);
@@ -293,7 +296,7 @@ fn a_rectifier_keeps_what_is_no_number() {
 }
 
 #[test]
-fn empty_operands() {
+fn empty_operands_are_accepted() {
     let window = Window::square(3, 1, 1);
     let packed = PackedConvolution::new(
         random::<f32, _>((3, 3, 4, 5), 1).view(),
@@ -304,7 +307,7 @@ fn empty_operands() {
     );
     packed.forward(Array4::zeros((0, 6, 6, 4)).view(), Array4::zeros((0, 6, 6, 5)).view_mut());
 
-    // Without inputs, the bias is all there is.
+    // Without input channels the output is the bias.
     let bias = array![1.0, -2.0];
     let weight = Array4::<f32>::zeros((3, 3, 0, 2));
     let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, window, [2, 2]);
@@ -315,7 +318,7 @@ fn empty_operands() {
 
 #[test]
 #[should_panic(expected = "x [1, 4, 4, 3] and weight [3, 3, 2, 8]")]
-fn channels_that_disagree_name_both_shapes() {
+fn mismatched_channels_name_both_shapes() {
     let weight = Array4::<f32>::zeros((3, 3, 2, 8));
     let bias = Array1::zeros(8);
     let window = Window::square(3, 1, 1);
@@ -325,7 +328,7 @@ fn channels_that_disagree_name_both_shapes() {
 
 #[test]
 #[should_panic(expected = "slope [3] of images with 8 channels")]
-fn slopes_that_disagree_name_both_shapes() {
+fn mismatched_slopes_name_both_shapes() {
     let weight = Array4::<f32>::zeros((1, 1, 2, 8));
     let bias = Array1::zeros(8);
     let activation = FusedActivation::PRelu(vec![0.5; 3]);

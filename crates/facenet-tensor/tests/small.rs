@@ -1,18 +1,19 @@
-//! Every kernel that goes through pointers, on images of a few pixels: small enough for Miri, which sees each access.
+//! Every kernel that uses raw pointers, on images small enough for Miri, which checks every access.
 //!
 //! ```sh
 //! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-ignore-leaks" cargo +nightly miri test -p facenet-tensor --test small
 //! ```
 
 use facenet_tensor::{
-    Accumulation, BatchNormParameters, FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Scratch, Window,
-    batch_norm_backward, batch_norm_forward, convolution_backward_input, convolution_backward_weight,
-    convolution_forward, depthwise_forward, max_pool_backward, max_pool_forward,
+    Accumulation, BatchNormActivation, BatchNormGradients, BatchNormParameters, BatchNormStatistics, FusedActivation,
+    PackedConvolution, PackedDepthwise, Scalar, Scratch, Window, batch_norm_backward, batch_norm_forward,
+    convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_forward, max_pool_backward,
+    max_pool_forward,
 };
 use ndarray::{Array1, Array3, Array4, ArrayD, Ix4};
 
-/// Numbers in [-1, 1], the same for each number type.
-fn numbers<T: Scalar, const N: usize>(shape: [usize; N]) -> ArrayD<T> {
+/// Pseudo-random values in [-1, 1], the same in both types.
+fn values<T: Scalar, const N: usize>(shape: [usize; N]) -> ArrayD<T> {
     let mut state = 1_u32;
     ArrayD::from_shape_simple_fn(shape.to_vec(), || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -21,10 +22,10 @@ fn numbers<T: Scalar, const N: usize>(shape: [usize; N]) -> ArrayD<T> {
 }
 
 fn images<T: Scalar>(shape: [usize; 4]) -> Array4<T> {
-    numbers(shape).into_dimensionality::<Ix4>().unwrap()
+    values(shape).into_dimensionality::<Ix4>().unwrap()
 }
 
-/// All results of all operations on images of so many rows and columns.
+/// All results of all operations on images of `size` rows and columns.
 fn results<T: Scalar>(size: [usize; 2], [inputs, outputs]: [usize; 2], window: Window) -> Vec<f64> {
     let [height, width] = size;
     let [rows, columns] = window.output(size).unwrap();
@@ -33,7 +34,7 @@ fn results<T: Scalar>(size: [usize; 2], [inputs, outputs]: [usize; 2], window: W
     let weight = images::<T>([window.kernel[0], window.kernel[1], inputs, outputs]);
     let mut scratch = Scratch::default();
     let mut all: Vec<f64> = Vec::new();
-    let mut keep = |result: &Array4<T>| all.extend(result.iter().map(|&number| Scalar::to_f64(number)));
+    let mut keep = |result: &Array4<T>| all.extend(result.iter().map(|&element| Scalar::to_f64(element)));
 
     let mut y = dy.clone();
     convolution_forward(x.view(), weight.view(), window, y.view_mut(), &mut scratch);
@@ -64,30 +65,31 @@ fn results<T: Scalar>(size: [usize; 2], [inputs, outputs]: [usize; 2], window: W
 
     let [scale, shift] = [0.5, 0.1].map(|value| Array1::from_elem(inputs, T::from_f64(value)));
     let [mut mean, mut variance, mut dscale, mut dshift] = [(); 4].map(|()| Array1::<T>::zeros(inputs));
-    let parameters =
-        BatchNormParameters { scale: scale.view(), shift: shift.view(), epsilon: T::from_f64(1e-3), rectify: true };
+    let (epsilon, activation) = (T::from_f64(1e-3), BatchNormActivation::Relu);
+    let parameters = BatchNormParameters { scale: scale.view(), shift: shift.view(), epsilon, activation };
     let mut y = x.clone();
     batch_norm_forward(x.view(), parameters, mean.view_mut(), variance.view_mut(), y.view_mut());
     keep(&y);
-    let (mean, variance) = (mean.view(), variance.view());
+    let statistics = BatchNormStatistics { mean: mean.view(), variance: variance.view() };
     let (dscale, dshift) = (dscale.view_mut(), dshift.view_mut());
-    batch_norm_backward(x.view(), x.view(), parameters, mean, variance, add, dx.view_mut(), dscale, dshift);
+    let gradients = BatchNormGradients { accumulation: add, dx: dx.view_mut(), dscale, dshift };
+    batch_norm_backward(x.view(), x.view(), parameters, statistics, gradients);
     keep(&dx);
     all
 }
 
 fn check(size: [usize; 2], channels: [usize; 2], window: Window) {
-    let (fast, plain) = (results::<f32>(size, channels, window), results::<f64>(size, channels, window));
+    let (fast, reference) = (results::<f32>(size, channels, window), results::<f64>(size, channels, window));
     let terms = (window.kernel[0] * window.kernel[1] * channels[0].max(channels[1])).max(size[0] * size[1]);
     let bound = 16.0 * f64::from(f32::EPSILON) * terms as f64;
-    for (index, (fast, plain)) in fast.iter().zip(&plain).enumerate() {
-        assert!((fast - plain).abs() <= bound, "{channels:?} {window:?}: {fast} and {plain} at {index}");
+    for (index, (fast, reference)) in fast.iter().zip(&reference).enumerate() {
+        assert!((fast - reference).abs() <= bound, "{channels:?} {window:?}: {fast} and {reference} at {index}");
     }
-    assert_eq!(fast.len(), plain.len());
+    assert_eq!(fast.len(), reference.len());
 }
 
 #[test]
-fn directly() {
+fn direct() {
     check([4, 5], [9, 18], Window::square(3, 2, 1));
     check([3, 5], [17, 3], Window::square(3, 1, 1));
     check([3, 4], [17, 3], Window::square(1, 1, 0));
@@ -95,17 +97,17 @@ fn directly() {
 }
 
 #[test]
-fn lines_of_a_few_channels_as_one_tap() {
+fn kernel_rows_of_few_channels_as_one_tap() {
     check([5, 6], [3, 17], Window::square(3, 2, 1));
 }
 
 #[test]
-fn in_tiles_of_two_by_two() {
+fn winograd_with_2x2_tiles() {
     check([6, 6], [16, 17], Window::square(3, 1, 1));
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "takes minutes; the code is that of the smaller tiles")]
-fn in_tiles_of_four_by_four() {
+#[cfg_attr(miri, ignore = "takes minutes; the code is the same as for smaller tiles")]
+fn winograd_with_4x4_tiles() {
     check([9, 9], [16, 17], Window::square(3, 1, 1));
 }

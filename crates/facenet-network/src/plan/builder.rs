@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use facenet_tensor::{LocalResponse, Window};
+use facenet_tensor::{LocalResponseNormParameters, Window};
 
 use super::{INPUT, Operation, Place, Row, at_most, in_range, limit, real_in_range};
 use crate::Error;
@@ -302,7 +302,7 @@ impl Builder {
         real_in_range(&place, "alpha", alpha, 0.0, 1e6)?;
         real_in_range(&place, "beta", beta, 0.0, 1e3)?;
         real_in_range(&place, "k", k, 1e-6, 1e6)?;
-        let numbers = LocalResponse { size, alpha, beta, k };
+        let numbers = LocalResponseNormParameters { size, alpha, beta, k };
         self.unary(label, self.shape(&x), |y| Operation::LocalResponseNorm { x, y, numbers })
     }
 

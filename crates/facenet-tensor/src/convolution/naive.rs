@@ -1,29 +1,103 @@
-//! The formulas as loops: what `f64` runs and what the fast kernels are compared with.
+//! The formulas as plain loops: what `f64` runs, and what the fast kernels are compared with.
 //!
-//! The innermost loop of each runs over neighbouring channels, tasks own rows of the result: each number is one sum, its
-//! terms added in the order of the loops.
+//! The innermost loop runs over contiguous channels, and each task owns rows of the result, so
+//! every element is a single sum whose terms are added in loop order.
 
 use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4, Axis, Zip};
 use rayon::prelude::*;
 
-use crate::pixels::Image;
-use crate::simd::vectorize;
-use crate::{Scalar, Window};
+use crate::accumulation::Accumulation;
+use crate::convolution::fused_activation::Epilogue;
+use crate::convolution::kernels::{
+    ConvolutionBackwardInput, ConvolutionBackwardWeight, ConvolutionForward, DepthwiseForward, Kernels, PackedForward,
+    PackedOutput,
+};
+use crate::convolution::packed_weights::PackedWeights;
+use crate::elementwise::add_assign;
+use crate::image::pixels::{Pixels, PixelsMut};
+use crate::image::view::ImageView;
+use crate::memory::aligned_vec::AlignedVec;
+use crate::scalar::Scalar;
+use crate::simd::level::SimdLevel;
+use crate::simd::vectorize::vectorize;
+use crate::window::Window;
 
-/// Input channels per task of a weight gradient: their rows of weights stay in the first-level cache.
-const GROUP: usize = 16;
+/// Input channels per task of a weight gradient: their rows of weights stay in the L1 cache.
+const INPUTS_PER_TASK: usize = 16;
 
-pub(crate) fn forward<T: Scalar>(
-    x: ArrayView4<'_, T>,
-    weight: ArrayView4<'_, T>,
-    window: Window,
-    mut y: ArrayViewMut4<'_, T>,
-) {
+impl Kernels for f64 {
+    fn convolution_forward(_: SimdLevel, operands: ConvolutionForward<'_, f64>) {
+        let ConvolutionForward { x, weight, window, y, .. } = operands;
+        forward(x, weight, window, y);
+    }
+
+    fn convolution_backward_input(_: SimdLevel, operands: ConvolutionBackwardInput<'_, f64>) {
+        let ConvolutionBackwardInput { dy, weight, window, accumulation, mut dx, .. } = operands;
+        if accumulation == Accumulation::Set {
+            dx.fill(0.0);
+        }
+        backward_input(dy, weight, window, dx);
+    }
+
+    fn convolution_backward_weight(_: SimdLevel, operands: ConvolutionBackwardWeight<'_, f64>) {
+        let ConvolutionBackwardWeight { x, dy, window, dweight, .. } = operands;
+        backward_weight(x, dy, window, dweight);
+    }
+
+    fn depthwise_forward(_: SimdLevel, operands: DepthwiseForward<'_, f64>) {
+        let DepthwiseForward { x, weight, window, epilogue, mut y } = operands;
+        depthwise_forward(x, weight, window, y.view_mut());
+        if let Some(epilogue) = epilogue {
+            apply_epilogue(epilogue, None, y);
+        }
+    }
+
+    fn pack(weight: ArrayView4<'_, f64>, _: Window, _: [usize; 2]) -> PackedWeights<f64> {
+        let mut elements = AlignedVec::zeros(weight.len());
+        elements.iter_mut().zip(weight).for_each(|(element, weight)| *element = *weight);
+        PackedWeights { elements, trailing_zeros: 0, tiling: None }
+    }
+
+    fn packed_forward(_: SimdLevel, operands: PackedForward<'_, f64>) {
+        let PackedForward { x, weights, window, outputs } = operands;
+        let mut rest = &weights.elements[..];
+        for PackedOutput { epilogue, residual, mut y } in outputs {
+            let shape = (window.kernel[0], window.kernel[1], x.dim().3, y.dim().3);
+            let weight;
+            (weight, rest) = rest.split_at(shape.0 * shape.1 * shape.2 * shape.3);
+            let weight = ArrayView4::from_shape(shape, weight).expect("asserted: x and y fit the weights");
+            forward(x, weight, window, y.view_mut());
+            apply_epilogue(epilogue, residual, y);
+        }
+    }
+}
+
+/// Turns the sums of a convolution into outputs, pixel by pixel.
+fn apply_epilogue(epilogue: &Epilogue<f64>, residual: Option<ArrayView4<'_, f64>>, y: ArrayViewMut4<'_, f64>) {
+    let residual = residual.map(Pixels::new);
+    PixelsMut::new(y).blocks().for_each(|block| {
+        vectorize(
+            #[inline(always)]
+            || {
+                let Some(residual) = &residual else {
+                    return block.pixels().for_each(|y| epilogue.apply(y));
+                };
+                for (residual, y) in residual.range(block.range()).zip(block.pixels()) {
+                    add_assign(y, &epilogue.bias);
+                    add_assign(y, residual);
+                    epilogue.activate(y);
+                }
+            },
+        )
+    });
+}
+
+fn forward<T: Scalar>(x: ArrayView4<'_, T>, weight: ArrayView4<'_, T>, window: Window, mut y: ArrayViewMut4<'_, T>) {
     let (_, height, width, _) = x.dim();
     let (kernel_height, kernel_width, _, outputs) = weight.dim();
     y.fill(T::zero());
     Zip::from(y.outer_iter_mut()).and(x.outer_iter()).par_for_each(|mut y, x| {
-        let x = Image::new(x);
+        let x = ImageView::new(x);
         y.outer_iter_mut().into_par_iter().enumerate().for_each(|(row, mut y)| {
             vectorize(
                 #[inline(always)]
@@ -47,17 +121,17 @@ pub(crate) fn forward<T: Scalar>(
     });
 }
 
-pub(crate) fn depthwise_forward<T: Scalar>(
+fn depthwise_forward<T: Scalar>(
     x: ArrayView4<'_, T>,
     weight: ArrayView3<'_, T>,
     window: Window,
     mut y: ArrayViewMut4<'_, T>,
 ) {
     let (_, height, width, _) = x.dim();
-    let weight = Image::new(weight);
+    let weight = ImageView::new(weight);
     y.fill(T::zero());
     Zip::from(y.outer_iter_mut()).and(x.outer_iter()).par_for_each(|mut y, x| {
-        let x = Image::new(x);
+        let x = ImageView::new(x);
         y.outer_iter_mut().into_par_iter().enumerate().for_each(|(row, mut y)| {
             vectorize(
                 #[inline(always)]
@@ -80,7 +154,7 @@ pub(crate) fn depthwise_forward<T: Scalar>(
     });
 }
 
-pub(crate) fn backward_input<T: Scalar>(
+fn backward_input<T: Scalar>(
     dy: ArrayView4<'_, T>,
     weight: ArrayView4<'_, T>,
     window: Window,
@@ -93,7 +167,7 @@ pub(crate) fn backward_input<T: Scalar>(
     let transposed = transposed.as_standard_layout();
     let transposed = transposed.view();
     Zip::from(dx.outer_iter_mut()).and(dy.outer_iter()).par_for_each(|mut dx, dy| {
-        let dy = Image::new(dy);
+        let dy = ImageView::new(dy);
         dx.outer_iter_mut().into_par_iter().enumerate().for_each(|(row, mut dx)| {
             vectorize(
                 #[inline(always)]
@@ -117,7 +191,7 @@ pub(crate) fn backward_input<T: Scalar>(
     });
 }
 
-pub(crate) fn backward_weight<T: Scalar>(
+fn backward_weight<T: Scalar>(
     x: ArrayView4<'_, T>,
     dy: ArrayView4<'_, T>,
     window: Window,
@@ -126,12 +200,12 @@ pub(crate) fn backward_weight<T: Scalar>(
     let (_, height, width, _) = x.dim();
     let (_, rows, columns, _) = dy.dim();
     let (_, kernel_width, inputs, outputs) = dweight.dim();
-    let images: Vec<(Image<'_, T>, Image<'_, T>)> =
-        x.outer_iter().zip(dy.outer_iter()).map(|(x, dy)| (Image::new(x), Image::new(dy))).collect();
-    let dweight = dweight.as_slice_mut().expect("asserted: weights lie in standard layout");
+    let images: Vec<(ImageView<'_, T>, ImageView<'_, T>)> =
+        x.outer_iter().zip(dy.outer_iter()).map(|(x, dy)| (ImageView::new(x), ImageView::new(dy))).collect();
+    let dweight = dweight.as_slice_mut().expect("asserted: weights are in standard layout");
     dweight.par_chunks_mut((inputs * outputs).max(1)).enumerate().for_each(|(tap, dweight)| {
         let (i, j) = (tap / kernel_width, tap % kernel_width);
-        dweight.par_chunks_mut(GROUP * outputs).enumerate().for_each(|(group, dweight)| {
+        dweight.par_chunks_mut(INPUTS_PER_TASK * outputs).enumerate().for_each(|(group, dweight)| {
             vectorize(
                 #[inline(always)]
                 || {
@@ -140,7 +214,7 @@ pub(crate) fn backward_weight<T: Scalar>(
                             let Some(x_row) = input_position(window, 0, row, i, height) else { continue };
                             for column in 0..columns {
                                 let Some(x_column) = input_position(window, 1, column, j, width) else { continue };
-                                let x = &x.at(x_row, x_column)[group * GROUP..];
+                                let x = &x.at(x_row, x_column)[group * INPUTS_PER_TASK..];
                                 for (x, dweight) in x.iter().zip(dweight.chunks_exact_mut(outputs)) {
                                     add_product(dweight, *x, dy.at(row, column));
                                 }
@@ -153,14 +227,15 @@ pub(crate) fn backward_weight<T: Scalar>(
     });
 }
 
-/// The input position that output `position` reads through kernel position `tap` along `axis`, `None` in the padding.
+/// The input position that output `position` reads through `tap` along `axis`; `None` in the
+/// padding.
 #[inline(always)]
 fn input_position(window: Window, axis: usize, position: usize, tap: usize, input: usize) -> Option<usize> {
     let read = (position * window.stride[axis] + tap).checked_sub(window.padding[axis])?;
     (read < input).then_some(read)
 }
 
-/// The output position that reads input `position` through kernel position `tap` along `axis`, if there is one.
+/// The output position that reads input `position` through `tap` along `axis`, if any.
 #[inline(always)]
 fn output_position(window: Window, axis: usize, position: usize, tap: usize, output: usize) -> Option<usize> {
     let distance = (position + window.padding[axis]).checked_sub(tap)?;
@@ -168,11 +243,11 @@ fn output_position(window: Window, axis: usize, position: usize, tap: usize, out
     (distance % window.stride[axis] == 0 && reader < output).then_some(reader)
 }
 
-/// The weights of one kernel position.
+/// The weights of one tap.
 #[inline(always)]
 fn tap<T>(weight: ArrayView4<'_, T>, i: usize, j: usize) -> &[T] {
     let tap = weight.index_axis_move(Axis(0), i).index_axis_move(Axis(0), j);
-    tap.to_slice().expect("asserted: weights lie in standard layout")
+    tap.to_slice().expect("asserted: weights are in standard layout")
 }
 
 /// `sums += factor * values`

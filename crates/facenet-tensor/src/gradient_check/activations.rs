@@ -1,17 +1,14 @@
-//! Operations that treat numbers one by one, or choose among them; concatenation, sums, gates and padding
-//! of branches.
+//! Activation functions and dropout.
 
 use ndarray::{ArrayD, ArrayViewMut4};
 
-use super::convolutions::{fixed, fixed_mut};
-use super::frame::Frame;
-use super::{GradientCheck, check, random_dynamic};
-use crate::{
-    Accumulation, DropoutKey, channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward,
-    channels, channels_mut, dropout_backward, dropout_forward, maxout_backward, maxout_forward, prelu_backward,
-    prelu_forward, relu_backward, relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward,
-    sigmoid_forward, zero_pad_backward, zero_pad_forward,
-};
+use crate::activation::maxout::{maxout_backward, maxout_forward};
+use crate::activation::prelu::{prelu_backward, prelu_forward};
+use crate::activation::relu::{relu_backward, relu_forward};
+use crate::activation::sigmoid::{sigmoid_backward, sigmoid_forward};
+use crate::dropout::{DropoutKey, dropout_backward, dropout_forward};
+use crate::gradient_check::check::{GradientCheck, check, fixed, fixed_mut, random_dynamic};
+use crate::gradient_check::guarded_image::GuardedImage;
 
 pub(super) fn checks() -> Vec<GradientCheck> {
     [
@@ -25,13 +22,6 @@ pub(super) fn checks() -> Vec<GradientCheck> {
         maxout(&[1, 3, 1, 5], 3),
         dropout(&[2, 3, 5, 3], 0.4),
         dropout(&[3, 1, 1, 17], 0.0),
-        concatenate([2, 3, 5], [3, 2]),
-        scaled_sum(&[2, 3, 5, 3], 0.17),
-        scaled_sum(&[1, 1, 7, 5], -1.5),
-        channel_scale(&[2, 3, 5, 3]),
-        channel_scale(&[3, 37, 31, 1]),
-        zero_pad(&[2, 3, 5, 3], [1, 2], [7, 8]),
-        zero_pad(&[1, 5, 3, 1], [0, 3], [5, 6]),
     ]
     .concat()
 }
@@ -60,16 +50,17 @@ fn dropout(shape: &[usize], rate: f64) -> Vec<GradientCheck> {
     )
 }
 
-/// An operation that overwrites its operand, whose backward pass turns one gradient into the other given the output.
+/// An in-place operation, whose backward pass turns the gradient at the output into that at the
+/// input, given the output.
 fn in_place(
     operation: &'static str,
     case: String,
     x: ArrayD<f64>,
     forward: impl Fn(ArrayViewMut4<'_, f64>),
-    backward: impl Fn(&Frame, &mut Frame),
+    backward: impl Fn(&GuardedImage, &mut GuardedImage),
 ) -> Vec<GradientCheck> {
     let output = |x: &ArrayD<f64>| {
-        let mut y = Frame::new(x);
+        let mut y = GuardedImage::new(x);
         forward(y.view_mut());
         y
     };
@@ -79,7 +70,7 @@ fn in_place(
         &[("dx", x)],
         |inputs| output(&inputs[0]).image(),
         |inputs, dy, gradients| {
-            let mut dy = Frame::new(dy);
+            let mut dy = GuardedImage::new(dy);
             backward(&output(&inputs[0]), &mut dy);
             gradients[0] += &dy.image();
         },
@@ -92,12 +83,13 @@ fn prelu(shape: &[usize], slopes: usize) -> Vec<GradientCheck> {
         format!("x {shape:?}, slope [{slopes}]"),
         &[("dx", random_dynamic(shape, 1)), ("dslope", random_dynamic(&[slopes], 2))],
         |inputs| {
-            let (x, mut y) = (Frame::new(&inputs[0]), Frame::empty(inputs[0].shape()));
+            let (x, mut y) = (GuardedImage::new(&inputs[0]), GuardedImage::empty(inputs[0].shape()));
             prelu_forward(x.view(), fixed(&inputs[1]), y.view_mut());
             y.image()
         },
         |inputs, dy, gradients| {
-            let (x, dy, mut dx) = (Frame::new(&inputs[0]), Frame::new(dy), Frame::new(&gradients[0]));
+            let (x, dy, mut dx) =
+                (GuardedImage::new(&inputs[0]), GuardedImage::new(dy), GuardedImage::new(&gradients[0]));
             prelu_backward(x.view(), fixed(&inputs[1]), dy.view(), dx.view_mut(), fixed_mut(&mut gradients[1]));
             gradients[0] = dx.image();
         },
@@ -111,90 +103,14 @@ fn maxout(shape: &[usize; 4], pieces: usize) -> Vec<GradientCheck> {
         format!("y {shape:?}, {pieces} pieces"),
         &[("dx", random_dynamic(&[n, height, width, outputs * pieces], 1))],
         |inputs| {
-            let mut y = Frame::empty(&[n, height, width, outputs]);
-            maxout_forward(Frame::new(&inputs[0]).view(), pieces, y.view_mut());
+            let mut y = GuardedImage::empty(&[n, height, width, outputs]);
+            maxout_forward(GuardedImage::new(&inputs[0]).view(), pieces, y.view_mut());
             y.image()
         },
         |inputs, dy, gradients| {
-            let (x, dy, mut dx) = (Frame::new(&inputs[0]), Frame::new(dy), Frame::new(&gradients[0]));
+            let (x, dy, mut dx) =
+                (GuardedImage::new(&inputs[0]), GuardedImage::new(dy), GuardedImage::new(&gradients[0]));
             maxout_backward(x.view(), pieces, dy.view(), dx.view_mut());
-            gradients[0] = dx.image();
-        },
-    )
-}
-
-fn concatenate([n, height, width]: [usize; 3], [first, second]: [usize; 2]) -> Vec<GradientCheck> {
-    let shape = |channels| [n, height, width, channels];
-    check(
-        "concatenate",
-        format!("{first} and {second} channels of {:?}", [n, height, width]),
-        &[("dfirst", random_dynamic(&shape(first), 1)), ("dsecond", random_dynamic(&shape(second), 2))],
-        |inputs| {
-            let mut y = ArrayD::from_elem(shape(first + second).to_vec(), f64::NAN);
-            channels_mut(fixed_mut(&mut y), 0..first).assign(&inputs[0]);
-            channels_mut(fixed_mut(&mut y), first..first + second).assign(&inputs[1]);
-            y
-        },
-        |_, dy, gradients| {
-            gradients[0] += &channels(fixed(dy), 0..first);
-            gradients[1] += &channels(fixed(dy), first..first + second);
-        },
-    )
-}
-
-fn scaled_sum(shape: &[usize], scale: f64) -> Vec<GradientCheck> {
-    check(
-        "scaled_sum",
-        format!("x {shape:?}, scale {scale}"),
-        &[("dx", random_dynamic(shape, 1)), ("dbranch", random_dynamic(shape, 2))],
-        |inputs| {
-            let (x, branch, mut y) = (Frame::new(&inputs[0]), Frame::new(&inputs[1]), Frame::empty(shape));
-            scaled_sum_forward(x.view(), branch.view(), scale, y.view_mut());
-            y.image()
-        },
-        |_, dy, gradients| {
-            let dy = Frame::new(dy);
-            for (gradient, scale) in gradients.iter_mut().zip([1.0, scale]) {
-                let mut d = Frame::new(gradient);
-                scaled_sum_backward(dy.view(), scale, Accumulation::Add, d.view_mut());
-                *gradient = d.image();
-            }
-        },
-    )
-}
-
-fn channel_scale(shape: &[usize; 4]) -> Vec<GradientCheck> {
-    check(
-        "channel_scale",
-        format!("x {shape:?}"),
-        &[("dx", random_dynamic(shape, 1)), ("dgate", random_dynamic(&[shape[0], shape[3]], 2))],
-        |inputs| {
-            let (x, mut y) = (Frame::new(&inputs[0]), Frame::empty(shape));
-            channel_scale_forward(x.view(), fixed(&inputs[1]), y.view_mut());
-            y.image()
-        },
-        |inputs, dy, gradients| {
-            let (x, dy, mut dx) = (Frame::new(&inputs[0]), Frame::new(dy), Frame::new(&gradients[0]));
-            channel_scale_backward_input(fixed(&inputs[1]), dy.view(), dx.view_mut());
-            gradients[0] = dx.image();
-            channel_scale_backward_gate(x.view(), dy.view(), fixed_mut(&mut gradients[1]));
-        },
-    )
-}
-
-fn zero_pad(shape: &[usize; 4], before: [usize; 2], [rows, columns]: [usize; 2]) -> Vec<GradientCheck> {
-    check(
-        "zero_pad",
-        format!("x {shape:?} after {before:?} of {:?}", [rows, columns]),
-        &[("dx", random_dynamic(shape, 1))],
-        |inputs| {
-            let mut y = Frame::empty(&[shape[0], rows, columns, shape[3]]);
-            zero_pad_forward(Frame::new(&inputs[0]).view(), before, y.view_mut());
-            y.image()
-        },
-        |_, dy, gradients| {
-            let mut dx = Frame::new(&gradients[0]);
-            zero_pad_backward(Frame::new(dy).view(), before, dx.view_mut());
             gradients[0] = dx.image();
         },
     )

@@ -1,14 +1,16 @@
-//! Convolution, depthwise convolution, the linear map, bias.
+//! Convolution, depthwise convolution, linear map, bias.
 
-use ndarray::{ArrayD, ArrayView, ArrayViewMut, Dimension};
+use ndarray::ArrayD;
 
-use super::frame::Frame;
-use super::{GradientCheck, check, random_dynamic};
-use crate::{
-    Accumulation, Scratch, Window, bias_backward, bias_forward, convolution_backward_input,
-    convolution_backward_weight, convolution_forward, depthwise_backward_input, depthwise_backward_weight,
-    depthwise_forward, linear_backward_input, linear_backward_weight, linear_forward,
-};
+use crate::accumulation::Accumulation;
+use crate::convolution::bias::{bias_backward, bias_forward};
+use crate::convolution::depthwise::{depthwise_backward_input, depthwise_backward_weight, depthwise_forward};
+use crate::convolution::linear::{linear_backward_input, linear_backward_weight, linear_forward};
+use crate::convolution::standard::{convolution_backward_input, convolution_backward_weight, convolution_forward};
+use crate::gradient_check::check::{GradientCheck, check, fixed, fixed_mut, random_dynamic};
+use crate::gradient_check::guarded_image::GuardedImage;
+use crate::memory::scratch::Scratch;
+use crate::window::Window;
 
 pub(super) fn checks() -> Vec<GradientCheck> {
     let window = |kernel, stride, padding| Window { kernel, stride, padding };
@@ -39,13 +41,14 @@ fn convolution([n, height, width]: [usize; 3], [inputs, outputs]: [usize; 2], wi
         format!("x {:?}, {outputs} outputs, {window:?}", x.shape()),
         &[("dx", x), ("dweight", weight)],
         |inputs| {
-            let mut y = Frame::empty(&[n, rows, columns, outputs]);
-            let x = Frame::new(&inputs[0]);
+            let mut y = GuardedImage::empty(&[n, rows, columns, outputs]);
+            let x = GuardedImage::new(&inputs[0]);
             convolution_forward(x.view(), fixed(&inputs[1]), window, y.view_mut(), &mut Scratch::default());
             y.image()
         },
         |inputs, dy, gradients| {
-            let (x, dy, mut dx) = (Frame::new(&inputs[0]), Frame::new(dy), Frame::new(&gradients[0]));
+            let (x, dy, mut dx) =
+                (GuardedImage::new(&inputs[0]), GuardedImage::new(dy), GuardedImage::new(&gradients[0]));
             let mut scratch = Scratch::default();
             convolution_backward_input(
                 dy.view(),
@@ -70,12 +73,13 @@ fn depthwise([n, height, width]: [usize; 3], channels: usize, window: Window) ->
         format!("x {:?}, {window:?}", x.shape()),
         &[("dx", x), ("dweight", weight)],
         |inputs| {
-            let mut y = Frame::empty(&[n, rows, columns, channels]);
-            depthwise_forward(Frame::new(&inputs[0]).view(), fixed(&inputs[1]), window, y.view_mut());
+            let mut y = GuardedImage::empty(&[n, rows, columns, channels]);
+            depthwise_forward(GuardedImage::new(&inputs[0]).view(), fixed(&inputs[1]), window, y.view_mut());
             y.image()
         },
         |inputs, dy, gradients| {
-            let (x, dy, mut dx) = (Frame::new(&inputs[0]), Frame::new(dy), Frame::new(&gradients[0]));
+            let (x, dy, mut dx) =
+                (GuardedImage::new(&inputs[0]), GuardedImage::new(dy), GuardedImage::new(&gradients[0]));
             depthwise_backward_input(dy.view(), fixed(&inputs[1]), window, dx.view_mut());
             gradients[0] = dx.image();
             depthwise_backward_weight(x.view(), dy.view(), window, fixed_mut(&mut gradients[1]));
@@ -114,20 +118,10 @@ fn bias(shape: &[usize]) -> Vec<GradientCheck> {
         format!("y {shape:?}"),
         &[("dbias", random_dynamic(&shape[3..], 2))],
         |inputs| {
-            let mut y = Frame::new(&x);
+            let mut y = GuardedImage::new(&x);
             bias_forward(fixed(&inputs[0]), y.view_mut());
             y.image()
         },
-        |_, dy, gradients| bias_backward(Frame::new(dy).view(), fixed_mut(&mut gradients[0])),
+        |_, dy, gradients| bias_backward(GuardedImage::new(dy).view(), fixed_mut(&mut gradients[0])),
     )
-}
-
-/// A view whose number of axes is known.
-pub(super) fn fixed<D: Dimension>(array: &ArrayD<f64>) -> ArrayView<'_, f64, D> {
-    array.view().into_dimensionality().expect("as many axes as the operation takes")
-}
-
-/// A view whose number of axes is known, to be written.
-pub(super) fn fixed_mut<D: Dimension>(array: &mut ArrayD<f64>) -> ArrayViewMut<'_, f64, D> {
-    array.view_mut().into_dimensionality().expect("as many axes as the operation takes")
 }

@@ -2,13 +2,13 @@
 
 use ndarray::{ArrayD, ArrayView4, ArrayViewMut4};
 
-use super::convolutions::{fixed, fixed_mut};
-use super::frame::Frame;
-use super::{GradientCheck, check, random_dynamic};
-use crate::{
-    Window, average_pool_backward, average_pool_forward, global_average_pool_backward, global_average_pool_forward,
-    l2_pool_backward, l2_pool_forward, max_pool_backward, max_pool_forward,
-};
+use crate::gradient_check::check::{GradientCheck, check, fixed, fixed_mut, random_dynamic};
+use crate::gradient_check::guarded_image::GuardedImage;
+use crate::pooling::average_pool::{average_pool_backward, average_pool_forward};
+use crate::pooling::global_average_pool::{global_average_pool_backward, global_average_pool_forward};
+use crate::pooling::l2_pool::{l2_pool_backward, l2_pool_forward};
+use crate::pooling::max_pool::{max_pool_backward, max_pool_forward};
+use crate::window::Window;
 
 pub(super) fn checks() -> Vec<GradientCheck> {
     let cases = [
@@ -44,8 +44,8 @@ fn pool(
     let [n, height, width, channels] = *shape;
     let [rows, columns] = window.output([height, width]).expect("the window fits");
     let output = |x: &ArrayD<f64>| {
-        let mut y = Frame::empty(&[n, rows, columns, channels]);
-        forward(Frame::new(x).view(), window, y.view_mut());
+        let mut y = GuardedImage::empty(&[n, rows, columns, channels]);
+        forward(GuardedImage::new(x).view(), window, y.view_mut());
         y
     };
     check(
@@ -54,7 +54,8 @@ fn pool(
         &[("dx", random_dynamic(shape, 1))],
         |inputs| output(&inputs[0]).image(),
         |inputs, dy, gradients| {
-            let (x, dy, mut dx) = (Frame::new(&inputs[0]), Frame::new(dy), Frame::new(&gradients[0]));
+            let (x, dy, mut dx) =
+                (GuardedImage::new(&inputs[0]), GuardedImage::new(dy), GuardedImage::new(&gradients[0]));
             backward(x.view(), output(&inputs[0]).view(), dy.view(), dx.view_mut());
             gradients[0] = dx.image();
         },
@@ -68,11 +69,11 @@ fn global_average_pool(shape: &[usize; 4]) -> Vec<GradientCheck> {
         &[("dx", random_dynamic(shape, 1))],
         |inputs| {
             let mut y = ArrayD::from_elem(vec![shape[0], shape[3]], f64::NAN);
-            global_average_pool_forward(Frame::new(&inputs[0]).view(), fixed_mut(&mut y));
+            global_average_pool_forward(GuardedImage::new(&inputs[0]).view(), fixed_mut(&mut y));
             y
         },
         |_, dy, gradients| {
-            let mut dx = Frame::new(&gradients[0]);
+            let mut dx = GuardedImage::new(&gradients[0]);
             global_average_pool_backward(fixed(dy), dx.view_mut());
             gradients[0] = dx.image();
         },

@@ -1,0 +1,6 @@
+//! Operations that split and join the branches of a network.
+
+pub(crate) mod channel_scale;
+pub(crate) mod concatenate;
+pub(crate) mod scaled_sum;
+pub(crate) mod zero_pad;

@@ -1,0 +1,12 @@
+//! The `f32` kernels: direct, depthwise and Winograd convolutions in SIMD registers.
+
+mod depthwise;
+mod epilogue;
+mod indirect;
+mod kernels;
+mod outer_products;
+mod partition;
+mod raw_image;
+mod register_tile;
+mod weight_gradient;
+pub(super) mod winograd;

@@ -1,0 +1,305 @@
+//! Convolutions for inference: weights packed once, bias and activation fused.
+
+use ndarray::{Array3, ArrayView1, ArrayView3, ArrayView4, ArrayViewMut4};
+
+use crate::convolution::check::{
+    assert_contiguous_channels, assert_convolution, assert_depthwise, assert_kernel, assert_standard_layout,
+};
+use crate::convolution::fused_activation::{Epilogue, FusedActivation};
+use crate::convolution::kernels::{DepthwiseForward, PackedForward, PackedOutput};
+use crate::convolution::packed_weights::PackedWeights;
+use crate::image::check::assert_same_shape;
+use crate::scalar::Scalar;
+use crate::simd::level::simd_level;
+use crate::window::Window;
+
+/// A convolution with bias and activation, whose weights are packed once.
+///
+/// ```text
+/// y = activation(convolution(x, weight) + bias)
+/// ```
+///
+/// Equivalent to [`convolution_forward`](crate::convolution_forward),
+/// [`bias_forward`](crate::bias_forward) and the activation's forward function in sequence, in one
+/// pass over the output.
+///
+/// A fully connected layer is a 1x1 convolution of images of one pixel.
+///
+/// ```
+/// use facenet_tensor::{FusedActivation, PackedConvolution, Window};
+/// use ndarray::{Array4, array};
+///
+/// let weight = Array4::<f32>::from_elem((1, 1, 3, 2), 0.5);
+/// let layer = PackedConvolution::new(
+///     weight.view(),
+///     array![0.25, -9.0].view(),
+///     FusedActivation::Relu,
+///     Window::square(1, 1, 0),
+///     [1, 1],
+/// );
+/// let mut y = Array4::zeros((4, 1, 1, 2));
+/// layer.forward(Array4::ones((4, 1, 1, 3)).view(), y.view_mut());
+/// assert_eq!([y[[3, 0, 0, 0]], y[[3, 0, 0, 1]]], [1.75, 0.0]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct PackedConvolution<T> {
+    weight: PackedWeights<T>,
+    inputs: usize,
+    window: Window,
+    branches: Vec<Branch<T>>,
+}
+
+/// One of several convolutions of the same images that are computed together.
+#[derive(Clone, Debug)]
+struct Branch<T> {
+    outputs: usize,
+    epilogue: Epilogue<T>,
+}
+
+impl<T: Scalar> PackedConvolution<T> {
+    /// Packs the weights of a convolution, optimized for images of this height and width (other
+    /// sizes work too). 3x3 kernels at stride 1 use a Winograd transform where that is faster, with
+    /// somewhat larger rounding errors.
+    ///
+    /// # Shapes
+    /// `weight [kernel height, kernel width, inputs, outputs]` in standard layout,
+    /// `bias [outputs]`.
+    ///
+    /// # Panics
+    /// If the shapes disagree, or the number of slopes is neither one nor the number of outputs.
+    #[track_caller]
+    pub fn new(
+        weight: ArrayView4<'_, T>,
+        bias: ArrayView1<'_, T>,
+        activation: FusedActivation<T>,
+        window: Window,
+        images: [usize; 2],
+    ) -> Self {
+        let (_, _, inputs, outputs) = weight.dim();
+        assert_kernel(weight.shape(), window);
+        assert_standard_layout(&weight);
+        let epilogue = Epilogue::new(bias, activation, outputs);
+        let branches = vec![Branch { outputs, epilogue }];
+        Self { weight: T::pack(weight, window, images), inputs, window, branches }
+    }
+
+    /// Whether another convolution can be joined with this one: the window and the number of inputs
+    /// are equal, and neither uses a Winograd transform.
+    #[must_use]
+    pub fn can_join(&self, other: &Self) -> bool {
+        self.window == other.window && self.inputs == other.inputs && self.weight.can_join(&other.weight)
+    }
+
+    /// Joins convolutions of the same images, so that these are read once; the outputs are the same
+    /// as from each alone. Run the result with [`PackedConvolution::forward_joined`].
+    ///
+    /// # Panics
+    /// If `convolutions` is empty or they can't be joined.
+    #[track_caller]
+    #[must_use]
+    pub fn join(convolutions: &[&Self]) -> Self {
+        let first = convolutions.first().expect("convolutions to join");
+        assert!(convolutions.iter().all(|other| first.can_join(other)), "these convolutions can't be joined");
+        let weights: Vec<&PackedWeights<T>> = convolutions.iter().map(|convolution| &convolution.weight).collect();
+        Self {
+            weight: PackedWeights::join(&weights),
+            inputs: first.inputs,
+            window: first.window,
+            branches: convolutions.iter().flat_map(|convolution| convolution.branches.iter().cloned()).collect(),
+        }
+    }
+
+    /// Convolves images, adds the bias and applies the activation.
+    ///
+    /// # Shapes
+    /// `x [n, h, w, inputs]`, `y [n, output height, output width, outputs]`; both may be channel
+    /// slices.
+    ///
+    /// # Panics
+    /// If the shapes disagree, channels are not contiguous, or this is the result of a join.
+    #[track_caller]
+    pub fn forward(&self, x: ArrayView4<'_, T>, mut y: ArrayViewMut4<'_, T>) {
+        self.run(x.view(), None, vec![y.view_mut()]);
+    }
+
+    /// Like [`PackedConvolution::forward`], but adds `residual` before the activation.
+    ///
+    /// ```text
+    /// y = activation(convolution(x, weight) + bias + residual)
+    /// ```
+    ///
+    /// # Shapes
+    /// `residual` like `y`.
+    ///
+    /// # Panics
+    /// If the shapes disagree, channels are not contiguous, or this is the result of a join.
+    #[track_caller]
+    pub fn forward_residual(&self, x: ArrayView4<'_, T>, residual: ArrayView4<'_, T>, mut y: ArrayViewMut4<'_, T>) {
+        assert_same_shape(["residual", "y"], &residual.raw_dim(), &y.raw_dim());
+        assert_contiguous_channels("residual", &residual);
+        self.run(x.view(), Some(residual.view()), vec![y.view_mut()]);
+    }
+
+    /// [`PackedConvolution::forward`] for each of the joined convolutions.
+    ///
+    /// # Shapes
+    /// One output per joined convolution, `[n, output height, output width, its outputs]`.
+    ///
+    /// # Panics
+    /// If the shapes disagree or channels are not contiguous.
+    #[track_caller]
+    pub fn forward_joined(&self, x: ArrayView4<'_, T>, mut outputs: Vec<ArrayViewMut4<'_, T>>) {
+        self.run(x.view(), None, outputs.iter_mut().map(|y| y.view_mut()).collect());
+    }
+
+    #[track_caller]
+    fn run<'a>(
+        &'a self,
+        x: ArrayView4<'a, T>,
+        residual: Option<ArrayView4<'a, T>>,
+        outputs: Vec<ArrayViewMut4<'a, T>>,
+    ) {
+        assert_eq!(outputs.len(), self.branches.len(), "one output per joined convolution");
+        let [height, width] = self.window.kernel;
+        for (y, branch) in outputs.iter().zip(&self.branches) {
+            assert_convolution(&x, [height, width, self.inputs, branch.outputs], self.window, &y.view());
+        }
+        let outputs = outputs
+            .into_iter()
+            .zip(&self.branches)
+            .map(|(y, branch)| PackedOutput { epilogue: &branch.epilogue, residual, y })
+            .collect();
+        T::packed_forward(simd_level(), PackedForward { x, weights: &self.weight, window: self.window, outputs });
+    }
+}
+
+/// A depthwise convolution with bias and activation.
+///
+/// ```text
+/// y = activation(depthwise(x, weight) + bias)
+/// ```
+///
+/// Equivalent to [`depthwise_forward`](crate::depthwise_forward),
+/// [`bias_forward`](crate::bias_forward) and the activation's forward function in sequence.
+#[derive(Clone, Debug)]
+pub struct PackedDepthwise<T> {
+    weight: Array3<T>,
+    window: Window,
+    epilogue: Epilogue<T>,
+}
+
+impl<T: Scalar> PackedDepthwise<T> {
+    /// Copies the weights of a depthwise convolution.
+    ///
+    /// # Shapes
+    /// `weight [kernel height, kernel width, channels]`, `bias [channels]`.
+    ///
+    /// # Panics
+    /// If the shapes disagree, or the number of slopes is neither one nor the number of channels.
+    #[track_caller]
+    pub fn new(
+        weight: ArrayView3<'_, T>,
+        bias: ArrayView1<'_, T>,
+        activation: FusedActivation<T>,
+        window: Window,
+    ) -> Self {
+        assert_kernel(weight.shape(), window);
+        let epilogue = Epilogue::new(bias, activation, weight.dim().2);
+        Self { weight: weight.as_standard_layout().into_owned(), window, epilogue }
+    }
+
+    /// Convolves each channel, adds the bias and applies the activation.
+    ///
+    /// # Shapes
+    /// `x [n, h, w, channels]`, `y [n, output height, output width, channels]`; both may be channel
+    /// slices.
+    ///
+    /// # Panics
+    /// If the shapes disagree or channels are not contiguous.
+    #[track_caller]
+    pub fn forward(&self, x: ArrayView4<'_, T>, y: ArrayViewMut4<'_, T>) {
+        let Self { weight, window, epilogue } = self;
+        assert_depthwise(&x, &weight.view(), *window, &y.view());
+        let (x, weight, y) = (x.reborrow(), weight.view(), y.reborrow());
+        let operands = DepthwiseForward { x, weight, window: *window, epilogue: Some(epilogue), y };
+        T::depthwise_forward(simd_level(), operands);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array4, Axis};
+    use ndarray_rand::RandomExt;
+    use ndarray_rand::rand_distr::Uniform;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+    use crate::convolution::kernels::Kernels;
+    use crate::simd::level::SimdLevel;
+
+    #[test]
+    fn levels_with_fma_compute_the_same_bits_and_others_close_values() {
+        let mut generator = ChaCha8Rng::seed_from_u64(1);
+        let mut random = |shape| Array4::<f32>::random_using(shape, Uniform::new(-1.0, 1.0), &mut generator);
+        let window = Window::square(3, 1, 1);
+        let values = |first| Array1::linspace(first, 1.0, 45);
+        // Direct, then Winograd with 2x2 and with 4x4 tiles.
+        for ([height, width], inputs) in [([9, 7], 12), ([9, 7], 20), ([12, 11], 20)] {
+            let (x, weight) = (random((2, height, width, inputs)), random((3, 3, inputs, 45)));
+            for activation in [
+                FusedActivation::None,
+                FusedActivation::Relu,
+                FusedActivation::Sigmoid,
+                FusedActivation::PRelu(values(-0.5).to_vec()),
+            ] {
+                let epilogue = Epilogue::new(values(-1.0).view(), activation, 45);
+                let packed = f32::pack(weight.view(), window, [height, width]);
+                let run = |level| {
+                    let mut y = Array4::zeros((2, height, width, 45));
+                    let output = PackedOutput { epilogue: &epilogue, residual: None, y: y.view_mut() };
+                    let operands = PackedForward { x: x.view(), weights: &packed, window, outputs: vec![output] };
+                    f32::packed_forward(level, operands);
+                    y
+                };
+                let best = run(simd_level());
+                if simd_level() >= SimdLevel::Avx2 {
+                    assert_eq!(run(SimdLevel::Avx2).mapv(f32::to_bits), best.mapv(f32::to_bits));
+                }
+                // Sums of products of values in [-1, 1]: one rounding per addition, and one per
+                // product without FMA.
+                let bound = f32::EPSILON * 2.0 * (9 * inputs) as f32;
+                for (portable, best) in run(SimdLevel::Portable).iter().zip(&best) {
+                    assert!((portable - best).abs() <= bound, "{portable} and {best}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn levels_agree_on_depthwise_convolutions() {
+        let mut generator = ChaCha8Rng::seed_from_u64(2);
+        let mut random = |shape| Array4::<f32>::random_using(shape, Uniform::new(-1.0, 1.0), &mut generator);
+        let (x, weight) = (random((2, 9, 23, 37)), random((1, 3, 3, 37)));
+        let weight = weight.index_axis(Axis(0), 0);
+        let epilogue = Epilogue::new(Array1::linspace(-1.0, 1.0, 37).view(), FusedActivation::PRelu(vec![0.25]), 37);
+        for (window, columns) in [(Window::square(3, 1, 1), 23), (Window::square(3, 2, 1), 12)] {
+            let run = |level| {
+                let mut y = Array4::zeros((2, 9_usize.div_ceil(window.stride[0]), columns, 37));
+                let epilogue = Some(&epilogue);
+                f32::depthwise_forward(
+                    level,
+                    DepthwiseForward { x: x.view(), weight: weight.view(), window, epilogue, y: y.view_mut() },
+                );
+                y
+            };
+            let best = run(simd_level());
+            if simd_level() >= SimdLevel::Avx2 {
+                assert_eq!(run(SimdLevel::Avx2).mapv(f32::to_bits), best.mapv(f32::to_bits));
+            }
+            for (portable, best) in run(SimdLevel::Portable).iter().zip(&best) {
+                assert!((portable - best).abs() <= f32::EPSILON * 2.0 * 10.0, "{portable} and {best}");
+            }
+        }
+    }
+}
