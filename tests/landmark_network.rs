@@ -2,7 +2,7 @@
 
 use facenet_data::{FaceSet, LandmarkList, Landmarks, PeopleList, images_below, read_image};
 use facenet_network::Network;
-use facenet_recognition::{ForeignNetwork, LandmarkNetwork, SeenFaces, read_weights};
+use facenet_recognition::{ForeignNetwork, LandmarkNetwork, FoundFaces, read_weights};
 use facenet_tests::data;
 use ndarray::{Array3, s};
 use rayon::prelude::*;
@@ -45,7 +45,7 @@ fn points_are_where_the_list_has_them() {
         // The list is in pixels of the originals, of which the pictures may be the middle.
         let offset = (picture.dim().0 as f32 - 250.0) / 2.0;
         let expected = list.get(path.strip_prefix(&images).unwrap()).unwrap().translated([offset, offset]);
-        let SeenFaces { landmarks, count } = network.find(picture.view());
+        let FoundFaces { landmarks, count } = network.find(picture.view());
         (count, landmarks.map(|landmarks| error(landmarks, expected)))
     });
     let found: Vec<(usize, Option<f64>)> = found.collect();
@@ -68,7 +68,7 @@ fn a_face_is_found_off_the_middle() {
     for [top, left] in [[0, 0], [0, 260], [180, 30], [200, 300]] {
         let mut picture = Array3::from_elem((400, 500, 3), 90);
         picture.slice_mut(s![top..top + height, left..left + width, ..]).assign(&face);
-        let SeenFaces { landmarks, count } = network.find(picture.view());
+        let FoundFaces { landmarks, count } = network.find(picture.view());
         let moved = expected.translated([left as f32, top as f32]);
         let error = landmarks.map(|landmarks| error(landmarks, moved));
         assert!(count == 1 && error.is_some_and(|error| error < 0.1), "at {top}, {left}: {count} faces, {error:?}");
@@ -80,7 +80,7 @@ fn a_face_is_found_off_the_middle() {
     assert_eq!(network.find(picture.view()).count, 2);
     // Larger than what is searched.
     let large = facenet_data::Crop::Whole.apply(face.view(), [7 * height, 7 * width]);
-    let SeenFaces { landmarks, count } = network.find(large.view());
+    let FoundFaces { landmarks, count } = network.find(large.view());
     let error = error(landmarks.unwrap(), Landmarks(expected.0.map(|point| point.map(|at| 7.0 * (at + 0.5) - 0.5))));
     assert!(count == 1 && error < 0.05, "{count} faces, {error}");
 }
@@ -88,7 +88,7 @@ fn a_face_is_found_off_the_middle() {
 #[test]
 fn nothing_is_no_face() {
     let Some(network) = network() else { return };
-    let nobody = SeenFaces { landmarks: None, count: 0 };
+    let nobody = FoundFaces { landmarks: None, count: 0 };
     for size in [[1, 1], [1, 300], [40, 40], [200, 300]] {
         let shape = (size[0], size[1], 3);
         assert_eq!(network.find(Array3::zeros(shape).view()), nobody, "black, {size:?}");

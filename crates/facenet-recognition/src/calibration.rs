@@ -1,4 +1,4 @@
-//! What squared distances of a network's embeddings mean, and where that is kept.
+//! Calibrations in checkpoints, and fitting them.
 
 pub(crate) mod published;
 
@@ -11,21 +11,23 @@ use ndarray::ArrayView4;
 use crate::embedding::embed::Embed;
 use crate::error::Error;
 
-/// Faces of people whom a network has not learned, and pairs of them, to find out what its distances mean.
+/// Pairs of faces to calibrate a network on, of people that it was not trained on.
 #[derive(Clone, Copy, Debug)]
 pub struct ValidationPairs<'a> {
     /// 8-bit RGB: `[n, height, width, 3]`.
     pub faces: ArrayView4<'a, u8>,
-    /// Pairs of them, by row.
+    /// Genuine and impostor pairs, as rows of `faces`.
     pub pairs: &'a [Pair],
 }
 
-/// The calibration that a checkpoint has, if it has one. `path` is the file that the checkpoint was read from.
+/// The calibration of a checkpoint, if it has one. `path`, the file of the checkpoint, is named in
+/// errors.
 ///
 /// # Errors
 ///
-/// [`Error::CalibrationSyntax`] and [`Error::Calibration`], which name the file. [`read_checkpoint`](crate::read_checkpoint)
-/// and [`read_weights`](crate::read_weights) have checked that already.
+/// [`Error::CalibrationSyntax`] and [`Error::Calibration`]. Never for a checkpoint from
+/// [`read_checkpoint`](crate::read_checkpoint) or [`read_weights`](crate::read_weights), which
+/// check it.
 pub fn calibration(checkpoint: &Checkpoint, path: &Path) -> Result<Option<Calibration>, Error> {
     let Some(text) = &checkpoint.calibration else { return Ok(None) };
     let calibration: Calibration = toml::from_str(text)
@@ -34,18 +36,19 @@ pub fn calibration(checkpoint: &Checkpoint, path: &Path) -> Result<Option<Calibr
     Ok(Some(calibration))
 }
 
-/// The same as the text of a checkpoint.
+/// A calibration as it is stored in a checkpoint, in TOML.
 #[must_use]
 pub fn calibration_text(calibration: &Calibration) -> String {
-    toml::to_string(calibration).expect("two numbers, which TOML can express")
+    toml::to_string(calibration).expect("two floats")
 }
 
-/// Fits a calibration of the embeddings that `embedder` makes of faces. There is none if the pairs are not of both kinds,
-/// those of one person are not nearer than others, or an embedding is not finite.
+/// Fits a calibration of an embedder. `None` if genuine or impostor pairs are missing, genuine
+/// pairs are not nearer than impostor pairs, or an embedding is not finite.
 ///
 /// # Panics
 ///
-/// If the faces are not of the embedder's [`input_size`](Embed::input_size), or a pair names none of them.
+/// If the faces do not have the embedder's [`input_size`](Embed::input_size), or a row of a pair is
+/// out of bounds.
 #[must_use]
 #[track_caller]
 pub fn calibrate(embedder: &dyn Embed, validation: ValidationPairs<'_>) -> Option<Calibration> {

@@ -1,41 +1,42 @@
-//! From squared distances to verdicts: same person or not, and which person.
+//! From squared distances to decisions: verification and identification.
 
 use facenet_metrics::Calibration;
 
 use crate::gallery::{Gallery, Identification, Posterior};
-use crate::portrait::embedder::{EmbeddedPortraits, PortraitEmbedder};
+use crate::portraits::embedder::{EmbeddedPortraits, PortraitEmbedder};
 
-/// What decides whether faces show the same person.
+/// How squared distances are turned into decisions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DecisionRule {
-    /// The network's calibration: whatever is more probable.
+    /// By the network's calibration: the more probable answer.
     Calibrated(Calibration),
-    /// A squared distance, up to which faces show the same person.
+    /// By a threshold: the same person up to and including this squared distance.
     Threshold(f64),
 }
 
-/// Whether two faces show the same person.
+/// The result of a verification.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// Whether they do: the squared distance is at most the threshold.
+    /// Whether both faces show the same person: the squared distance is at most the threshold.
     pub same: bool,
     /// The squared distance of the two embeddings.
     pub squared_distance: f64,
     /// The threshold.
     pub threshold: f64,
-    /// The probability that the verdict is right, with equal prior odds. `None` without a calibration, or if it does not
-    /// apply to one of the faces.
+    /// The probability that the verdict is right, given equal priors. `None` without a calibration,
+    /// or if it does not apply to one of the faces.
     pub confidence: Option<f64>,
 }
 
-/// Who a face shows.
+/// The result of an identification.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IdentityDecision {
-    /// The person, by the number of the gallery; `None` if unknown.
+    /// The identity in the gallery; `None` if unknown.
     pub person: Option<usize>,
-    /// The probability that the decision is right. `None` without a calibration, or if it does not apply to the face.
+    /// The probability that the decision is right. `None` without a calibration, or if it does not
+    /// apply to the face.
     pub confidence: Option<f64>,
-    /// What the search in the gallery found.
+    /// The result of the search in the gallery.
     pub found: Identification,
 }
 
@@ -49,7 +50,7 @@ impl DecisionRule {
         }
     }
 
-    /// The squared distance up to which two faces show the same person.
+    /// The largest squared distance that is accepted as the same person.
     #[must_use]
     pub fn threshold(&self) -> f64 {
         match self {
@@ -58,7 +59,7 @@ impl DecisionRule {
         }
     }
 
-    /// Decides by the squared distance of two embeddings.
+    /// Decides whether two embeddings at a squared distance belong to the same person.
     #[must_use]
     pub fn verify(&self, squared_distance: f64) -> Verdict {
         let threshold = self.threshold();
@@ -70,8 +71,9 @@ impl DecisionRule {
         Verdict { same, squared_distance, threshold, confidence }
     }
 
-    /// Decides by what a search with this rule's [calibration](Self::calibration) found: the most probable person unless
-    /// "unknown" is more probable, or the nearest person within the threshold.
+    /// Decides on the result of a search with this rule's [calibration](Self::calibration): the
+    /// most probable person unless "unknown" is more probable, or the nearest person within the
+    /// threshold.
     #[must_use]
     pub fn identify(&self, found: Identification) -> IdentityDecision {
         let (person, confidence) = match (self, found.posterior) {
@@ -89,12 +91,12 @@ impl DecisionRule {
 }
 
 impl PortraitEmbedder {
-    /// Whether two images show the same person. The verdict has a confidence if the calibration
-    /// [applies](crate::PortraitReader::is_calibrated) to both faces.
+    /// Decides whether two images show the same person. The verdict has a confidence if the
+    /// calibration [applies](crate::PortraitReader::is_calibrated) to both faces.
     ///
     /// # Panics
     ///
-    /// If `pair` is not two rows of `faces`.
+    /// If a row of `pair` is out of bounds.
     #[must_use]
     #[track_caller]
     pub fn verify(&self, faces: &EmbeddedPortraits, pair: [usize; 2], rule: &DecisionRule) -> Verdict {
@@ -106,12 +108,12 @@ impl PortraitEmbedder {
         Verdict { confidence: verdict.confidence.filter(|_| calibrated), ..verdict }
     }
 
-    /// Who each image shows, of the people enrolled in a gallery. A decision has a confidence if the calibration
-    /// [applies](crate::PortraitReader::is_calibrated) to the face.
+    /// Identifies each probe among the people enrolled in a gallery. A decision has a confidence if
+    /// the calibration [applies](crate::PortraitReader::is_calibrated) to the face.
     ///
     /// # Panics
     ///
-    /// If the embeddings and those of the gallery differ in dimension.
+    /// If the embeddings of probes and gallery differ in dimension.
     #[must_use]
     #[track_caller]
     pub fn identify(
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn threshold_itself_is_the_same_person() {
+    fn a_distance_at_the_threshold_is_accepted() {
         let rule = DecisionRule::Threshold(0.5);
         let verdicts = [0.4, 0.5, 0.6].map(|distance| rule.verify(distance));
         assert_eq!(verdicts.map(|verdict| verdict.same), [true, true, false]);
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn confidence_is_that_of_the_verdict() {
+    fn confidence_is_the_probability_of_the_verdict() {
         let rule = DecisionRule::Calibrated(CALIBRATION);
         let [near, far] = [0.8, 1.2].map(|distance| rule.verify(distance));
         assert!(near.same && !far.same);
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn most_probable_answer_is_given() {
+    fn the_most_probable_answer_wins() {
         let rule = DecisionRule::Calibrated(CALIBRATION);
         let known = Posterior { person: 7, probability: 0.6, unknown: 0.3 };
         let decision = rule.identify(found(0.2, Some(known)));
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn nearest_person_within_a_threshold_is_named() {
+    fn the_nearest_person_within_the_threshold_is_named() {
         let rule = DecisionRule::Threshold(0.5);
         assert_eq!(rule.identify(found(0.5, None)).person, Some(4));
         let decision = rule.identify(found(0.51, None));

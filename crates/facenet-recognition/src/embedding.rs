@@ -1,4 +1,4 @@
-//! What turns faces into embeddings.
+//! From extracted faces to embeddings.
 
 pub(crate) mod embed;
 pub(crate) mod embedder;

@@ -1,150 +1,150 @@
-//! What can go wrong between an image and a verdict.
+//! Errors of recognition.
 
 use std::io;
 use std::path::PathBuf;
 
 use facenet_data::escape_path;
 
-/// What is wrong with a file, a network or a request, and which one it is.
+/// An error of recognition. It names the file, the network or the argument.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A picture, a list or a folder can't be read as it stands.
+    /// An image, a list or a folder can't be read.
     #[error(transparent)]
     Data(#[from] facenet_data::Error),
-    /// A score is not defined for what it is asked of.
+    /// A score is not defined for its inputs.
     #[error(transparent)]
     Metrics(#[from] facenet_metrics::Error),
-    /// Embeddings can't be grouped as asked.
+    /// Embeddings can't be clustered.
     #[error(transparent)]
     Cluster(#[from] facenet_cluster::Error),
-    /// A description or a checkpoint can't become a network.
+    /// A description or a checkpoint is invalid.
     #[error(transparent)]
     Network(#[from] facenet_network::Error),
     /// A network has no `embedding` in its description.
-    #[error("{network} makes no embeddings of faces")]
+    #[error("{network} does not compute embeddings")]
     NoEmbeddings {
-        /// The network.
+        /// The name of the network.
         network: String,
     },
-    /// A network puts no landmarks on faces.
-    #[error("{network} does not find the five points of a face")]
+    /// A network does not compute landmarks.
+    #[error("{network} does not find facial landmarks")]
     NoLandmarks {
-        /// The network.
+        /// The name of the network.
         network: String,
     },
     /// More people were asked for than there are images.
-    #[error("{images} images can't show {people} people, one in each")]
+    #[error("{images} images can't show {people} people")]
     MorePeopleThanImages {
-        /// The number of people.
+        /// Number of people.
         people: usize,
-        /// The number of images.
+        /// Number of images.
         images: usize,
     },
-    /// Average linkage builds a tree over a limited number of images.
-    #[error("{images} images are more than the {limit} that average linkage groups")]
+    /// There are more images than average linkage can group.
+    #[error("{images} images exceed the limit of {limit} for average linkage")]
     TooManyImages {
-        /// The number of images.
+        /// Number of images.
         images: usize,
         /// The limit.
         limit: usize,
     },
-    /// The recipe in a checkpoint has no readable crop.
+    /// The recipe in a checkpoint is malformed.
     #[error("not a recipe: {reason}")]
     RecipeSyntax {
-        /// Where and what, as the TOML reader says it.
+        /// The message of the TOML parser.
         reason: String,
     },
-    /// An embedding holds NaN or infinity.
+    /// An embedding contains NaN or infinity.
     #[error("the embedding of face {row} is not finite")]
     NotFiniteEmbedding {
         /// The first such face.
         row: usize,
     },
-    /// The embedding of a picture holds NaN or infinity.
+    /// The embedding of an image contains NaN or infinity.
     #[error("the embedding of {} is not finite", escape_path(path))]
-    NotFinitePicture {
-        /// The picture.
+    NotFiniteImage {
+        /// The image.
         path: PathBuf,
     },
-    /// A file of a cache of embeddings is not as it was written.
-    #[error("{} is damaged: remove it, and what was in it is made again", escape_path(path))]
+    /// A file of the embedding cache is damaged.
+    #[error("the cache file {} is damaged", escape_path(path))]
     DamagedCache {
         /// The file.
         path: PathBuf,
     },
-    /// A file could not be read.
+    /// A file can't be read.
     #[error("can't read {}: {source}", escape_path(path))]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The cause.
         source: io::Error,
     },
-    /// A file of a checkpoint or of weights is too long to be one.
-    #[error("{} is longer than the limit of {limit} bytes", escape_path(path))]
-    CheckpointTooLong {
+    /// A file exceeds the limit on its length.
+    #[error("{} is larger than the limit of {limit} bytes", escape_path(path))]
+    FileTooLarge {
         /// The file.
         path: PathBuf,
         /// The limit in bytes.
         limit: u64,
     },
-    /// A file is no checkpoint, or a damaged one.
+    /// A file is not a checkpoint or is damaged.
     #[error("{}: {source}", escape_path(path))]
     Checkpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: facenet_network::Error,
     },
-    /// The calibration in a checkpoint is no text in TOML, or lacks a number.
-    #[error("{}: not a calibration: {reason}", escape_path(path))]
+    /// The calibration in a checkpoint is malformed.
+    #[error("{}: malformed calibration: {reason}", escape_path(path))]
     CalibrationSyntax {
         /// The file.
         path: PathBuf,
-        /// Where and what, as the TOML reader says it.
+        /// The message of the TOML parser.
         reason: String,
     },
-    /// The calibration in a checkpoint is none that distances can have.
+    /// The calibration in a checkpoint has values out of range.
     #[error("{}: {source}", escape_path(path))]
     Calibration {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: facenet_metrics::Error,
     },
-    /// A file of weights is damaged, or does not fit its network.
+    /// A weights file is damaged or does not match its network.
     #[error("{}: {source}", escape_path(path))]
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: facenet_network::Error,
     },
-    /// A checkpoint was given together with what only another program's file leaves open.
-    #[error("{} is a checkpoint, which says itself what its network is", escape_path(path))]
+    /// A network or a name map was given for a checkpoint, which contains its own.
+    #[error("{} is a checkpoint and describes its own network", escape_path(path))]
     NotForeign {
         /// The file.
         path: PathBuf,
     },
     /// There is no built-in name map for a network.
-    #[error("{}: there is no built-in map of names for {network}", escape_path(path))]
+    #[error("{}: no name map is built in for {network}", escape_path(path))]
     NoNameMap {
-        /// The file of weights.
+        /// The weights file.
         path: PathBuf,
-        /// The network.
+        /// The name of the network.
         network: String,
     },
     /// A name map is for a network that is not built in.
-    #[error("{}: the map of names is for {network}, which is no built-in network", escape_path(path))]
+    #[error("{}: the name map is for {network}, which is not a built-in network", escape_path(path))]
     MapOfUnknownNetwork {
-        /// The file of weights.
+        /// The weights file.
         path: PathBuf,
-        /// The network.
+        /// The name of the network.
         network: String,
     },
-    /// A file of another program holds the tensors of no network that is known here.
-    #[error("{} has no tensors of a network known here", escape_path(path))]
+    /// The tensors of a file match no built-in network.
+    #[error("the tensors of {} match no built-in network", escape_path(path))]
     UnknownWeights {
         /// The file.
         path: PathBuf,

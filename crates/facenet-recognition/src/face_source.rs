@@ -8,13 +8,13 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaceSource {
-    /// By a list of landmarks: the face is aligned.
+    /// By a landmark list: the face is aligned.
     LandmarkList,
-    /// By the points of a landmark network: the face is aligned.
+    /// By a landmark network: the face is aligned.
     LandmarkNetwork,
-    /// Not at all: a fixed part of the image is taken for the face.
+    /// Not at all: a fixed part of the image is cropped.
     CenterCrop,
-    /// The face was rendered; there is no image around it.
+    /// The face is synthetic: there is no image around it.
     Synthetic,
 }
 
@@ -46,13 +46,13 @@ impl fmt::Display for FaceSource {
 /// Number of faces by source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaceSourceCounts {
-    /// Aligned by a list of landmarks.
+    /// Aligned by a landmark list.
     pub landmark_list: usize,
     /// Aligned by a landmark network.
     pub landmark_network: usize,
     /// Cropped.
     pub center_crop: usize,
-    /// Rendered.
+    /// Synthetic.
     pub synthetic: usize,
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_sources_are_not_named() {
+    fn sources_without_faces_are_left_out() {
         let counts: FaceSourceCounts =
             [FaceSource::CenterCrop, FaceSource::LandmarkNetwork, FaceSource::LandmarkNetwork].into_iter().collect();
         assert_eq!(counts.to_string(), "faces aligned by the landmark network: 2, cropped: 1");

@@ -1,4 +1,4 @@
-//! How well answers agree with folders that are named after people.
+//! Scores against folders that are named after people.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,13 @@ use facenet_metrics::{ClusteringReport, clustering_report};
 
 use crate::error::Error;
 
-/// Scores groups of images as if each folder were a person. `None` unless all images lie in at least two folders, one level
-/// deep.
+/// Scores groups of images, taking each folder for a person. `None` unless all images lie one level
+/// deep, in at least two folders.
 ///
 /// # Shapes
 ///
-/// `groups`: rows of `paths`, each row in one group. `paths` begin in the folder that was grouped, sorted by folder.
+/// `groups`: rows of `paths`, each row in one group; `paths`: relative to the folder that was
+/// grouped, sorted by folder.
 ///
 /// # Errors
 ///
@@ -21,7 +22,7 @@ use crate::error::Error;
 ///
 /// # Panics
 ///
-/// If a group holds a row that `paths` has not.
+/// If a row is out of bounds.
 #[track_caller]
 pub fn grouping_agreement(groups: &[Vec<usize>], paths: &[PathBuf]) -> Result<Option<ClusteringReport>, Error> {
     let mut folders: Vec<&Path> = Vec::new();
@@ -43,20 +44,20 @@ pub fn grouping_agreement(groups: &[Vec<usize>], paths: &[PathBuf]) -> Result<Op
     Ok(Some(clustering_report(&clusters, &identities)?))
 }
 
-/// Identification scored on probes whose folder is named after an enrolled person.
+/// Identification scores on the probes whose folder is named after an enrolled person.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct IdentificationAgreement {
     /// Number of such probes.
     pub probes: usize,
-    /// Share of them whose nearest enrolled person is that of their folder.
+    /// Share of them whose nearest enrolled person is that of the folder.
     pub rank1: f64,
-    /// Share of them that are given that person's name.
+    /// Share of them that were given that person's name.
     pub named_rightly: f64,
-    /// Share of them that are given another person's name.
+    /// Share of them that were given another person's name.
     pub named_wrongly: f64,
 }
 
-/// A probe and what was answered.
+/// A probe and the answer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnsweredProbe<'a> {
     /// The image.
@@ -67,8 +68,8 @@ pub struct AnsweredProbe<'a> {
     pub named: Option<&'a str>,
 }
 
-/// Scores identification on the probes that lie in a folder named after one of the enrolled `people`. `None` if no probe
-/// does.
+/// Scores identification on the probes whose folder is named after one of the enrolled `people`.
+/// `None` if there is no such probe.
 #[must_use]
 pub fn identification_agreement(
     probes: &[AnsweredProbe<'_>],
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_people_only_if_all_images_lie_in_some() {
+    fn folders_are_people_only_if_every_image_is_in_one() {
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
         let groups = [vec![0, 1], vec![2]];
         let report = grouping_agreement(&groups, &paths(&["a/1.png", "a/2.png", "b/1.png"])).unwrap().unwrap();

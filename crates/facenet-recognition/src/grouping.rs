@@ -19,28 +19,29 @@ pub enum Grouping {
         /// Seed of k-means.
         seed: u64,
     },
-    /// By average linkage, cut at a squared distance.
+    /// By average linkage, cut at this squared distance.
     Cut(f32),
 }
 
-/// The likelihood ratio at which [`Grouping::calibrated`] cuts: two groups are merged if their distances are this many times
-/// likelier between images of one person than between images of two. Of all pairs of images in a folder few are genuine,
-/// hence not 1. (On LFW's training people with at least two images B-cubed F is within 0.004 of that at the best cut, for
-/// both published networks.)
+/// The likelihood ratio at which [`Grouping::calibrated`] cuts: two groups are merged if their mean
+/// distance is at least this many times likelier among genuine pairs than among impostor pairs. It
+/// exceeds 1 since most pairs of images in a folder are impostor pairs. (On LFW's training people
+/// with at least two images, B-cubed F is within 0.004 of its value at the best cut, for both
+/// published networks.)
 pub const CUT_ODDS: f64 = 20.0;
 
 impl Grouping {
-    /// Average linkage, cut where a network's calibration gives odds of [`CUT_ODDS`] to one.
+    /// Average linkage, cut where a network's calibration gives the likelihood ratio [`CUT_ODDS`].
     #[must_use]
     pub fn calibrated(calibration: &Calibration) -> Self {
         Self::Cut(calibration.squared_distance_at(CUT_ODDS).clamp(0.0, 4.0) as f32)
     }
 
-    /// Checks that a number of images can be grouped.
+    /// Checks whether a number of images can be grouped.
     ///
     /// # Errors
     ///
-    /// [`Error::MorePeopleThanImages`], or [`Error::TooManyImages`] for the tree of average linkage.
+    /// [`Error::MorePeopleThanImages`]; [`Error::TooManyImages`] for average linkage.
     pub fn check(self, images: usize) -> Result<(), Error> {
         let limit = Dendrogram::MAX_EMBEDDINGS;
         match self {
@@ -50,7 +51,7 @@ impl Grouping {
         }
     }
 
-    /// The groups, as rows of `embeddings`: the largest first, of equally large ones the one with the lowest row.
+    /// The groups, as rows of `embeddings`: the largest first, ties by the lowest row.
     ///
     /// # Shapes
     ///
@@ -100,7 +101,7 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn largest_group_comes_first() {
+    fn the_largest_group_comes_first() {
         let embeddings = array![[0.0_f32], [5.0], [5.1], [9.0], [5.2], [9.1], [0.5]];
         for grouping in [Grouping::Cut(1.0), Grouping::People { people: 3, seed: 0 }] {
             assert_eq!(grouping.groups(embeddings.view()).unwrap(), [vec![1, 2, 4], vec![0, 6], vec![3, 5]]);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_on_the_number_of_images() {
+    fn the_number_of_images_is_limited() {
         assert!(Grouping::Cut(1.0).check(30_000).is_ok());
         assert!(matches!(Grouping::Cut(1.0).check(30_001), Err(Error::TooManyImages { images: 30_001, .. })));
         assert!(Grouping::People { people: 3, seed: 0 }.check(1_000_000).is_ok());
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn calibrated_cut_is_where_the_odds_are_twenty_to_one() {
+    fn the_calibrated_cut_is_at_odds_of_twenty_to_one() {
         let calibration = Calibration { threshold: 1.4, slope: 12.0 };
         let Grouping::Cut(cut) = Grouping::calibrated(&calibration) else { unreachable!("a cut") };
         let probability = calibration.probability(cut.into());

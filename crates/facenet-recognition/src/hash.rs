@@ -1,17 +1,18 @@
-//! Hashes that name weights and networks.
+//! Hashes of weights and networks.
 
 use std::fmt::Write;
 
 use facenet_network::{Description, Network, Parameters};
 use sha2::{Digest, Sha256};
 
-/// The hash of a network's numbers, in hexadecimal: SHA-256 over the little-endian bytes of all parameters, then of all
-/// statistics. Of two runs of one recipe it is equal if and only if they learned the same.
+/// The SHA-256 of a network's weights in hexadecimal: over the little-endian bytes of all
+/// parameters, then of all statistics. Two runs of a recipe have the same hash if and only if they
+/// learned the same weights.
 #[must_use]
 pub fn weights_sha256(network: &Network<f32>) -> String {
     let mut hash = Sha256::new();
-    let mut add = |numbers: &Parameters<f32>| {
-        for chunk in numbers.values.chunks(1 << 14) {
+    let mut add = |values: &Parameters<f32>| {
+        for chunk in values.values.chunks(1 << 14) {
             let bytes: Vec<u8> = chunk.iter().flat_map(|value| value.to_le_bytes()).collect();
             hash.update(&bytes);
         }
@@ -21,7 +22,7 @@ pub fn weights_sha256(network: &Network<f32>) -> String {
     hexadecimal(hash)
 }
 
-/// The hash of what a network is, in hexadecimal: SHA-256 of its description in TOML.
+/// The SHA-256 of a network's description in TOML, in hexadecimal.
 #[must_use]
 pub fn network_sha256(description: &Description) -> String {
     hexadecimal(Sha256::new_with_prefix(description.to_toml()))

@@ -1,4 +1,4 @@
-//! Five points of a face, found by a network.
+//! Finding faces and their landmarks with a landmark network.
 
 use facenet_data::{Crop, Landmarks, SimilarityTransform, warp};
 use facenet_network::{FrozenNetwork, FrozenWorkspace, Network};
@@ -6,47 +6,50 @@ use ndarray::{Array3, Array4, ArrayView3, Axis};
 
 use crate::error::Error;
 
-/// Finds faces in pictures by a network that puts five points on a face, such as `landmarks-regression-retail-0009` of the
-/// Open Model Zoo.
+/// Finds faces with a network that regresses the five landmarks of a face crop, such as
+/// `landmarks-regression-retail-0009` of the Open Model Zoo.
 ///
-/// The network puts its points anywhere, whether there is a face or not. On a face they stay where they are when it is shown
-/// another part of the picture; elsewhere they move along with that part. So a part of the picture is moved to where the
-/// points of a face belong, again and again, and it is a face if the points hold still when the part is shifted, widened
-/// and narrowed.
+/// The network returns landmarks for any crop, whether it shows a face or not. On a face they are
+/// stable: they stay at the same pixels of the image if the crop changes. Elsewhere they move with
+/// the crop. So a crop is refined by repeatedly aligning it with its landmarks, and accepted as a
+/// face if the landmarks barely move when the crop is shifted, enlarged and shrunk.
 ///
-/// This is no detector: it begins in the middle of the picture and, if no face is there, looks on a coarse grid. Small faces
-/// are not found.
+/// This is not a detector: it starts at the center of the image and, if there is no face, searches
+/// a coarse grid. Small faces are not found.
 #[derive(Clone, Debug)]
 pub struct LandmarkNetwork {
     network: FrozenNetwork<f32>,
 }
 
-/// The faces that a picture seems to show.
+/// The faces found in an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SeenFaces {
-    /// The points of the one that is looked at: in the middle of the picture if a face is there, else the largest.
+pub struct FoundFaces {
+    /// The landmarks of the main face: one at the center of the image, else the largest.
     pub landmarks: Option<Landmarks>,
-    /// How many there seem to be, apart from much smaller ones.
+    /// Estimated number of faces, not counting those much smaller than the main one.
     pub count: usize,
 }
 
-/// Points as `[x, y]` in pixels of the picture.
+/// Landmarks as `[x, y]` in pixels of the image.
 type Points = [[f64; 2]; 5];
 
-/// Where points belong in the part of a picture that the network is shown, as shares of its side: there it is most accurate.
-/// (Their mean places over the training people of LFW's View 1, in the part around them for which the network's points are
-/// nearest to those of LFW's list: about 0.04 eye distances away on average; rounded, and made symmetric.)
+/// Where the network is most accurate: the landmarks' positions in a crop, as fractions of its
+/// side. (The mean positions over the training people of LFW's View 1, in the crops for which the
+/// network's landmarks are nearest to those of LFW's list, about 0.04 eye distances away on
+/// average; rounded and made symmetric.)
 const TEMPLATE: Points = [[0.2926, 0.3569], [0.7074, 0.3569], [0.5, 0.579], [0.32, 0.795], [0.68, 0.795]];
-/// How often a part is moved to where its points belong.
-const ROUNDS: usize = 4;
-/// Points that moved farther from one round to the next are on no face. In units of the spread of the five, as below.
-const RESTLESS: f64 = 0.5;
-/// Points that move less when the part is changed are on a face. (Of 794 training people's faces of LFW the steadiness is
-/// 0.065 in the median, 0.15 for one of a hundred; of 400 corners of pictures without a face it is above 0.26 for 99 of a
-/// hundred.)
-const STEADY: f64 = 0.22;
-/// How the part is changed for that: shifted by shares of its side, and its side multiplied.
-const CHANGES: [([f64; 2], f64); 6] = [
+/// Number of times that a crop is aligned with its landmarks.
+const REFINEMENTS: usize = 4;
+/// A crop is dropped if its landmarks move farther than this between refinements:
+/// [`relative_displacement`].
+const MAX_REFINEMENT_STEP: f64 = 0.5;
+/// A crop shows a face if its instability is less than this. (Of the faces of 794 training people
+/// of LFW the median instability is 0.065 and the 99th percentile 0.15; of 400 corners of images
+/// without a face, 99 % exceed 0.26.)
+const MAX_INSTABILITY: f64 = 0.22;
+/// The perturbed crops that instability is measured on: shifts as fractions of the side, and
+/// factors on the side.
+const PERTURBATIONS: [([f64; 2], f64); 6] = [
     ([0.15, 0.0], 1.0),
     ([-0.15, 0.0], 1.0),
     ([0.0, 0.15], 1.0),
@@ -54,42 +57,45 @@ const CHANGES: [([f64; 2], f64); 6] = [
     ([0.0, 0.0], 1.25),
     ([0.0, 0.0], 0.85),
 ];
-/// The shorter side of the picture that is searched, at most, in pixels.
-const SEARCHED_SIDE: usize = 320;
-/// The least side of a face's part there.
-const LEAST_SIDE: f64 = 24.0;
-/// The parts around the middle of the picture that are tried first, as shares of its shorter side.
-const MIDDLE: [f64; 3] = [0.7, 1.0, 0.45];
-/// The sides of the parts that are tried all over the picture then.
-const GRID: [f64; 5] = [1.0, 0.67, 0.45, 0.3, 0.2];
-/// From one of these to the next, as a share of the side.
-const GRID_STEP: f64 = 0.5;
-/// The most parts of one size.
-const GRID_MOST: usize = 400;
-/// Faces whose middles are nearer than this share of the larger one's side are the same.
-const APART: f64 = 0.5;
-/// Other faces count if their side is this share of the first one's at least.
-const COUNTED: f64 = 0.5;
+/// Larger images are shrunk until their shorter side has this length, in pixels.
+const SEARCH_SIDE: usize = 320;
+/// The smallest side of a crop, in pixels of the shrunk image.
+const MIN_CROP_SIDE: f64 = 24.0;
+/// Sides of the central crops that are tried first, as fractions of the image's shorter side.
+const CENTRAL_SIDES: [f64; 3] = [0.7, 1.0, 0.45];
+/// Sides of the crops on the grid, as fractions of the image's shorter side.
+const GRID_SIDES: [f64; 5] = [1.0, 0.67, 0.45, 0.3, 0.2];
+/// Spacing of the grid, as a fraction of the side of its crops.
+const GRID_SPACING: f64 = 0.5;
+/// Limit on the number of crops of a grid.
+const MAX_GRID_CROPS: usize = 400;
+/// Two crops show the same face if their centers are nearer than this fraction of the larger side.
+const SAME_FACE_DISTANCE: f64 = 0.5;
+/// Further faces count if their side is at least this fraction of the main face's.
+const MIN_RELATIVE_SIDE: f64 = 0.5;
+/// Crops per forward pass.
+const BATCH: usize = 32;
 
-/// A square part of a picture, upright or not: from shares of its side to pixels.
+/// A square crop of an image, rotated or upright: the map from fractions of its side to pixels.
 #[derive(Clone, Copy)]
-struct Part(SimilarityTransform);
+struct SquareCrop(SimilarityTransform);
 
-/// A face: where its part and its points are, and how steady they are.
+/// A crop that shows a face.
 #[derive(Clone, Copy)]
 struct Face {
-    part: Part,
+    crop: SquareCrop,
     points: Points,
-    steadiness: f64,
+    /// Root mean square of the [`relative_displacement`] over the [`PERTURBATIONS`].
+    instability: f64,
 }
 
 impl LandmarkNetwork {
-    /// Of a network for square pictures, without embeddings, that puts out ten numbers: x and y of each point as shares of
-    /// the side.
+    /// Wraps a landmark network: square input, no embedding, ten outputs, which are x and y of each
+    /// landmark as fractions of the side.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLandmarks`] if it is another one.
+    /// [`Error::NoLandmarks`] for any other network.
     pub fn new(network: &Network<f32>) -> Result<Self, Error> {
         let description = network.description();
         let [height, width] = description.input;
@@ -99,117 +105,130 @@ impl LandmarkNetwork {
         Ok(Self { network: FrozenNetwork::new(network) })
     }
 
-    /// Looks for faces.
+    /// Searches an image for faces.
     ///
     /// # Shapes
     ///
-    /// `picture`: `[height, width, 3]`, RGB, in standard layout.
+    /// `image`: `[height, width, 3]`, RGB, in standard layout.
     ///
     /// # Panics
     ///
-    /// If the picture has no pixels or another number of channels.
+    /// If the image is empty or does not have three channels.
     #[must_use]
     #[track_caller]
-    pub fn find(&self, picture: ArrayView3<'_, u8>) -> SeenFaces {
-        let (shrunk, scale) = shrink(picture);
-        let picture = shrunk.as_ref().map_or_else(|| picture.reborrow(), Array3::view);
-        let [height, width] = [picture.dim().0 as f64, picture.dim().1 as f64];
+    pub fn find(&self, image: ArrayView3<'_, u8>) -> FoundFaces {
+        let (shrunk, scale) = shrink(image);
+        let image = shrunk.as_ref().map_or_else(|| image.reborrow(), Array3::view);
+        let [height, width] = [image.dim().0 as f64, image.dim().1 as f64];
         let side = height.min(width);
-        let middle = [(width - 1.0) / 2.0, (height - 1.0) / 2.0];
+        let center = [(width - 1.0) / 2.0, (height - 1.0) / 2.0];
         let workspace = &mut self.network.workspace();
-        let mut first = None;
-        for share in MIDDLE {
-            let found = self.faces(picture, vec![Part::upright(middle, share * side)], workspace);
-            first = found.into_iter().next();
-            if first.is_some() {
+        let mut main = None;
+        for fraction in CENTRAL_SIDES {
+            let found = self.faces(image, vec![SquareCrop::upright(center, fraction * side)], workspace);
+            main = found.into_iter().next();
+            if main.is_some() {
                 break;
             }
         }
-        if first.is_none() {
-            let sides = GRID.iter().map(|share| share * side).filter(|side| *side >= LEAST_SIDE);
+        if main.is_none() {
+            let sides = GRID_SIDES.iter().map(|fraction| fraction * side).filter(|side| *side >= MIN_CROP_SIDE);
             let grid = sides.flat_map(|side| grid([height, width], side)).collect();
-            let found = self.faces(picture, grid, workspace);
-            first = found.into_iter().max_by(|one, other| one.side().total_cmp(&other.side()));
+            let found = self.faces(image, grid, workspace);
+            main = found.into_iter().max_by(|one, other| one.side().total_cmp(&other.side()));
         }
-        let Some(first) = first else { return SeenFaces { landmarks: None, count: 0 } };
-        let elsewhere = grid([height, width], first.side()).filter(|part| !first.is_at(part.middle(), part.side()));
-        let others = self.faces(picture, elsewhere.collect(), workspace);
-        let others = others.iter().filter(|face| face.side() >= COUNTED * first.side());
-        let count = 1 + others.filter(|face| !first.is_at(face.part.middle(), face.side())).count();
-        let point = |point: [f64; 2]| [0, 1].map(|axis| ((point[axis] + 0.5) * scale[axis] - 0.5) as f32);
-        SeenFaces { landmarks: Some(Landmarks(first.points.map(point))), count }
+        let Some(main) = main else { return FoundFaces { landmarks: None, count: 0 } };
+        let elsewhere = grid([height, width], main.side()).filter(|crop| !main.is_at(crop.center(), crop.side()));
+        let others = self.faces(image, elsewhere.collect(), workspace);
+        let others = others.iter().filter(|face| face.side() >= MIN_RELATIVE_SIDE * main.side());
+        let count = 1 + others.filter(|face| !main.is_at(face.crop.center(), face.side())).count();
+        let unscaled = |point: [f64; 2]| [0, 1].map(|axis| ((point[axis] + 0.5) * scale[axis] - 0.5) as f32);
+        FoundFaces { landmarks: Some(Landmarks(main.points.map(unscaled))), count }
     }
 
-    /// The different faces that are found from some parts of a picture, the steadiest of each.
-    fn faces(&self, picture: ArrayView3<'_, u8>, parts: Vec<Part>, workspace: &mut FrozenWorkspace<f32>) -> Vec<Face> {
-        let mut candidates: Vec<(Part, Option<Points>)> = parts.into_iter().map(|part| (part, None)).collect();
-        for _ in 0..ROUNDS {
-            let parts: Vec<Part> = candidates.iter().map(|(part, _)| *part).collect();
-            let found = self.points(picture, &parts, workspace).into_iter().zip(candidates);
-            let moved = found.filter_map(|(points, (_, before))| {
-                let restless = before.is_some_and(|before| movement(&before, &points) > RESTLESS);
-                let part = Part::around(&points).filter(|part| part.fits(picture))?;
-                if restless || !lie_in(&points, picture) {
+    /// The distinct faces that some initial crops lead to, the most stable first.
+    fn faces(
+        &self,
+        image: ArrayView3<'_, u8>,
+        crops: Vec<SquareCrop>,
+        workspace: &mut FrozenWorkspace<f32>,
+    ) -> Vec<Face> {
+        let mut candidates: Vec<(SquareCrop, Option<Points>)> = crops.into_iter().map(|crop| (crop, None)).collect();
+        for _ in 0..REFINEMENTS {
+            let crops: Vec<SquareCrop> = candidates.iter().map(|(crop, _)| *crop).collect();
+            let found = self.points(image, &crops, workspace).into_iter().zip(candidates);
+            let refined = found.filter_map(|(points, (_, before))| {
+                let diverges =
+                    before.is_some_and(|before| relative_displacement(&before, &points) > MAX_REFINEMENT_STEP);
+                let crop = SquareCrop::aligned(&points).filter(|crop| crop.has_valid_side(image))?;
+                if diverges || !is_centered_within(&points, image) {
                     return None;
                 }
-                Some((part, Some(points)))
+                Some((crop, Some(points)))
             });
-            candidates = moved.collect();
+            candidates = refined.collect();
         }
-        let changed: Vec<Part> =
-            candidates.iter().flat_map(|(part, _)| CHANGES.map(|(shift, zoom)| part.changed(shift, zoom))).collect();
-        let changed = self.points(picture, &changed, workspace);
+        let perturbed: Vec<SquareCrop> = candidates
+            .iter()
+            .flat_map(|(crop, _)| PERTURBATIONS.map(|(shift, factor)| crop.perturbed(shift, factor)))
+            .collect();
+        let perturbed = self.points(image, &perturbed, workspace);
         let mut faces: Vec<Face> = candidates
             .iter()
-            .zip(changed.chunks(CHANGES.len()))
-            .filter_map(|(&(part, points), changed)| {
+            .zip(perturbed.chunks(PERTURBATIONS.len()))
+            .filter_map(|(&(crop, points), perturbed)| {
                 let points = points?;
-                let squares = changed.iter().map(|other| movement(&points, other).powi(2));
-                let steadiness = (squares.sum::<f64>() / CHANGES.len() as f64).sqrt();
-                (steadiness < STEADY).then_some(Face { part, points, steadiness })
+                let squares = perturbed.iter().map(|other| relative_displacement(&points, other).powi(2));
+                let instability = (squares.sum::<f64>() / PERTURBATIONS.len() as f64).sqrt();
+                (instability < MAX_INSTABILITY).then_some(Face { crop, points, instability })
             })
             .collect();
-        faces.sort_by(|one, other| one.steadiness.total_cmp(&other.steadiness));
-        let mut different: Vec<Face> = Vec::new();
+        faces.sort_by(|one, other| one.instability.total_cmp(&other.instability));
+        let mut distinct: Vec<Face> = Vec::new();
         for face in faces {
-            if !different.iter().any(|other| other.is_at(face.part.middle(), face.side())) {
-                different.push(face);
+            if !distinct.iter().any(|other| other.is_at(face.crop.center(), face.side())) {
+                distinct.push(face);
             }
         }
-        different
+        distinct
     }
 
-    /// The points that the network puts on parts of a picture.
-    fn points(&self, picture: ArrayView3<'_, u8>, parts: &[Part], workspace: &mut FrozenWorkspace<f32>) -> Vec<Points> {
+    /// The landmarks that the network returns for each crop.
+    fn points(
+        &self,
+        image: ArrayView3<'_, u8>,
+        crops: &[SquareCrop],
+        workspace: &mut FrozenWorkspace<f32>,
+    ) -> Vec<Points> {
         let description = self.network.description();
         let [side, _] = description.input;
-        let mut points = Vec::with_capacity(parts.len());
-        for parts in parts.chunks(32) {
-            let mut faces = Array4::zeros((parts.len(), side, side, 3));
-            for (part, mut face) in parts.iter().zip(faces.outer_iter_mut()) {
-                face.assign(&warp(picture, &part.pixels(side), [side; 2]));
+        let mut points = Vec::with_capacity(crops.len());
+        for crops in crops.chunks(BATCH) {
+            let mut faces = Array4::zeros((crops.len(), side, side, 3));
+            for (crop, mut face) in crops.iter().zip(faces.outer_iter_mut()) {
+                face.assign(&warp(image, &crop.input_transform(side), [side; 2]));
             }
             let mut x = Array4::zeros(faces.dim());
             description.preprocessing.apply(faces.view(), x.view_mut());
             let found = self.network.forward(x.view(), workspace);
-            points.extend(found.axis_iter(Axis(0)).zip(parts).map(|(row, part)| {
-                [0, 1, 2, 3, 4].map(|point| part.0.apply([row[2 * point].into(), row[2 * point + 1].into()]))
+            points.extend(found.axis_iter(Axis(0)).zip(crops).map(|(row, crop)| {
+                [0, 1, 2, 3, 4].map(|point| crop.0.apply([row[2 * point].into(), row[2 * point + 1].into()]))
             }));
         }
         points
     }
 }
 
-impl Part {
-    /// The upright square around a point.
+impl SquareCrop {
+    /// The upright square around a center.
     fn upright([x, y]: [f64; 2], side: f64) -> Self {
         let half = side / 2.0;
         let corners = [[x - half, y - half], [x + half, y + half]];
-        Self(SimilarityTransform::fit(&[[0.0; 2], [1.0; 2]], &corners).expect("a square has a side"))
+        Self(SimilarityTransform::fit(&[[0.0; 2], [1.0; 2]], &corners).expect("a positive side"))
     }
 
-    /// The one in which points are where they belong.
-    fn around(points: &Points) -> Option<Self> {
+    /// The square in which landmarks lie at the [`TEMPLATE`].
+    fn aligned(points: &Points) -> Option<Self> {
         SimilarityTransform::fit(&TEMPLATE, points).map(Self)
     }
 
@@ -217,40 +236,40 @@ impl Part {
         self.0.scale()
     }
 
-    fn middle(&self) -> [f64; 2] {
+    fn center(&self) -> [f64; 2] {
         self.0.apply([0.5; 2])
     }
 
-    /// Its side is neither too small nor much larger than the picture.
-    fn fits(&self, picture: ArrayView3<'_, u8>) -> bool {
-        let shorter = picture.dim().0.min(picture.dim().1) as f64;
-        (LEAST_SIDE..=1.5 * shorter).contains(&self.side())
+    /// Whether the side is at least [`MIN_CROP_SIDE`] and not much longer than the image.
+    fn has_valid_side(&self, image: ArrayView3<'_, u8>) -> bool {
+        let shorter = image.dim().0.min(image.dim().1) as f64;
+        (MIN_CROP_SIDE..=1.5 * shorter).contains(&self.side())
     }
 
-    /// Shifted by shares of its side, and widened.
-    fn changed(&self, [right, down]: [f64; 2], zoom: f64) -> Self {
-        let corner = |side: f64| self.0.apply([0.5 + right + side * zoom / 2.0, 0.5 + down + side * zoom / 2.0]);
+    /// The crop shifted by fractions of its side, which is multiplied by `factor`.
+    fn perturbed(&self, [right, down]: [f64; 2], factor: f64) -> Self {
+        let corner = |side: f64| self.0.apply([0.5 + right + side * factor / 2.0, 0.5 + down + side * factor / 2.0]);
         let map = SimilarityTransform::fit(&[[0.0; 2], [1.0; 2]], &[corner(-1.0), corner(1.0)]);
-        Self(map.expect("a part has a side"))
+        Self(map.expect("a positive side"))
     }
 
-    /// From the pixels of the network's input, of so many a side, to those of the picture.
-    fn pixels(&self, side: usize) -> SimilarityTransform {
+    /// The map from pixels of the network's input of a `side` to pixels of the image.
+    fn input_transform(&self, side: usize) -> SimilarityTransform {
         let corners = [[-0.5; 2], [side as f64 - 0.5; 2]];
         let map = SimilarityTransform::fit(&corners, &[self.0.apply([0.0; 2]), self.0.apply([1.0; 2])]);
-        map.expect("a part has a side")
+        map.expect("a positive side")
     }
 }
 
 impl Face {
     fn side(&self) -> f64 {
-        self.part.side()
+        self.crop.side()
     }
 
-    /// Whether a part around that middle shows this face.
-    fn is_at(&self, middle: [f64; 2], side: f64) -> bool {
-        let [x, y] = self.part.middle();
-        (middle[0] - x).hypot(middle[1] - y) < APART * self.side().max(side)
+    /// Whether a crop with this center and side shows this face.
+    fn is_at(&self, center: [f64; 2], side: f64) -> bool {
+        let [x, y] = self.crop.center();
+        (center[0] - x).hypot(center[1] - y) < SAME_FACE_DISTANCE * self.side().max(side)
     }
 }
 
@@ -258,47 +277,48 @@ fn mean(points: &Points) -> [f64; 2] {
     [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / 5.0)
 }
 
-/// Whether the middle of points is in a picture.
-fn lie_in(points: &Points, picture: ArrayView3<'_, u8>) -> bool {
+/// Whether the mean of the points lies within an image.
+fn is_centered_within(points: &Points, image: ArrayView3<'_, u8>) -> bool {
     let [x, y] = mean(points);
-    (0.0..picture.dim().1 as f64 - 1.0).contains(&x) && (0.0..picture.dim().0 as f64 - 1.0).contains(&y)
+    (0.0..image.dim().1 as f64 - 1.0).contains(&x) && (0.0..image.dim().0 as f64 - 1.0).contains(&y)
 }
 
-/// How far points are from others on average, in units of their own spread:
+/// Root mean square distance of points p to points q, relative to the spread of p:
 ///
 /// ```text
 /// sqrt(Σ |p_i - q_i|² / Σ |p_i - mean p|²)
 /// ```
-fn movement(points: &Points, others: &Points) -> f64 {
+fn relative_displacement(points: &Points, others: &Points) -> f64 {
     let mean = mean(points);
     let square = |one: &[f64; 2], other: &[f64; 2]| (one[0] - other[0]).powi(2) + (one[1] - other[1]).powi(2);
     let spread: f64 = points.iter().map(|point| square(point, &mean)).sum();
-    let moved: f64 = points.iter().zip(others).map(|(point, other)| square(point, other)).sum();
-    (moved / spread.max(f64::MIN_POSITIVE)).sqrt()
+    let displacement: f64 = points.iter().zip(others).map(|(point, other)| square(point, other)).sum();
+    (displacement / spread.max(f64::MIN_POSITIVE)).sqrt()
 }
 
-/// The parts of one size all over a picture of `[height, width]`.
-fn grid([height, width]: [f64; 2], side: f64) -> impl Iterator<Item = Part> {
-    let most = (GRID_MOST as f64).sqrt() as usize;
+/// A grid of upright crops of one size over an image of `[height, width]`.
+fn grid([height, width]: [f64; 2], side: f64) -> impl Iterator<Item = SquareCrop> {
+    let limit = (MAX_GRID_CROPS as f64).sqrt() as usize;
     let positions = move |length: f64| {
-        let room = (length - side).max(0.0);
-        let steps = ((room / (GRID_STEP * side)).ceil() as usize).min(most - 1);
+        let range = (length - side).max(0.0);
+        let steps = ((range / (GRID_SPACING * side)).ceil() as usize).min(limit - 1);
         (0..=steps).map(move |step| {
-            let at = if steps == 0 { room / 2.0 } else { room * step as f64 / steps as f64 };
-            at + side.min(length) / 2.0 - 0.5
+            let start = if steps == 0 { range / 2.0 } else { range * step as f64 / steps as f64 };
+            start + side.min(length) / 2.0 - 0.5
         })
     };
-    positions(height).flat_map(move |y| positions(width).map(move |x| Part::upright([x, y], side)))
+    positions(height).flat_map(move |y| positions(width).map(move |x| SquareCrop::upright([x, y], side)))
 }
 
-/// A picture small enough to be searched, if it isn't, and how many pixels of the picture one of it is, right and down.
-fn shrink(picture: ArrayView3<'_, u8>) -> (Option<Array3<u8>>, [f64; 2]) {
-    let (height, width, _) = picture.dim();
-    let zoom = SEARCHED_SIDE as f64 / height.min(width) as f64;
-    if zoom >= 1.0 {
+/// The image shrunk to [`SEARCH_SIDE`], `None` if it is small enough; and the width and height of a
+/// pixel of the result in pixels of the image.
+fn shrink(image: ArrayView3<'_, u8>) -> (Option<Array3<u8>>, [f64; 2]) {
+    let (height, width, _) = image.dim();
+    let factor = SEARCH_SIDE as f64 / height.min(width) as f64;
+    if factor >= 1.0 {
         return (None, [1.0; 2]);
     }
-    let [rows, columns] = [height, width].map(|side| ((side as f64 * zoom).round() as usize).max(1));
+    let [rows, columns] = [height, width].map(|side| ((side as f64 * factor).round() as usize).max(1));
     let scale = [width as f64 / columns as f64, height as f64 / rows as f64];
-    (Some(Crop::Whole.apply(picture, [rows, columns])), scale)
+    (Some(Crop::Whole.apply(image, [rows, columns])), scale)
 }

@@ -10,7 +10,7 @@ mod gallery;
 mod grouping;
 mod hash;
 mod landmark_network;
-mod portrait;
+mod portraits;
 mod weights;
 
 pub use calibration::{ValidationPairs, calibrate, calibration, calibration_text};
@@ -26,11 +26,11 @@ pub use folder_agreement::{AnsweredProbe, IdentificationAgreement, grouping_agre
 pub use gallery::{Gallery, Identification, Posterior};
 pub use grouping::{CUT_ODDS, Grouping};
 pub use hash::{network_sha256, weights_sha256};
-pub use landmark_network::{LandmarkNetwork, SeenFaces};
-pub use portrait::embedder::{EmbeddedPortraits, PortraitEmbedder, PortraitOptions, UnreadPicture};
-pub use portrait::files::write_embeddings;
-pub use portrait::portrait::{FaceCountWarning, Portrait};
-pub use portrait::reader::{PortraitLandmarks, PortraitReader};
+pub use landmark_network::{FoundFaces, LandmarkNetwork};
+pub use portraits::embedder::{EmbeddedPortraits, PortraitEmbedder, PortraitOptions, UnreadImage};
+pub use portraits::files::write_embeddings;
+pub use portraits::portrait::{FaceCountWarning, Portrait};
+pub use portraits::reader::{PortraitLandmarks, PortraitReader};
 pub use weights::checkpoint_file::{read_checkpoint, training_crop, write_checkpoint};
 pub use weights::default_networks::{DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK, published_weights};
 pub use weights::weights_file::{ForeignNetwork, read_weights};

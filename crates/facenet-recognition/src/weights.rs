@@ -1,4 +1,4 @@
-//! Networks with their weights, in files.
+//! Files of weights.
 
 pub(crate) mod checkpoint_file;
 pub(crate) mod default_networks;

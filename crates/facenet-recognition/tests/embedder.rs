@@ -1,4 +1,4 @@
-//! Embedders and the files they come from.
+//! Embedders and checkpoint files.
 
 use std::fs;
 use std::path::Path;
@@ -46,9 +46,9 @@ fn embeddings_have_unit_length() {
 }
 
 #[test]
-fn a_face_has_its_embedding_whoever_is_beside_it() {
+fn an_embedding_does_not_depend_on_its_batch() {
     let embedder = Embedder::new(&network()).unwrap();
-    // More than the network is given at once, and not a multiple of that.
+    // More than a batch, and not a multiple of it.
     let faces = faces(71);
     let whole = embedder.embed(faces.view()).unwrap();
     for size in [1, 7, 32, 33, 70] {
@@ -60,7 +60,7 @@ fn a_face_has_its_embedding_whoever_is_beside_it() {
 }
 
 #[test]
-fn threads_make_no_difference() {
+fn embeddings_do_not_depend_on_the_number_of_threads() {
     let embedder = Embedder::new(&network()).unwrap();
     let [one, two, five] = [1, 2, 5].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -77,7 +77,7 @@ fn faces_of_another_size_panic() {
 }
 
 #[test]
-fn an_embedding_that_is_not_finite_is_named() {
+fn an_embedding_that_is_not_finite_is_an_error() {
     let mut network = network();
     network.statistics.values.fill(f32::NAN);
     let error = Embedder::new(&network).unwrap().embed(faces(3).view()).unwrap_err();
@@ -85,7 +85,7 @@ fn an_embedding_that_is_not_finite_is_named() {
 }
 
 #[test]
-fn the_hash_sees_every_number() {
+fn the_hash_covers_parameters_and_statistics() {
     let network = network();
     let hash = weights_sha256(&network);
     assert_eq!(weights_sha256(&network.clone()), hash);
@@ -98,7 +98,7 @@ fn the_hash_sees_every_number() {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn a_checkpoint_survives_a_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     write_checkpoint(&path, &checkpoint()).unwrap();
@@ -111,7 +111,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn numbers_that_are_not_finite_are_never_written() {
+fn a_checkpoint_that_is_not_finite_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     write_checkpoint(&path, &checkpoint()).unwrap();
@@ -124,7 +124,7 @@ fn numbers_that_are_not_finite_are_never_written() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// The error, which names the file.
+/// The error of a file, which names it.
 fn refused(path: &Path) -> Error {
     let error = read_checkpoint(path).unwrap_err();
     assert!(error.to_string().contains(&path.display().to_string()), "{error}");
@@ -132,14 +132,14 @@ fn refused(path: &Path) -> Error {
 }
 
 #[test]
-fn files_that_are_no_checkpoint_are_named() {
+fn files_that_are_not_checkpoints_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     assert!(matches!(refused(&path), Error::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound));
     assert!(matches!(refused(folder.path()), Error::Read { .. }));
     #[cfg(unix)]
     {
-        // To open a pipe would wait for ever.
+        // Opening a pipe would block.
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert!(matches!(refused(&pipe), Error::Read { .. }));
@@ -152,37 +152,37 @@ fn files_that_are_no_checkpoint_are_named() {
         fs::write(&path, &whole[..whole.len() * part / 60]).unwrap();
         assert!(matches!(refused(&path), Error::Checkpoint { .. }), "{part}");
     }
-    for garbage in ["", "no checkpoint", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}{}", &"x".repeat(100_000)] {
+    for garbage in ["", "not a checkpoint", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}{}", &"x".repeat(100_000)] {
         fs::write(&path, garbage).unwrap();
         assert!(matches!(refused(&path), Error::Checkpoint { .. }), "{garbage:.20}");
     }
-    assert!(matches!(Embedder::from_checkpoint(b"no checkpoint"), Err(Error::Network(_))));
+    assert!(matches!(Embedder::from_checkpoint(b"not a checkpoint"), Err(Error::Network(_))));
 }
 
 #[test]
-fn a_file_longer_than_any_checkpoint_is_not_read() {
+fn a_file_above_the_size_limit_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge");
-    // Sparse: it takes no room.
+    // A sparse file.
     fs::File::create(&path).unwrap().set_len((16 << 30) + 1).unwrap();
-    assert!(matches!(refused(&path), Error::CheckpointTooLong { limit, .. } if limit == 16 << 30));
+    assert!(matches!(refused(&path), Error::FileTooLarge { limit, .. } if limit == 16 << 30));
 }
 
 #[test]
-fn a_mirror_average_takes_both_sides_alike() {
+fn a_flip_average_is_the_normalized_mean_and_symmetric() {
     let embedder = Embedder::new(&network()).unwrap();
     let average = FlipAverage(embedder.clone());
     let faces = faces(5);
-    let mut mirrored = faces.view();
-    mirrored.invert_axis(Axis(2));
+    let mut flipped = faces.view();
+    flipped.invert_axis(Axis(2));
     let [plain, other, both] =
-        [embedder.embed(faces.view()), embedder.embed(mirrored), average.embed(faces.view())].map(Result::unwrap);
-    let swapped = average.embed(mirrored).unwrap();
+        [embedder.embed(faces.view()), embedder.embed(flipped), average.embed(faces.view())].map(Result::unwrap);
+    let swapped = average.embed(flipped).unwrap();
     assert!((&swapped - &both).iter().all(|difference| difference.abs() < 1e-6));
     for row in 0..5 {
-        let middle = &plain.row(row) + &other.row(row);
-        let middle = &middle / middle.dot(&middle).sqrt();
-        assert!((&middle - &both.row(row)).iter().all(|difference| difference.abs() < 1e-5));
+        let mean = &plain.row(row) + &other.row(row);
+        let mean = &mean / mean.dot(&mean).sqrt();
+        assert!((&mean - &both.row(row)).iter().all(|difference| difference.abs() < 1e-5));
     }
     assert_eq!((average.input_size(), average.dimension()), (embedder.input_size(), embedder.dimension()));
 }

@@ -1,4 +1,4 @@
-//! The baseline: pixels as embeddings.
+//! The raw pixel baseline.
 
 use facenet_recognition::{Embed, RawPixels};
 use ndarray::{Array4, Axis, s};
@@ -8,16 +8,16 @@ fn faces() -> Array4<u8> {
 }
 
 #[test]
-fn pixels_divided_by_their_length() {
+fn embeddings_are_pixels_divided_by_their_norm() {
     let raw = RawPixels { size: [4, 5] };
     assert_eq!((raw.input_size(), raw.dimension()), ([4, 5], 60));
     let faces = faces();
     let embeddings = raw.embed(faces.view()).unwrap();
     assert_eq!(embeddings.dim(), (7, 60));
     for (face, embedding) in faces.outer_iter().zip(embeddings.outer_iter()) {
-        let length = face.iter().map(|&level| f64::from(level).powi(2)).sum::<f64>().sqrt();
-        for (&level, &value) in face.iter().zip(embedding) {
-            assert_eq!(value, (f64::from(level) / length) as f32);
+        let length = face.iter().map(|&pixel| f64::from(pixel).powi(2)).sum::<f64>().sqrt();
+        for (&pixel, &value) in face.iter().zip(embedding) {
+            assert_eq!(value, (f64::from(pixel) / length) as f32);
         }
         assert!((embedding.dot(&embedding) - 1.0).abs() < 1e-6);
     }
@@ -39,7 +39,7 @@ fn no_faces_give_no_embeddings() {
 }
 
 #[test]
-fn views_and_threads_make_no_difference() {
+fn strides_and_threads_make_no_difference() {
     let faces = faces();
     let raw = RawPixels { size: [4, 5] };
     let whole = raw.embed(faces.view()).unwrap();

@@ -1,4 +1,4 @@
-//! Files of weights: which of the formats it is, what the numbers become, what is refused and how the error names it.
+//! Weights files: recognizing the format, importing the tensors, errors.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,7 +32,7 @@ network = "mine"
 "embedding.weight" = "head.weight"
 "#;
 
-/// Each tensor with its shape and the first of its numbers, which go up by 1.
+/// The name, shape and first element of each tensor; elements increase by 1.
 const TENSORS: [(&str, &[usize], f32); 6] = [
     ("features.0.weight", &[4, 3, 3, 2], 1000.0),
     ("features.1.weight", &[4], 10.0),
@@ -58,30 +58,30 @@ fn network() -> Network<f32> {
     Network::new(description(), Initializer::HeNormal, 3).unwrap()
 }
 
-/// A safetensors file: the length of its header, the header, the numbers.
+/// A safetensors file: the length of the header, the header, the elements.
 fn safetensors(tensors: &[(&str, &[usize], f32)]) -> Vec<u8> {
-    let (mut header, mut numbers) = (BTreeMap::new(), Vec::<u8>::new());
+    let (mut header, mut data) = (BTreeMap::new(), Vec::<u8>::new());
     for &(name, shape, first) in tensors {
-        let start = numbers.len();
+        let start = data.len();
         let count = shape.iter().product::<usize>();
-        numbers.extend((0..count).flat_map(|index| (first + index as f32).to_le_bytes()));
-        let info = serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, numbers.len()] });
+        data.extend((0..count).flat_map(|index| (first + index as f32).to_le_bytes()));
+        let info = serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] });
         header.insert(name, info);
     }
     let header = serde_json::to_vec(&header).unwrap();
-    [&(header.len() as u64).to_le_bytes(), &*header, &*numbers].concat()
+    [&(header.len() as u64).to_le_bytes(), &*header, &*data].concat()
 }
 
 /// All parameters and statistics by name.
 fn entries(network: &Checkpoint) -> BTreeMap<&str, &[f32]> {
-    let numbers = [&network.parameters, &network.statistics].into_iter();
-    let entries = numbers.flat_map(|numbers| {
-        numbers.table().entries().iter().enumerate().map(|(index, entry)| (&*entry.name, numbers.entry(index)))
+    let groups = [&network.parameters, &network.statistics].into_iter();
+    let entries = groups.flat_map(|group| {
+        group.table().entries().iter().enumerate().map(|(index, entry)| (&*entry.name, group.entry(index)))
     });
     entries.collect()
 }
 
-/// The error of a file, whose message names the file that is `blamed`.
+/// The error of reading `path`, which names the file `blamed`.
 fn refused(path: &Path, foreign: &ForeignNetwork, blamed: &Path) -> Error {
     let error = read_weights(path, foreign).unwrap_err();
     assert!(error.to_string().contains(blamed.to_str().unwrap()), "{} in {error}", blamed.display());
@@ -89,7 +89,7 @@ fn refused(path: &Path, foreign: &ForeignNetwork, blamed: &Path) -> Error {
 }
 
 #[test]
-fn a_checkpoint_says_what_its_network_is() {
+fn a_checkpoint_describes_its_network() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let calibration = Calibration { threshold: 1.3, slope: 0.1 + 0.2 };
@@ -104,7 +104,7 @@ fn a_checkpoint_says_what_its_network_is() {
 }
 
 #[test]
-fn calibrations_are_not_trusted() {
+fn invalid_calibrations_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     for text in [
@@ -128,7 +128,7 @@ fn calibrations_are_not_trusted() {
 }
 
 #[test]
-fn safetensors_of_another_program() {
+fn safetensors_of_another_program_are_imported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("foreign.safetensors");
     fs::write(&path, safetensors(&TENSORS)).unwrap();
@@ -137,7 +137,7 @@ fn safetensors_of_another_program() {
     assert_eq!((&network.calibration, &network.training), (&None, &None));
     let entries = entries(&network);
     assert_eq!(entries.len(), TENSORS.len());
-    // Ours [kh, kw, in, out], theirs [out, in, kh, kw].
+    // [kh, kw, in, out] here, [out, in, kh, kw] in the file.
     let weights = entries["conv.weight"];
     for (index, &weight) in weights.iter().enumerate() {
         let (row, column, input, output) = (index / 24, index / 12 % 2, index / 4 % 3, index % 4);
@@ -151,9 +151,9 @@ fn safetensors_of_another_program() {
     assert_eq!(entries["embedding.weight"], [100.0, 104.0, 101.0, 105.0, 102.0, 106.0, 103.0, 107.0]);
 }
 
-/// Both formats of `torch.save`, by their first bytes: the name of the file says nothing.
+/// Both formats of `torch.save` are recognized by their first bytes, whatever the file name.
 #[test]
-fn state_dictionaries_of_pytorch() {
+fn state_dictionaries_of_pytorch_are_imported() {
     let description = Description::from_toml(
         r#"
         name = "small"
@@ -189,7 +189,7 @@ fn state_dictionaries_of_pytorch() {
         assert_eq!(entries["conv.batch_norm.variance"], [4.0, 0.0625]);
         assert_eq!(entries["embedding.weight"], [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]);
     }
-    // Cut short, whatever the length, it is an error that names the file.
+    // A truncated file is an error that names it.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.bin");
     for name in ["zip.pt", "legacy.pt"] {
@@ -202,19 +202,19 @@ fn state_dictionaries_of_pytorch() {
 }
 
 #[test]
-fn files_that_are_none() {
+fn files_of_no_known_format_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for name in ["absent.safetensors", "absent.pt", "absent.xml"] {
         assert!(matches!(refused(&path(name), &mine(), &path(name)), Error::Read { .. }), "{name}");
     }
     assert!(matches!(refused(folder.path(), &mine(), folder.path()), Error::Read { .. }));
-    for (name, bytes) in [("empty", &b""[..]), ("text.pt", b"not at all a file of weights"), ("zeros", &[0; 64])] {
+    for (name, bytes) in [("empty", &b""[..]), ("text.pt", b"not a weights file at all"), ("zeros", &[0; 64])] {
         fs::write(path(name), bytes).unwrap();
         let error = refused(&path(name), &mine(), &path(name));
         assert!(matches!(error, Error::Weights { .. }), "{name}: {error}");
     }
-    // The constants of an .xml are missed by their own name.
+    // A missing .bin is named itself.
     fs::write(path("model.xml"), "<net version=\"10\"></net>").unwrap();
     assert!(matches!(refused(&path("model.xml"), &mine(), &path("model.bin")), Error::Read { .. }));
     fs::create_dir(path("model.bin")).unwrap();
@@ -222,7 +222,7 @@ fn files_that_are_none() {
 }
 
 #[test]
-fn files_cut_short() {
+fn truncated_files_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.safetensors");
     let mut checkpoint = Vec::new();
@@ -239,13 +239,13 @@ fn files_cut_short() {
 }
 
 #[test]
-fn networks_that_are_not_known() {
+fn unknown_networks_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("foreign.safetensors");
     fs::write(&path, safetensors(&TENSORS)).unwrap();
     let refused =
         |network: Option<Description>, map: Option<NameMap>| refused(&path, &ForeignNetwork { network, map }, &path);
-    // No built-in map fits; none is built in for the network; the map's network is not built in.
+    // No built-in map matches; none is built in for the network; the map's network is not built in.
     assert!(matches!(refused(None, None), Error::UnknownWeights { .. }));
     assert!(matches!(refused(Some(description()), None), Error::NoNameMap { .. }));
     assert!(matches!(refused(None, Some(map())), Error::MapOfUnknownNetwork { .. }));
@@ -255,13 +255,13 @@ fn networks_that_are_not_known() {
             if (&**map, &**network) == ("mine", "nn4_small2")),
         "{error}"
     );
-    // The network that was named has a map, whose tensors are not there.
+    // The network has a built-in map, whose tensors are missing.
     let error = refused(built_in("mobilefacenet_y1"), None);
     assert!(matches!(error, Error::Weights { source: NetworkError::MapEntry { .. }, .. }), "{error}");
 }
 
 #[test]
-fn tensors_that_do_not_fit() {
+fn tensors_that_do_not_match_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("foreign.safetensors");
     let refused = |tensors: &[(&str, &[usize], f32)], named: &str| {
@@ -278,7 +278,7 @@ fn tensors_that_do_not_fit() {
 }
 
 #[test]
-fn a_checkpoint_says_itself_what_it_is() {
+fn a_checkpoint_takes_no_network_or_map() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     write_checkpoint(&path, &Checkpoint::from(network())).unwrap();
@@ -286,19 +286,20 @@ fn a_checkpoint_says_itself_what_it_is() {
     assert!(matches!(refused(&path, &mine(), &path), Error::NotForeign { .. }));
 }
 
-/// The length of a header comes first: 128 and 19,280 begin as a pickle and as a zip archive do.
+/// A safetensors file starts with the length of its header: 128 and 19,280 look like a pickle and a
+/// zip archive.
 #[test]
-fn headers_of_any_length_are_no_other_format() {
+fn header_lengths_are_not_mistaken_for_other_formats() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("foreign.safetensors");
     let file = safetensors(&TENSORS);
     let length = usize::try_from(u64::from_le_bytes(file[..8].try_into().unwrap())).unwrap();
-    let (header, numbers) = file[8..].split_at(length);
+    let (header, data) = file[8..].split_at(length);
     for length in [length.next_multiple_of(256) + 128, 19_280] {
         let mut padded = (length as u64).to_le_bytes().to_vec();
         padded.extend(header);
         padded.resize(8 + length, b' ');
-        padded.extend(numbers);
+        padded.extend(data);
         fs::write(&path, padded).unwrap();
         read_weights(&path, &mine()).unwrap();
     }

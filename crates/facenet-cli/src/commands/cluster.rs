@@ -142,19 +142,19 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     };
     grouping.check(pictures.len())?;
     let embedded = embed(&mut embedder, &pictures)?;
-    if !embedded.pictures.is_empty() {
-        grouping.check(embedded.pictures.len())?;
+    if !embedded.images.is_empty() {
+        grouping.check(embedded.images.len())?;
     }
     let groups = grouping.groups(embedded.embeddings.view())?;
 
     let below = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_owned();
-    let paths: Vec<PathBuf> = embedded.pictures.iter().map(|path| below(path)).collect();
+    let paths: Vec<PathBuf> = embedded.images.iter().map(|path| below(path)).collect();
     let agreement = grouping_agreement(&groups, &paths)?;
     let folders = people_folders(&groups, paths.len());
     let names = file_names(paths.iter().map(PathBuf::as_path));
     let sheet_pictures: Vec<SheetPicture> = (0..paths.len())
         .map(|index| SheetPicture {
-            path: embedded.pictures[index].clone(),
+            path: embedded.images[index].clone(),
             name: name(&paths[index]),
             link: format!("{}/{}", folders[index], names[index]),
             portrait: embedded.portraits[index],

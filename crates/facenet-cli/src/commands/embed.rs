@@ -67,7 +67,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let (doubts, unread) = notes(&embedded, folder);
     let report = Report {
         network: embedder.description().name.clone(),
-        pictures: embedded.pictures.len(),
+        pictures: embedded.images.len(),
         dimension: embedded.embeddings.ncols(),
         framings: embedded.portraits.iter().map(|portrait| portrait.source).collect(),
         cached: embedded.cached,

@@ -82,7 +82,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     };
     let known = embed(&mut portraits.embedder, &enrolled.images)?;
     let identity: BTreeMap<&PathBuf, usize> = enrolled.images.iter().zip(enrolled.identities.iter().copied()).collect();
-    let identities: Vec<usize> = known.pictures.iter().map(|image| identity[image]).collect();
+    let identities: Vec<usize> = known.images.iter().map(|image| identity[image]).collect();
     ensure!(!identities.is_empty(), "no image of {} could be read", escape_path(&arguments.gallery));
     let (mut warnings, mut unread) = notes(&known, Path::new(""));
     let gallery = Gallery::new(known.embeddings, &identities);
@@ -93,7 +93,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 
     let decisions = portraits.embedder.identify(&gallery, &unknown, &rule);
     let name = |person: usize| enrolled.people[person].as_str();
-    let answered = unknown.pictures.iter().zip(&decisions).map(|(path, decision)| AnsweredProbe {
+    let answered = unknown.images.iter().zip(&decisions).map(|(path, decision)| AnsweredProbe {
         path,
         nearest: name(decision.found.nearest),
         named: decision.person.map(name),
@@ -108,15 +108,15 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             framing: portrait.source,
             nearest: Nearest {
                 person: name(decision.found.nearest).to_owned(),
-                picture: escape_path(&known.pictures[decision.found.image]),
+                picture: escape_path(&known.images[decision.found.image]),
                 squared_distance: decision.found.squared_distance.into(),
             },
         };
     let report = Report {
         network: portraits.embedder.description().name.clone(),
         people: people.len(),
-        gallery_pictures: known.pictures.len(),
-        probes: unknown.pictures.iter().zip(&unknown.portraits).zip(&decisions).map(answer).collect(),
+        gallery_pictures: known.images.len(),
+        probes: unknown.images.iter().zip(&unknown.portraits).zip(&decisions).map(answer).collect(),
         doubts: warnings,
         unread,
         agreement_with_folders: agreement,

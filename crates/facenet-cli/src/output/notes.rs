@@ -20,7 +20,7 @@ pub struct Note {
 #[must_use]
 pub fn notes(embedded: &EmbeddedPortraits, folder: &Path) -> (Vec<Note>, Vec<Note>) {
     let name = |image: &Path| escape_path(image.strip_prefix(folder).unwrap_or(image));
-    let images = embedded.pictures.iter().zip(&embedded.portraits);
+    let images = embedded.images.iter().zip(&embedded.portraits);
     let warnings = images.filter_map(|(image, portrait)| {
         let reason = portrait.warning()?.to_string();
         Some(Note { picture: name(image), reason })

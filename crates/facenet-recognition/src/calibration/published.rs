@@ -5,14 +5,14 @@ use facenet_network::{Network, built_in};
 
 use crate::hash::weights_sha256;
 
-/// A built-in network with weights that are known.
+/// A built-in network with published weights.
 struct Published {
-    /// Its name.
+    /// The name of the network.
     network: &'static str,
-    /// What [`weights_sha256`] says of them.
+    /// The [`weights_sha256`] of the published weights.
     weights_sha256: &'static str,
-    /// Fitted on the 2,200 pairs of LFW's `pairsDevTrain.txt`, with faces aligned by LFW's list of landmarks: what
-    /// `cargo xtask evaluate lfw --view 1` reports.
+    /// Fitted on the 2,200 pairs of LFW's `pairsDevTrain.txt`, with faces aligned by LFW's landmark
+    /// list, as `cargo xtask evaluate lfw --view 1` reports it.
     calibration: Calibration,
 }
 
@@ -29,7 +29,7 @@ const PUBLISHED: [Published; 2] = [
     },
 ];
 
-/// That of a network, if it is, to the bit, one of those.
+/// The calibration of a network that equals a published one bit for bit.
 pub(crate) fn published_calibration(network: &Network<f32>) -> Option<Calibration> {
     let name = &network.description().name;
     let published = PUBLISHED.iter().find(|published| published.network == name)?;

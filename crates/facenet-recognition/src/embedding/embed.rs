@@ -1,33 +1,36 @@
-//! What turns faces into embeddings.
+//! The interface of embedders.
 
 use ndarray::{Array2, ArrayView2, ArrayView4};
 
 use crate::error::Error;
 
-/// Aligned 8-bit RGB faces in, unit-length embeddings out.
+/// Computes unit-length embeddings of aligned 8-bit RGB faces.
 ///
-/// It knows its own preprocessing, so it can't be fed the wrong scale or colour order.
+/// Preprocessing is part of the embedder, so it can't be fed the wrong scale or color order.
 pub trait Embed: Sync {
-    /// The faces it takes: `[height, width]`.
+    /// The size of the faces it takes: `[height, width]`.
     fn input_size(&self) -> [usize; 2];
 
-    /// The length of an embedding.
+    /// The dimension of an embedding.
     fn dimension(&self) -> usize;
 
-    /// The embedding of each face, in their order, the same on any number of threads.
+    /// Embeds each face. The result does not depend on the number of threads.
     ///
     /// # Shapes
-    /// `faces` is `[n, height, width, 3]` of [`Embed::input_size`], the result `[n, dimension]`.
+    ///
+    /// `faces`: `[n, height, width, 3]` of [`Embed::input_size`]; the result: `[n, dimension]`.
     ///
     /// # Errors
-    /// [`Error::NotFiniteEmbedding`] with the first face whose embedding holds NaN or infinity.
+    ///
+    /// [`Error::NotFiniteEmbedding`] with the first face whose embedding contains NaN or infinity.
     ///
     /// # Panics
-    /// If the faces are of another size.
+    ///
+    /// If the faces have another size.
     fn embed(&self, faces: ArrayView4<'_, u8>) -> Result<Array2<f32>, Error>;
 }
 
-/// Panics unless the faces have three channels and the size that is asked for.
+/// Panics unless the faces have three channels and the expected size.
 #[track_caller]
 pub(crate) fn assert_input_size(faces: ArrayView4<'_, u8>, [height, width]: [usize; 2]) {
     assert_eq!(faces.shape()[1..], [height, width, 3], "[height, width, channels] of the faces and of the input");
@@ -37,7 +40,7 @@ pub(crate) fn assert_input_size(faces: ArrayView4<'_, u8>, [height, width]: [usi
 ///
 /// # Errors
 ///
-/// [`Error::NotFiniteEmbedding`] with the first row that holds NaN or infinity.
+/// [`Error::NotFiniteEmbedding`] with the first row that contains NaN or infinity.
 pub fn check_finite(embeddings: ArrayView2<'_, f32>) -> Result<(), Error> {
     match embeddings.outer_iter().position(|row| row.iter().any(|value| !value.is_finite())) {
         None => Ok(()),

@@ -1,3 +1,5 @@
+//! Trained networks as embedders.
+
 use std::sync::{Mutex, PoisonError};
 
 use facenet_network::{Checkpoint, Description, FrozenNetwork, FrozenWorkspace, Network};
@@ -6,19 +8,20 @@ use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 use crate::embedding::embed::{Embed, assert_input_size, check_finite};
 use crate::error::Error;
 
-/// Faces that the network is given at once, if there is memory for them.
+/// Default batch size, if its activations fit in [`ACTIVATION_LIMIT`].
 const BATCH: usize = 32;
-/// The most numbers between its layers then, about: 1 GiB.
-const ACTIVATIONS: usize = 1 << 28;
+/// Approximate limit on the activations of a batch, in elements: 1 GiB.
+const ACTIVATION_LIMIT: usize = 1 << 28;
 
-/// A trained network, frozen, that embeds faces. It keeps the memory of its passes for the next ones.
+/// Embeds faces with a trained network, frozen for inference. Its workspace is reused between
+/// calls.
 #[derive(Debug)]
 pub struct Embedder {
     network: FrozenNetwork<f32>,
     dimension: usize,
-    /// Faces that the network is given at once.
+    /// Number of faces per forward pass.
     batch: usize,
-    /// Memory for passes that none is using.
+    /// A workspace that is not in use.
     idle: Mutex<Option<FrozenWorkspace<f32>>>,
 }
 
@@ -29,41 +32,42 @@ impl Clone for Embedder {
 }
 
 impl Embedder {
-    /// Of a network as it is.
+    /// Creates an embedder from a snapshot of a network.
     ///
     /// # Errors
     ///
-    /// [`Error::NoEmbeddings`] if it makes something else of faces.
+    /// [`Error::NoEmbeddings`] if the network computes something else.
     pub fn new(network: &Network<f32>) -> Result<Self, Error> {
         let dimension = Self::dimension_of(network.description())?;
         let network = FrozenNetwork::new(network);
-        let batch = most_faces(&network).min(BATCH);
+        let batch = max_batch(&network).min(BATCH);
         Ok(Self { network, dimension, batch, idle: Mutex::default() })
     }
 
-    /// The same with at most so many faces that the network is given at once; the embeddings do not depend on it.
+    /// Sets the batch size, an upper limit on the number of faces per forward pass. The embeddings
+    /// do not depend on it.
     ///
     /// # Panics
     ///
-    /// If it is 0.
+    /// If `batch` is 0.
     #[must_use]
     #[track_caller]
     pub fn with_batch(mut self, batch: usize) -> Self {
-        assert!(batch > 0, "the network is given no faces");
-        self.batch = most_faces(&self.network).min(batch);
+        assert!(batch > 0, "a batch size of 0");
+        self.batch = max_batch(&self.network).min(batch);
         self
     }
 
-    /// Of the bytes of a checkpoint file.
+    /// Creates an embedder from the bytes of a checkpoint file.
     ///
     /// # Errors
     ///
-    /// If they are not a checkpoint (see [`Checkpoint::from_bytes`]), or as [`Embedder::new`].
+    /// If they are not a checkpoint (see [`Checkpoint::from_bytes`]); as [`Embedder::new`].
     pub fn from_checkpoint(bytes: &[u8]) -> Result<Self, Error> {
         Self::new(&Network::from_checkpoint(Checkpoint::from_bytes(bytes)?)?)
     }
 
-    /// The length of the embeddings that a network computes.
+    /// The dimension of the embeddings that a network computes.
     ///
     /// # Errors
     ///
@@ -72,16 +76,16 @@ impl Embedder {
         description.embedding.ok_or_else(|| Error::NoEmbeddings { network: description.name.clone() })
     }
 
-    /// What the network is.
+    /// The description of the network.
     #[must_use]
     pub fn description(&self) -> &Description {
         self.network.description()
     }
 }
 
-/// The most faces that there is memory for between the layers.
-fn most_faces(network: &FrozenNetwork<f32>) -> usize {
-    (ACTIVATIONS / network.activations()).max(1)
+/// The largest batch whose activations fit in [`ACTIVATION_LIMIT`].
+fn max_batch(network: &FrozenNetwork<f32>) -> usize {
+    (ACTIVATION_LIMIT / network.activations()).max(1)
 }
 
 impl Embed for Embedder {

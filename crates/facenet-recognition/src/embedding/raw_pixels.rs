@@ -1,4 +1,4 @@
-//! The baseline without learning.
+//! The baseline that needs no training.
 
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView4, Axis};
@@ -6,16 +6,16 @@ use ndarray::{Array2, ArrayView4, Axis};
 use crate::embedding::embed::{Embed, assert_input_size};
 use crate::error::Error;
 
-/// Pixels as they are for an embedding: what a network learned is what it does better.
+/// Raw pixels as embeddings: the baseline to beat.
 ///
 /// ```text
 /// embedding = face / |face|
 /// ```
 ///
-/// with the face's levels in row order, the three colours of a pixel side by side. A black face gives zeros.
+/// The elements are the face's values in row order, RGB interleaved. A black face gives zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RawPixels {
-    /// The faces it takes: `[height, width]`.
+    /// The size of the faces it takes: `[height, width]`.
     pub size: [usize; 2],
 }
 
@@ -34,10 +34,10 @@ impl Embed for RawPixels {
         let mut embeddings = Array2::zeros((faces.len_of(Axis(0)), self.dimension()));
         embeddings.axis_iter_mut(Axis(0)).into_par_iter().zip(faces.axis_iter(Axis(0))).for_each(
             |(mut embedding, face)| {
-                let squares: u64 = face.iter().map(|&level| u64::from(level).pow(2)).sum();
+                let squares: u64 = face.iter().map(|&pixel| u64::from(pixel).pow(2)).sum();
                 let length = (squares.max(1) as f64).sqrt();
-                for (value, &level) in embedding.iter_mut().zip(face) {
-                    *value = (f64::from(level) / length) as f32;
+                for (value, &pixel) in embedding.iter_mut().zip(face) {
+                    *value = (f64::from(pixel) / length) as f32;
                 }
             },
         );

@@ -1,3 +1,5 @@
+//! Checkpoint files.
+
 use std::io::Read;
 use std::path::Path;
 
@@ -8,10 +10,11 @@ use serde::Deserialize;
 use crate::calibration::calibration;
 use crate::error::Error;
 
-/// The largest checkpoint that is read, in bytes: more than the largest network takes with an optimiser's buffers.
+/// Limit on the length of a checkpoint in bytes: more than the largest network takes with its
+/// optimizer state.
 const LIMIT: u64 = 16 << 30;
 
-/// Writes a checkpoint: whole under its name, or not at all.
+/// Writes a checkpoint atomically.
 ///
 /// # Errors
 ///
@@ -24,23 +27,24 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<(), Erro
 ///
 /// # Errors
 ///
-/// If the file can't be read, or is no checkpoint, or has a calibration that is none: the error names it.
+/// If the file can't be read, is not a checkpoint, or has an invalid calibration. The error names
+/// the file.
 pub fn read_checkpoint(path: &Path) -> Result<Checkpoint, Error> {
-    let bytes = read_whole(path, LIMIT)?;
+    let bytes = read_file(path, LIMIT)?;
     let failed = |source| Error::Checkpoint { path: path.to_owned(), source };
     let checkpoint = Checkpoint::from_bytes(&bytes).map_err(failed)?;
     calibration(&checkpoint, path)?;
     Ok(checkpoint)
 }
 
-/// The part of an image that a checkpoint's network was trained on where a face was not aligned; the centre for a network
-/// that was trained elsewhere.
+/// The crop that a checkpoint's network was trained on, for faces that are not aligned. The largest
+/// centered crop for a network that was trained elsewhere.
 ///
 /// # Errors
 ///
 /// [`Error::RecipeSyntax`] if the recipe in the checkpoint can't be read.
 pub fn training_crop(checkpoint: &Checkpoint) -> Result<Crop, Error> {
-    /// What is read of a recipe.
+    /// The part of a recipe that is read here.
     #[derive(Deserialize)]
     struct Recipe {
         #[serde(default)]
@@ -52,12 +56,12 @@ pub fn training_crop(checkpoint: &Checkpoint) -> Result<Crop, Error> {
     Ok(recipe.crop)
 }
 
-/// All bytes of a file, if they are not more than `limit`.
-pub(crate) fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+/// The bytes of a regular file of at most `limit` bytes.
+pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     let file = open_regular_file(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.len() > limit {
-        return Err(Error::CheckpointTooLong { path: path.to_owned(), limit });
+        return Err(Error::FileTooLarge { path: path.to_owned(), limit });
     }
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! From pictures of one face each to embeddings, and what is kept of them.
+//! From images of one face each to embeddings, and the cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,16 +22,16 @@ fn network(seed: u64) -> Network<f32> {
     Network::new(Description::from_toml(DESCRIPTION).unwrap(), Initializer::HeNormal, seed).unwrap()
 }
 
-/// A picture as a PPM file.
-fn write(path: &Path, picture: ArrayView3<'_, u8>) {
-    let (height, width, _) = picture.dim();
+/// Writes a PPM file.
+fn write(path: &Path, image: ArrayView3<'_, u8>) {
+    let (height, width, _) = image.dim();
     let mut bytes = format!("P6 {width} {height} 255\n").into_bytes();
-    bytes.extend(picture.iter());
+    bytes.extend(image.iter());
     fs::write(path, bytes).unwrap();
 }
 
-/// Five pictures; the third is not one.
-fn pictures(folder: &Path) -> Vec<PathBuf> {
+/// Five image files, of which the third is damaged.
+fn images(folder: &Path) -> Vec<PathBuf> {
     let (faces, _) = SyntheticFaces::new(3).portraits(0..5, 1, [60, 50]);
     let names = ["a.ppm", "b, \"c\".ppm", "d.ppm", "e.ppm", "f.ppm"];
     let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
@@ -57,18 +57,18 @@ fn embed(
 }
 
 #[test]
-fn a_picture_is_embedded_once_and_known_by_what_it_holds() {
+fn embeddings_are_cached_by_image_content() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let paths = pictures(folder.path());
+    let paths = images(folder.path());
     let first = embed(&network(1), None, &cache, &paths);
     assert_eq!(first.cached, 0);
-    assert_eq!(first.pictures, [&paths[..2], &paths[3..]].concat());
+    assert_eq!(first.images, [&paths[..2], &paths[3..]].concat());
     assert_eq!(first.unread.len(), 1);
     assert_eq!(first.unread[0].path, paths[2]);
     assert!(first.unread[0].error.to_string().contains("d.ppm"), "{}", first.unread[0].error);
 
-    // Under another name and in another order, with one more.
+    // Renamed, reordered, and a new one.
     let moved = folder.path().join("moved.ppm");
     fs::rename(&paths[0], &moved).unwrap();
     let new = folder.path().join("new.ppm");
@@ -77,13 +77,13 @@ fn a_picture_is_embedded_once_and_known_by_what_it_holds() {
     assert_eq!(again.cached, 2);
     assert_eq!(again.embeddings.row(1), first.embeddings.row(3));
     assert_eq!(again.embeddings.row(2), first.embeddings.row(0));
-    // What was new then is there now; the same without a cache.
+    // The new one is cached now, and without a cache its embedding is the same.
     let third = embed(&network(1), None, &cache, std::slice::from_ref(&new));
     assert_eq!((third.cached, third.embeddings.row(0)), (1, again.embeddings.row(0)));
     let mut alone = PortraitEmbedder::new(&network(1), PortraitOptions::default()).unwrap();
     assert_eq!(alone.embed(std::slice::from_ref(&new), &|_, _| ()).unwrap().embeddings, third.embeddings);
 
-    // Another network, and another part of the picture, are others.
+    // Another network or another crop has its own entries.
     let other = embed(&network(2), None, &cache, std::slice::from_ref(&new));
     assert_eq!(other.cached, 0);
     assert_ne!(other.embeddings, third.embeddings);
@@ -96,10 +96,10 @@ fn a_picture_is_embedded_once_and_known_by_what_it_holds() {
 }
 
 #[test]
-fn listed_landmarks_align_and_belong_to_what_is_kept() {
+fn listed_landmarks_align_and_are_part_of_the_cache_key() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let paths = pictures(folder.path());
+    let paths = images(folder.path());
     let list = folder.path().join("landmarks.txt");
     let read = || Some(PortraitLandmarks::read(&list, &[]).unwrap());
     fs::write(&list, "a.ppm 15 20 35 20 25 30 17 42 33 42\ne.ppm 900 900 950 900 920 950 905 990 945 990\n").unwrap();
@@ -111,33 +111,32 @@ fn listed_landmarks_align_and_belong_to_what_is_kept() {
     assert_eq!(listed.portraits[0].landmarks.unwrap().0[2], [25.0, 30.0]);
     assert!(listed.portraits.iter().all(|portrait| portrait.warning().is_none()));
     let cropped = embed(&network(1), None, &cache, &paths[..2]);
-    assert_eq!(cropped.cached, 1, "only the one without a line is the same");
+    assert_eq!(cropped.cached, 1, "the one that is not listed");
     assert_ne!(cropped.embeddings.row(0), listed.embeddings.row(0));
-    // A line that has changed is another picture; kept portraits come back as they were.
+    // Cached portraits equal the original ones; a changed line misses the cache.
     let kept = embed(&network(1), read(), &cache, &paths[..2]);
     assert_eq!((kept.cached, &kept.portraits), (2, &listed.portraits));
     fs::write(&list, "a.ppm 16 20 35 20 25 30 17 42 33 42\n").unwrap();
     assert_eq!(embed(&network(1), read(), &cache, &paths[..1]).cached, 0);
-    // Paths may begin in the folder of the pictures instead of the list's.
+    // Paths may be relative to the folder of the images instead of the list's.
     let elsewhere = tempfile::tempdir().unwrap();
     let far = elsewhere.path().join("list.txt");
     fs::copy(&list, &far).unwrap();
     let listed = |folders: &[&Path]| PortraitLandmarks::read(&far, folders).unwrap().get(&paths[0]);
     assert_eq!(listed(&[]), None);
     assert_eq!(listed(&[folder.path()]).unwrap().0[0], [16.0, 20.0]);
-    // Landmarks outside of the picture.
+    // Landmarks outside the image.
     fs::write(&list, "e.ppm 900 900 950 900 920 950 905 990 945 990\n").unwrap();
     let outside = embed(&network(1), read(), &cache, &paths[3..4]);
-    let [unread] = &outside.unread[..] else { panic!("{:?}", outside.pictures) };
+    let [unread] = &outside.unread[..] else { panic!("{:?}", outside.images) };
     assert!(matches!(unread.error, Error::Data(facenet_data::Error::LandmarksOutside { .. })), "{}", unread.error);
 }
 
-/// Whatever happens to a file of the cache, it is read as it was written or not at all.
 #[test]
-fn a_damaged_cache_is_named() {
+fn a_damaged_cache_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let paths = pictures(folder.path());
+    let paths = images(folder.path());
     let before = embed(&network(1), None, &cache, &paths);
     let kept = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
     let [file] = &fs::read_dir(kept).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>()[..] else {
@@ -151,7 +150,7 @@ fn a_damaged_cache_is_named() {
         let error = open().unwrap_err();
         assert!(matches!(&error, Error::DamagedCache { path } if path == file), "{error}");
     }
-    // The framing of the first picture, and a number of the last one's embedding.
+    // The source of the first entry, and an element of the last embedding.
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     for (at, value) in [(header, 7.0_f32), (bytes.len() - 4, f32::NAN)] {
         let mut changed = bytes.clone();
@@ -164,23 +163,23 @@ fn a_damaged_cache_is_named() {
 }
 
 #[test]
-fn a_picture_without_a_finite_embedding_is_named() {
+fn images_without_a_finite_embedding_are_unread() {
     let folder = tempfile::tempdir().unwrap();
-    let paths = pictures(folder.path());
+    let paths = images(folder.path());
     let mut broken = network(1);
     broken.parameters.values.fill(f32::NAN);
     let mut embedder = PortraitEmbedder::new(&broken, PortraitOptions::default()).unwrap();
     let portraits = embedder.embed(&paths, &|_, _| ()).unwrap();
-    assert!(portraits.pictures.is_empty());
+    assert!(portraits.images.is_empty());
     let unread: Vec<_> = portraits.unread.iter().map(|unread| &unread.path).collect();
     assert!(unread.into_iter().eq(&paths), "in their order");
-    assert!(matches!(&portraits.unread[1].error, Error::NotFinitePicture { path } if *path == paths[1]));
+    assert!(matches!(&portraits.unread[1].error, Error::NotFiniteImage { path } if *path == paths[1]));
 }
 
 #[test]
-fn files_for_other_programs_hold_names_of_any_kind() {
+fn exported_files_hold_any_name_and_exact_values() {
     let folder = tempfile::tempdir().unwrap();
-    let paths = pictures(folder.path());
+    let paths = images(folder.path());
     let mut embedder = PortraitEmbedder::new(&network(1), PortraitOptions::default()).unwrap();
     let portraits = embedder.embed(&paths, &|_, _| ()).unwrap();
     let files = write_embeddings(folder.path(), &portraits, folder.path(), &embedder, true).unwrap();
@@ -191,18 +190,17 @@ fn files_for_other_programs_hold_names_of_any_kind() {
     assert!(lines[0].starts_with("row,picture,framing,faces,doubt,left_eye_x,"), "{index}");
     assert!(lines[2].starts_with("1,\"b, \"\"c\"\".ppm\",center_crop,,"), "{index}");
     let table = fs::read_to_string(&files[2]).unwrap();
-    let numbers: Vec<f32> =
-        table.lines().nth(1).unwrap().split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
-    assert_eq!(numbers, portraits.embeddings.row(0).to_vec(), "decimals give the number back");
+    let values: Vec<f32> = table.lines().nth(1).unwrap().split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
+    assert_eq!(values, portraits.embeddings.row(0).to_vec(), "the CSV is exact");
     let tensors = facenet_network::ForeignTensors::from_safetensors(&fs::read(&files[0]).unwrap()).unwrap();
     assert_eq!(tensors.tensors["embeddings"].shape, [4, 6]);
     assert!(tensors.tensors["embeddings"].values.iter().eq(portraits.embeddings.iter()));
 }
 
 #[test]
-fn a_face_is_cut_out_again_as_it_was() {
+fn a_located_face_can_be_extracted_again() {
     let folder = tempfile::tempdir().unwrap();
-    let paths = pictures(folder.path());
+    let paths = images(folder.path());
     let list = folder.path().join("landmarks.txt");
     fs::write(&list, "a.ppm 15 20 35 20 25 30 17 42 33 42\n").unwrap();
     let list = Some(PortraitLandmarks::read(&list, &[]).unwrap());
@@ -210,9 +208,9 @@ fn a_face_is_cut_out_again_as_it_was() {
         PortraitEmbedder::new(&network(1), PortraitOptions { landmark_list: list, ..PortraitOptions::default() })
             .unwrap();
     for path in &paths[..2] {
-        let picture: Array3<u8> = facenet_data::read_image(path).unwrap();
-        let (face, portrait) = embedder.reader().read(picture.view(), path).unwrap();
-        assert_eq!(embedder.reader().cut(picture.view(), &portrait, path).unwrap(), face);
+        let image: Array3<u8> = facenet_data::read_image(path).unwrap();
+        let (face, portrait) = embedder.reader().read(image.view(), path).unwrap();
+        assert_eq!(embedder.reader().cut(image.view(), &portrait, path).unwrap(), face);
         assert_eq!(face.dim(), (14, 12, 3));
     }
 }

@@ -1,3 +1,5 @@
+//! Embeddings cached on disk.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -11,20 +13,25 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::face_source::FaceSource;
 use crate::hash::hexadecimal;
-use crate::portrait::portrait::Portrait;
-use crate::weights::checkpoint_file::read_whole;
+use crate::portraits::portrait::Portrait;
+use crate::weights::checkpoint_file::read_file;
 
-/// Embeddings that were made before, on the disk: by what their pictures hold, so that a picture may be moved or renamed.
+/// A cache of embeddings on disk, keyed by the content of images, so images may be moved or
+/// renamed.
 ///
-/// There is a folder for each way of making embeddings: network, weights, alignment. In it each file holds those of some
-/// pictures, in safetensors: a tensor for each, called by the SHA-256 of the picture's file and its listed landmarks.
+/// There is a folder per combination of networks, weights and crop. Each of its safetensors files
+/// holds some images, one tensor per image, named by the SHA-256 of the image file and its listed
+/// landmarks:
 ///
 /// ```text
-/// [framing, faces, x and y of five points, the embedding]      0 list, 1 network, 2 crop; -1 unknown; 0 without
+/// [source, faces, x and y of the five landmarks, the embedding]
+///  source: 0 landmark list, 1 landmark network, 2 crop
+///  faces: -1 if unknown
+///  landmarks: 0 if unknown
 /// ```
 ///
-/// Files are only ever added, each whole or not at all, so that several programs may use one cache and nothing is lost when
-/// one of them is stopped.
+/// Files are only ever added, and each atomically, so processes can share a cache and an
+/// interrupted one loses nothing that it has written.
 #[derive(Debug)]
 pub(super) struct EmbeddingCache {
     folder: PathBuf,
@@ -32,20 +39,21 @@ pub(super) struct EmbeddingCache {
     entries: BTreeMap<String, CachedPortrait>,
 }
 
-/// What is known of a picture.
+/// The cached result of an image.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CachedPortrait {
     pub(super) portrait: Portrait,
     pub(super) embedding: Vec<f32>,
 }
 
-/// Numbers before those of the embedding.
-const FIELDS: usize = 12;
-/// The largest file that is read, in bytes.
-const LIMIT: u64 = 1 << 30;
+/// Elements of a tensor in front of the embedding.
+const HEADER_LENGTH: usize = 12;
+/// Limit on the length of a cache file, in bytes.
+const FILE_LIMIT: u64 = 1 << 30;
 
 impl EmbeddingCache {
-    /// Reads what is there of embeddings of `dimension` numbers that were made in the way that `fingerprint` stands for.
+    /// Reads the entries of a `fingerprint`, which identifies networks, weights and crop, with
+    /// embeddings of a `dimension`.
     ///
     /// # Errors
     ///
@@ -73,7 +81,7 @@ impl EmbeddingCache {
         self.entries.get(key)
     }
 
-    /// Keeps what is new, in a file of its own.
+    /// Adds entries, in a new file.
     pub(super) fn add(&mut self, new: BTreeMap<String, CachedPortrait>) -> Result<(), Error> {
         if new.is_empty() {
             return Ok(());
@@ -82,7 +90,7 @@ impl EmbeddingCache {
         let name = hexadecimal(new.keys().fold(Sha256::new(), |hash, key| hash.chain_update(key)));
         let path = self.folder.join(format!("{}.safetensors", &name[..32]));
         let tensors: Vec<(&String, Tensor)> = new.iter().map(|(key, cached)| (key, Tensor::new(cached))).collect();
-        let bytes = safetensors::serialize(tensors, None).expect("short names and rows of numbers");
+        let bytes = safetensors::serialize(tensors, None).expect("valid names and shapes");
         write_private(&path, |file| file.write_all(&bytes))?;
         debug_assert!(new.values().all(|cached| cached.embedding.len() == self.dimension));
         self.entries.extend(new);
@@ -90,7 +98,7 @@ impl EmbeddingCache {
     }
 }
 
-/// The name of a picture's embedding: of the bytes of its file and the landmarks that are listed for it.
+/// The key of an image: the hash of its file and its listed landmarks.
 pub(super) fn key(bytes: &[u8], listed: Option<Landmarks>) -> String {
     let mut hash = Sha256::new_with_prefix(Sha256::digest(bytes));
     for coordinate in listed.iter().flat_map(|landmarks| landmarks.0.as_flattened()) {
@@ -101,29 +109,29 @@ pub(super) fn key(bytes: &[u8], listed: Option<Landmarks>) -> String {
 
 fn read(path: &Path, dimension: usize) -> Result<BTreeMap<String, CachedPortrait>, Error> {
     let damaged = || Error::DamagedCache { path: path.to_owned() };
-    let tensors = ForeignTensors::from_safetensors(&read_whole(path, LIMIT)?).map_err(|_| damaged())?;
+    let tensors = ForeignTensors::from_safetensors(&read_file(path, FILE_LIMIT)?).map_err(|_| damaged())?;
     let entries = tensors.tensors.into_iter().map(|(key, tensor)| {
-        if tensor.values.len() != FIELDS + dimension || tensor.values.iter().any(|value| !value.is_finite()) {
+        if tensor.values.len() != HEADER_LENGTH + dimension || tensor.values.iter().any(|value| !value.is_finite()) {
             return None;
         }
-        let (fields, embedding) = tensor.values.split_at(FIELDS);
-        let framing = match fields[0] {
+        let (header, embedding) = tensor.values.split_at(HEADER_LENGTH);
+        let source = match header[0] {
             0.0 => FaceSource::LandmarkList,
             1.0 => FaceSource::LandmarkNetwork,
             2.0 => FaceSource::CenterCrop,
             _ => return None,
         };
-        let faces = (fields[1] >= 0.0).then_some(fields[1] as usize);
+        let faces = (header[1] >= 0.0).then_some(header[1] as usize);
         let mut points = [[0.0; 2]; 5];
-        points.as_flattened_mut().copy_from_slice(&fields[2..]);
-        let landmarks = (framing != FaceSource::CenterCrop).then_some(Landmarks(points));
-        let portrait = Portrait { source: framing, landmarks, faces };
+        points.as_flattened_mut().copy_from_slice(&header[2..]);
+        let landmarks = (source != FaceSource::CenterCrop).then_some(Landmarks(points));
+        let portrait = Portrait { source, landmarks, faces };
         Some((key, CachedPortrait { portrait, embedding: embedding.to_vec() }))
     });
     entries.collect::<Option<_>>().ok_or_else(damaged)
 }
 
-/// The bytes of a row.
+/// An entry as a tensor.
 struct Tensor {
     shape: [usize; 1],
     bytes: Vec<u8>,
@@ -131,17 +139,17 @@ struct Tensor {
 
 impl Tensor {
     fn new(CachedPortrait { portrait, embedding }: &CachedPortrait) -> Self {
-        let framing = match portrait.source {
+        let source = match portrait.source {
             FaceSource::LandmarkList => 0.0,
             FaceSource::LandmarkNetwork => 1.0,
             FaceSource::CenterCrop => 2.0,
-            FaceSource::Synthetic => unreachable!("a portrait is cut out of an image"),
+            FaceSource::Synthetic => unreachable!("a portrait comes from an image file"),
         };
         let faces = portrait.faces.map_or(-1.0, |faces| faces as f32);
         let points = portrait.landmarks.map_or([[0.0; 2]; 5], |landmarks| landmarks.0);
-        let values = [framing, faces].into_iter().chain(points.as_flattened().iter().copied());
+        let values = [source, faces].into_iter().chain(points.as_flattened().iter().copied());
         let values = values.chain(embedding.iter().copied());
-        Self { shape: [FIELDS + embedding.len()], bytes: values.flat_map(f32::to_le_bytes).collect() }
+        Self { shape: [HEADER_LENGTH + embedding.len()], bytes: values.flat_map(f32::to_le_bytes).collect() }
     }
 }
 

@@ -1,3 +1,5 @@
+//! From images of one face each to embeddings.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,14 +13,14 @@ use crate::embedding::embedder::Embedder;
 use crate::error::Error;
 use crate::hash::{network_sha256, weights_sha256};
 use crate::landmark_network::LandmarkNetwork;
-use crate::portrait::cache::{CachedPortrait, EmbeddingCache, key};
-use crate::portrait::portrait::Portrait;
-use crate::portrait::reader::{PortraitLandmarks, PortraitReader};
+use crate::portraits::cache::{CachedPortrait, EmbeddingCache, key};
+use crate::portraits::portrait::Portrait;
+use crate::portraits::reader::{PortraitLandmarks, PortraitReader};
 
-/// Pictures that are read and embedded together: the work of some seconds.
-const PART: usize = 256;
+/// Images that are read, embedded and cached together: some seconds of work.
+const CHUNK: usize = 256;
 
-/// From pictures of one face each to embeddings.
+/// Embeds images of one face each: finds the face, extracts it, embeds it, caches the embedding.
 #[derive(Debug)]
 pub struct PortraitEmbedder {
     embedder: Embedder,
@@ -30,46 +32,46 @@ pub struct PortraitEmbedder {
 /// How faces are located, and where embeddings are cached.
 #[derive(Clone, Debug, Default)]
 pub struct PortraitOptions<'a> {
-    /// Locates the landmarks by which faces are aligned, if the embedding network has a template; otherwise it only counts
-    /// faces.
+    /// Finds the landmarks that align a face if the embedding network has a template; else only
+    /// counts faces.
     pub landmark_network: Option<&'a Network<f32>>,
-    /// Landmarks that are known already. They take precedence.
+    /// Known landmarks. They take precedence.
     pub landmark_list: Option<PortraitLandmarks>,
-    /// The part of an image that is taken for the face where it is not aligned.
+    /// The part of an image that is taken for the face if it is not aligned.
     pub crop: Crop,
-    /// The folder that embeddings are cached in.
+    /// The folder of the cache. `None` for no cache.
     pub cache: Option<&'a Path>,
 }
 
-/// Embeddings of pictures.
+/// Embeddings of images.
 #[derive(Debug)]
 pub struct EmbeddedPortraits {
-    /// The pictures that could be read, in the order in which they were given.
-    pub pictures: Vec<PathBuf>,
-    /// How the face of each was cut out.
+    /// The readable images, in the given order.
+    pub images: Vec<PathBuf>,
+    /// How the face of each was located.
     pub portraits: Vec<Portrait>,
-    /// `[n, dimension]`.
+    /// Their embeddings: `[n, dimension]`.
     pub embeddings: Array2<f32>,
-    /// How many of them were in the cache.
+    /// Number of embeddings that came from the cache.
     pub cached: usize,
-    /// The pictures that could not be read.
-    pub unread: Vec<UnreadPicture>,
+    /// The unreadable images, in the given order.
+    pub unread: Vec<UnreadImage>,
 }
 
-/// A picture that could not be read, and why.
+/// An image without an embedding, and why.
 #[derive(Debug)]
-pub struct UnreadPicture {
-    /// The picture.
+pub struct UnreadImage {
+    /// The image.
     pub path: PathBuf,
-    /// Why; it names the picture.
+    /// The error, which names the image.
     pub error: Error,
 }
 
-/// A picture on its way.
-enum Step {
+/// An image before the network runs.
+enum Prepared {
     Cached(CachedPortrait),
-    /// With the key of its embedding if that is kept.
     Face {
+        /// The cache key. `None` without a cache.
         key: Option<String>,
         portrait: Portrait,
         face: Array3<u8>,
@@ -77,16 +79,18 @@ enum Step {
 }
 
 impl PortraitEmbedder {
-    /// Embeds by a network.
+    /// Creates an embedder around a network.
     ///
     /// # Errors
     ///
-    /// If the network computes no embeddings, if the landmark network is not one, or if the cache can't be read.
+    /// [`Error::NoEmbeddings`] and [`Error::NoLandmarks`] if a network computes something else; or
+    /// if the cache can't be read.
     pub fn new(network: &Network<f32>, options: PortraitOptions<'_>) -> Result<Self, Error> {
         let PortraitOptions { landmark_network, landmark_list, crop, cache } = options;
         let embedder = Embedder::new(network)?;
         let template = network.description().preprocessing.template.map(Landmarks);
-        // All that an embedding depends on beside the picture and its listed landmarks; the number is that of the method.
+        // Everything an embedding depends on beside the image and its listed landmarks. The leading
+        // 1 is the version of the method.
         let identity = |network: &Network<f32>, weights: &str| network_sha256(network.description()) + weights;
         let weights = weights_sha256(network);
         let landmarks = landmark_network.map(|network| identity(network, &weights_sha256(network)));
@@ -102,11 +106,11 @@ impl PortraitEmbedder {
         Ok(Self { embedder, weights_sha256: weights, reader, cache: cache.transpose()? })
     }
 
-    /// The same with at most so many faces that the network is given at once, as [`Embedder::with_batch`].
+    /// Sets the batch size of the embedding network, as [`Embedder::with_batch`].
     ///
     /// # Panics
     ///
-    /// If it is 0.
+    /// If `batch` is 0.
     #[must_use]
     #[track_caller]
     pub fn with_batch(mut self, batch: usize) -> Self {
@@ -114,80 +118,80 @@ impl PortraitEmbedder {
         self
     }
 
-    /// What the network is.
+    /// The description of the network.
     #[must_use]
     pub fn description(&self) -> &Description {
         self.embedder.description()
     }
 
-    /// The hash of the network's numbers.
+    /// The hash of the network's weights: [`weights_sha256`].
     #[must_use]
     pub fn weights_sha256(&self) -> &str {
         &self.weights_sha256
     }
 
-    /// What cuts faces out of pictures.
+    /// What extracts faces from images.
     #[must_use]
     pub fn reader(&self) -> &PortraitReader {
         &self.reader
     }
 
-    /// Embeds pictures, on all threads; the result does not depend on their number. What is new is kept in the cache some
-    /// hundred pictures at a time.
-    ///
-    /// A picture that can't be read is none of the result, but named in it.
+    /// Embeds images on all threads of the current pool; the result does not depend on their
+    /// number. New embeddings are cached every few hundred images. Unreadable images are listed in
+    /// [`EmbeddedPortraits::unread`]. `progress` is called with the images done and their total.
     ///
     /// # Errors
     ///
     /// If the cache can't be written.
     pub fn embed(
         &mut self,
-        pictures: &[PathBuf],
+        images: &[PathBuf],
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<EmbeddedPortraits, Error> {
         let dimension = self.embedder.dimension();
-        let files = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
+        let decoder = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
         let mut result = EmbeddedPortraits {
-            pictures: Vec::new(),
+            images: Vec::new(),
             portraits: Vec::new(),
             embeddings: Array2::zeros((0, dimension)),
             cached: 0,
             unread: Vec::new(),
         };
-        let mut numbers: Vec<f32> = Vec::new();
-        for (part, paths) in pictures.chunks(PART).enumerate() {
-            progress(part * PART, pictures.len());
-            let steps: Vec<Result<Step, Error>> = paths.par_iter().map(|path| self.step(&files, path)).collect();
-            let faces: Vec<_> = steps
+        let mut values: Vec<f32> = Vec::new();
+        for (chunk, paths) in images.chunks(CHUNK).enumerate() {
+            progress(chunk * CHUNK, images.len());
+            let prepared: Vec<Result<Prepared, Error>> =
+                paths.par_iter().map(|path| self.prepare(&decoder, path)).collect();
+            let faces: Vec<_> = prepared
                 .iter()
-                .filter_map(|step| match step {
-                    Ok(Step::Face { face, .. }) => Some(face.view()),
+                .filter_map(|prepared| match prepared {
+                    Ok(Prepared::Face { face, .. }) => Some(face.view()),
                     _ => None,
                 })
                 .collect();
             let embedded = match faces.is_empty() {
                 true => Vec::new(),
                 false => {
-                    let faces = stack(Axis(0), &faces).expect("faces of one size");
+                    let faces = stack(Axis(0), &faces).expect("faces of equal size");
                     self.embed_each(faces.view())?
                 }
             };
             let mut embedded = embedded.into_iter();
             let mut new = BTreeMap::new();
-            for (path, step) in paths.iter().zip(steps) {
-                let cached = match step {
+            for (path, prepared) in paths.iter().zip(prepared) {
+                let cached = match prepared {
                     Err(error) => {
-                        result.unread.push(UnreadPicture { path: path.clone(), error });
+                        result.unread.push(UnreadImage { path: path.clone(), error });
                         continue;
                     }
-                    Ok(Step::Cached(cached)) => {
+                    Ok(Prepared::Cached(cached)) => {
                         result.cached += 1;
                         cached
                     }
-                    Ok(Step::Face { key, portrait, .. }) => {
-                        let Some(embedding) = embedded.next().expect("an embedding of each face, or none") else {
-                            let error = Error::NotFinitePicture { path: path.clone() };
-                            result.unread.push(UnreadPicture { path: path.clone(), error });
+                    Ok(Prepared::Face { key, portrait, .. }) => {
+                        let Some(embedding) = embedded.next().expect("an entry per face") else {
+                            let error = Error::NotFiniteImage { path: path.clone() };
+                            result.unread.push(UnreadImage { path: path.clone(), error });
                             continue;
                         };
                         let cached = CachedPortrait { portrait, embedding };
@@ -195,25 +199,25 @@ impl PortraitEmbedder {
                         cached
                     }
                 };
-                result.pictures.push(path.clone());
+                result.images.push(path.clone());
                 result.portraits.push(cached.portrait);
-                numbers.extend(cached.embedding);
+                values.extend(cached.embedding);
             }
             if let Some(cache) = &mut self.cache {
                 cache.add(new)?;
             }
         }
-        let shape = (result.pictures.len(), dimension);
-        result.embeddings = Array2::from_shape_vec(shape, numbers).expect("as many numbers as embeddings");
+        let shape = (result.images.len(), dimension);
+        result.embeddings = Array2::from_shape_vec(shape, values).expect("`dimension` values per image");
         Ok(result)
     }
 
-    /// The embedding of each face, if it is finite.
+    /// The embedding of each face; `None` where it is not finite.
     fn embed_each(&self, faces: ArrayView4<'_, u8>) -> Result<Vec<Option<Vec<f32>>>, Error> {
         match self.embedder.embed(faces) {
             Ok(embeddings) => Ok(embeddings.outer_iter().map(|row| Some(row.to_vec())).collect()),
             Err(Error::NotFiniteEmbedding { .. }) if faces.len_of(Axis(0)) == 1 => Ok(vec![None]),
-            // One of them: each alone gives the same numbers.
+            // Finds out which; an embedding does not depend on its batch.
             Err(Error::NotFiniteEmbedding { .. }) => {
                 let each = faces.axis_chunks_iter(Axis(0), 1).map(|face| self.embed_each(face));
                 Ok(each.collect::<Result<Vec<_>, Error>>()?.concat())
@@ -222,14 +226,14 @@ impl PortraitEmbedder {
         }
     }
 
-    /// Looks a picture up, or cuts its face out.
-    fn step(&self, files: &BoundedDecoder, path: &Path) -> Result<Step, Error> {
+    /// Looks an image up in the cache, else extracts its face.
+    fn prepare(&self, decoder: &BoundedDecoder, path: &Path) -> Result<Prepared, Error> {
         let bytes = read_bounded_file(path)?;
-        let key = self.cache.as_ref().map(|_| key(&bytes, self.reader.listed(path)));
+        let key = self.cache.as_ref().map(|_| key(&bytes, self.reader.listed_landmarks(path)));
         if let Some(cached) = self.cache.as_ref().zip(key.as_ref()).and_then(|(cache, key)| cache.get(key)) {
-            return Ok(Step::Cached(cached.clone()));
+            return Ok(Prepared::Cached(cached.clone()));
         }
-        let (face, portrait) = files.decode(&bytes, path, |picture| self.reader.read(picture, path))??;
-        Ok(Step::Face { key, portrait, face })
+        let (face, portrait) = decoder.decode(&bytes, path, |image| self.reader.read(image, path))??;
+        Ok(Prepared::Face { key, portrait, face })
     }
 }
