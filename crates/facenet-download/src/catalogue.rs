@@ -85,7 +85,8 @@ fn lfw_pictures(name: &'static str, root: &'static str, figshare_id: &str, bytes
     }
 }
 
-/// The pair and people lists of View 1 and View 2. The site that published them is now a GitHub repository.
+/// The pair and people lists of View 1 and View 2. The site that published them is now a GitHub
+/// repository.
 fn lfw_lists() -> Vec<RemoteFile> {
     [
         (
@@ -168,7 +169,8 @@ fn olivetti() -> FileSet {
     FileSet { name: "olivetti", terms: OLIVETTI_TERMS, files: vec![file], embedder: None }
 }
 
-/// The Open Model Zoo's own storage holds another conversion of this network, with other tensor names.
+/// The Open Model Zoo's own storage holds another conversion of this network, with other tensor
+/// names.
 fn face_reidentification() -> FileSet {
     let repository = github("thstung/Employee-Auto-Checking/2815981fa5071be43d6ff1b2c1724434ef909629");
     let folder = format!("{repository}/Models/face-reidentification-retail-0095/FP32");
@@ -193,7 +195,8 @@ fn face_reidentification() -> FileSet {
     }
 }
 
-/// The Open Model Zoo's own storage holds the same weights (`.bin`) but another topology file (`.xml`).
+/// The Open Model Zoo's own storage holds the same weights (`.bin`) but another topology file
+/// (`.xml`).
 fn landmarks_regression() -> FileSet {
     let folder = libovface();
     let storage = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/2021.2/models_bin/3";
@@ -301,7 +304,8 @@ mod tests {
         assert!(file_set("orl").is_none());
     }
 
-    /// Compares the entries of a set with local copies of the files; returns how many. Archives are left out.
+    /// Compares the entries of a set with local copies of the files; returns how many. Archives are
+    /// left out.
     fn compared(name: &str) -> Option<usize> {
         let folder = data(name)?;
         let mut compared = 0;

@@ -16,7 +16,8 @@ pub use matrix::MatrixError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Files are neither installed nor stored where they would be downloaded to, and the network was not to be used.
+    /// Files are neither installed nor stored where they would be downloaded to, and the network
+    /// was not to be used.
     #[error("{missing} of {files} files of {name} are missing")]
     Missing {
         /// Name of the set.

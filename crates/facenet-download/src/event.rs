@@ -3,8 +3,8 @@
 use crate::error::FetchError;
 use crate::file_set::{RemoteFile, Size};
 
-/// What happens during [`install`](crate::install), for a display. Every file from [`Event::FileStarted`] on is one at a
-/// time.
+/// What happens during [`install`](crate::install). Files are installed one after the other, each
+/// between an [`Event::FileStarted`] and an [`Event::FileFinished`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {

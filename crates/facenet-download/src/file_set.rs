@@ -72,7 +72,8 @@ pub enum ArchiveFormat {
         /// The folder at the root of the archive.
         root: &'static str,
     },
-    /// A MATLAB file with a matrix `faces`: one 64 x 64 picture per column, ten consecutive columns per person.
+    /// A MATLAB file with a matrix `faces`: one 64 x 64 picture per column, ten consecutive columns
+    /// per person.
     OlivettiMatrix,
 }
 

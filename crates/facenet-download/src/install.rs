@@ -10,16 +10,17 @@ use crate::report::Report;
 
 /// Installs the missing files of a set below the data folder `data`, up to the first that fails.
 ///
-/// Files that are installed are verified and never replaced, so a second call downloads nothing. The folder is locked
-/// against other processes while something is being installed. `on_event` is called with the progress.
+/// Files that are installed are verified and never replaced, so a second call downloads nothing.
+/// The folder is locked against other processes while something is being installed. `on_event` is
+/// called with the progress.
 ///
 /// The report says what is installed, whether the installation succeeded or not.
 ///
 /// # Errors
 ///
-/// If something else is in the place of a file or folder, if a file is unavailable or damaged, if something can't be
-/// read or written, if another process is installing into the same folder, and, for [`Source::Disk`], if a file is
-/// missing.
+/// If something else is in the place of a file or folder, if a file is unavailable or damaged, if
+/// something can't be read or written, if another process is installing into the same folder, and,
+/// for [`Source::Disk`], if a file is missing.
 pub fn install<'a>(
     set: &'a FileSet,
     data: &Path,

@@ -83,7 +83,8 @@ impl Installation<'_> {
         }
     }
 
-    /// Whether a file is installed. Files are hashed; of folders the record is compared and the pictures are counted.
+    /// Whether a file is installed. Files are hashed; of folders the record is compared and the
+    /// pictures are counted.
     ///
     /// # Errors
     ///
@@ -120,13 +121,13 @@ impl Installation<'_> {
 
     /// Installs a missing file from where it is downloaded to, or else from the network.
     ///
-    /// The caller holds the [lock](Self::lock). A file that was put there by hand is kept; one that was downloaded just now
-    /// is removed once a folder has been made from it.
+    /// The caller holds the [lock](Self::lock). A file that was put there by hand is kept; one that
+    /// was downloaded just now is removed once a folder has been made from it.
     ///
     /// # Errors
     ///
-    /// If the file is unavailable or not the published one; if something can't be written. Then there is nothing at
-    /// the [installed path](Self::installed_path).
+    /// If the file is unavailable or not the published one; if something can't be written. Then
+    /// there is nothing at the [installed path](Self::installed_path).
     pub fn install(
         &self,
         file: &RemoteFile,
@@ -186,8 +187,8 @@ impl Installation<'_> {
         Ok(exists(&self.download_path(file))? || matches!(source, Source::Network { .. }))
     }
 
-    /// Keeps other processes from installing into this data folder for as long as the returned value lives: two at once
-    /// would write the same files.
+    /// Keeps other processes from installing into this data folder for as long as the returned
+    /// value lives: two at once would write the same files.
     ///
     /// # Errors
     ///

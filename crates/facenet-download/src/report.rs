@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::file_set::{FileSet, RemoteFile, Size};
 use crate::installation::{FileState, Installation};
 
-/// What of a set of files is installed. `Display` is a readable text, with the terms first and, for each missing file,
-/// its addresses and where to put it by hand; `Serialize` has the public fields.
+/// What of a set of files is installed. `Display` is a readable text, with the terms first and, for
+/// each missing file, its addresses and where to put it by hand; `Serialize` has the public fields.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report<'a> {

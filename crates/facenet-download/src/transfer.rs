@@ -88,7 +88,8 @@ impl From<Error> for Failure {
 }
 
 impl Client {
-    /// A client that uses the proxies of the environment: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    /// A client that uses the proxies of the environment: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`
+    /// and `NO_PROXY`.
     #[must_use]
     pub fn from_env() -> Self {
         Self::new(RetryPolicy::default(), Proxy::try_from_env())
@@ -110,8 +111,9 @@ impl Client {
 
     /// Downloads a file from the first of the addresses that has it.
     ///
-    /// The bytes received are kept in a file beside the target, with `.part` appended to its name, whatever happens; a later
-    /// call continues after them. At the target is either nothing or a file with the right hash.
+    /// The bytes received are kept in a file beside the target, with `.part` appended to its name,
+    /// whatever happens; a later call continues after them. At the target is either nothing or a
+    /// file with the right hash.
     ///
     /// # Errors
     ///
@@ -255,7 +257,8 @@ impl Client {
         } else if start == 0 && is_web_page(&response) {
             return Err(Failure::Permanent(FetchError::WebPage));
         }
-        // Not before: an answer of another length, from a login page for example, must not cost the bytes at hand.
+        // Not before: an answer of another length, from a login page for example, must not cost the
+        // bytes at hand.
         if start == 0 {
             partial.clear()?;
             state.foreign = false;
@@ -312,7 +315,8 @@ fn status_failure(status: StatusCode, target: &Path) -> Failure {
     }
 }
 
-/// The address that a redirection leads to; its location may be an address, or a path with or without the host.
+/// The address that a redirection leads to; its location may be an address, or a path with or
+/// without the host.
 fn redirection(address: &str, response: &Response<Body>) -> Result<String, Failure> {
     let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
     let refused = || Failure::Permanent(FetchError::NoLocation { status: response.status().to_string() });
@@ -338,7 +342,8 @@ fn is_temporary_lookup_failure(error: &io::Error) -> bool {
     text.contains("lookup") && ["Temporary failure", "Try again"].iter().any(|detail| text.contains(detail))
 }
 
-/// Whether a request without an answer is worth repeating. A host that was reached before may come back.
+/// Whether a request without an answer is worth repeating. A host that was reached before may come
+/// back.
 fn request_failure(error: ureq::Error, answered: bool) -> Failure {
     match error {
         ureq::Error::Timeout(_) => Failure::Transient(FetchError::NoAnswer { source: error.into() }),

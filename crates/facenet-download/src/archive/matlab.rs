@@ -1,8 +1,8 @@
 //! Matrices in MATLAB files of version 5.
 //!
-//! After a header of 128 bytes such a file is a sequence of data elements, each preceded by a tag (type, bytes). A
-//! matrix is a data element made of data elements: flags, dimensions, name, values. A data element may be compressed.
-//! See MathWorks, "MAT-File Format", chapter 1.
+//! After a header of 128 bytes such a file is a sequence of data elements, each preceded by a tag
+//! (type, bytes). A matrix is a data element made of data elements: flags, dimensions, name,
+//! values. A data element may be compressed. See MathWorks, "MAT-File Format", chapter 1.
 
 use std::io::Read;
 
@@ -34,8 +34,8 @@ const COMPRESSED: u32 = 15;
 ///
 /// # Errors
 ///
-/// If the bytes are not a MATLAB 5 file, if there is no matrix of this name, if it is malformed, not real or not
-/// numeric, or if it exceeds a limit.
+/// If the bytes are not a MATLAB 5 file, if there is no matrix of this name, if it is malformed,
+/// not real or not numeric, or if it exceeds a limit.
 pub fn read_matrix(bytes: &[u8], name: &str) -> Result<Matrix, MatrixError> {
     let Some((header, mut rest)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(MatrixError::ShortHeader);
@@ -102,7 +102,8 @@ impl ByteOrder {
     fn element<'a>(self, rest: &mut &'a [u8]) -> Result<DataElement<'a>, MatrixError> {
         let (&tag, after) = rest.split_first_chunk::<8>().ok_or(MatrixError::Truncated)?;
         let [first, second] = [[tag[0], tag[1], tag[2], tag[3]], [tag[4], tag[5], tag[6], tag[7]]].map(|b| self.u32(b));
-        // A small element has its length in the upper half of its type, and up to 4 bytes in place of the length.
+        // A small element has its length in the upper half of its type, and up to 4 bytes in place
+        // of the length.
         let small = first >> 16;
         if small != 0 {
             if small > 4 {
@@ -114,7 +115,8 @@ impl ByteOrder {
         }
         let length = second as usize;
         let bytes = after.get(..length).ok_or(MatrixError::Truncated)?;
-        // Compressed elements are not padded to multiples of 8 bytes; the padding of the last element may be missing.
+        // Compressed elements are not padded to multiples of 8 bytes; the padding of the last
+        // element may be missing.
         let padded = if first == COMPRESSED { length } else { length.next_multiple_of(8) };
         *rest = after.get(padded..).unwrap_or_default();
         Ok(DataElement { kind: first, bytes })
@@ -163,7 +165,8 @@ impl ByteOrder {
         Ok(Matrix { rows, columns, values })
     }
 
-    /// Whatever the class of a matrix, its elements are stored in the smallest type that holds them.
+    /// Whatever the class of a matrix, its elements are stored in the smallest type that holds
+    /// them.
     fn values(self, element: &DataElement<'_>, count: usize) -> Result<Vec<f64>, MatrixError> {
         let bytes = element.bytes;
         match element.kind {

@@ -18,12 +18,13 @@ const PICTURES: usize = 10;
 /// The matrix of all pictures.
 const NAME: &str = "faces";
 
-/// Writes the columns of the matrix `faces` as grey pictures `s1/1.png` to `s40/10.png` into a folder. `path` names the
-/// MATLAB file in errors.
+/// Writes the columns of the matrix `faces` as grey pictures `s1/1.png` to `s40/10.png` into a
+/// folder. `path` names the MATLAB file in errors.
 ///
 /// # Errors
 ///
-/// If the file is not a MATLAB file with the matrix of this number of people; if a picture can't be written.
+/// If the file is not a MATLAB file with the matrix of this number of people; if a picture can't be
+/// written.
 pub fn write_pictures(file: File, path: &Path, people: usize, folder: &Path) -> Result<(), Error> {
     let mut bytes = Vec::new();
     let read = file.take(BYTE_LIMIT).read_to_end(&mut bytes);

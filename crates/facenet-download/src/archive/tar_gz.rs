@@ -35,15 +35,17 @@ pub struct Unpacked {
     pub left_out: usize,
 }
 
-/// Writes the pictures `<root>/<person>/<name>.jpg` of a gzipped tar archive to `<folder>/<person>/<name>.jpg`.
+/// Writes the pictures `<root>/<person>/<name>.jpg` of a gzipped tar archive to
+/// `<folder>/<person>/<name>.jpg`.
 ///
-/// `path` names the archive in errors. `on_picture` is called with the number of pictures written so far. Owners,
-/// permissions and times of the archive are ignored.
+/// `path` names the archive in errors. `on_picture` is called with the number of pictures written
+/// so far. Owners, permissions and times of the archive are ignored.
 ///
 /// # Errors
 ///
-/// If the archive is damaged, exceeds a limit, has an entry outside of `root` (hidden ones apart), a link, a device or
-/// the like, or a duplicate path; if a file can't be written. Pictures written before stay.
+/// If the archive is damaged, exceeds a limit, has an entry outside of `root` (hidden ones apart),
+/// a link, a device or the like, or a duplicate path; if a file can't be written. Pictures written
+/// before stay.
 pub fn unpack(
     file: File,
     path: &Path,
@@ -141,7 +143,8 @@ fn inspect(
     }
 }
 
-/// Extended headers may set times and the like, but neither path nor size of the entry that follows.
+/// Extended headers may set times and the like, but neither path nor size of the entry that
+/// follows.
 fn inspect_extended_header(entry: &mut Entry<'_, impl Read>) -> Result<(), EntryError> {
     const LIMIT: u64 = 64 << 10;
     let damaged = |source| EntryError::Damaged { source };

@@ -304,7 +304,8 @@ fn pictures_are_counted() {
     let advice = format!("remove {} to have it installed again", fixture.path("small/images").display());
     assert!(error.contains(&advice) && error.contains("2 pictures of 2 people, expected 3 of 2"), "{error}");
 
-    // An archive with another number of pictures than expected is not installed, and leaves nothing unfinished.
+    // An archive with another number of pictures than expected is not installed, and leaves nothing
+    // unfinished.
     let mut fixture = Fixture::new();
     let set = FileSet { files: vec![pictures_of(&archive(), 4)], ..small() };
     let error = fixture.install(&set, false).unwrap_err().to_string();
@@ -336,7 +337,8 @@ fn only_one_process_installs_at_a_time() {
     assert!(error.contains("another download into"), "{error}");
     drop(lock);
 
-    // Nothing is requested while another process installs, and no lock is needed where nothing is missing.
+    // Nothing is requested while another process installs, and no lock is needed where nothing is
+    // missing.
     let client = Client::new(RetryPolicy::default(), None);
     let mirror = fixture.server.address("mirror/");
     let source = Source::Network { client: &client, mirror: Some(&mirror) };

@@ -387,7 +387,8 @@ fn wrong_bytes_never_reach_the_target() {
     }
     assert_eq!(wrong.starts(), [None; 3]);
 
-    // Bytes of two servers, one of which sends wrong ones: the hash differs, and the other one is asked for all.
+    // Bytes of two servers, one of which sends wrong ones: the hash differs, and the other one is
+    // asked for all.
     let broken = Server::start(|_, stream| respond(stream, "200 OK", &["Content-Length: 3000"], &[9; 500]));
     let mut fixture = Fixture::new();
     fixture.assert_fetched(&[broken.address(""), better.address("")]);

@@ -270,7 +270,8 @@ fn write_errors_name_the_path() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
-    /// Whatever a header says, the result is an error or files in the folder; never a panic or a file elsewhere.
+    /// Whatever a header says, the result is an error or files in the folder; never a panic or a
+    /// file elsewhere.
     #[test]
     fn altered_headers_write_nowhere_else(
         entry in 0..5_usize,
