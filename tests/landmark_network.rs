@@ -2,7 +2,7 @@
 
 use facenet_data::{FaceSet, LandmarkList, Landmarks, PeopleList, images_below, read_image};
 use facenet_network::Network;
-use facenet_recognition::{ForeignNetwork, LandmarkNetwork, FoundFaces, read_weights};
+use facenet_recognition::{ForeignNetwork, FoundFaces, LandmarkNetwork, read_weights};
 use facenet_tests::data;
 use ndarray::{Array3, s};
 use rayon::prelude::*;

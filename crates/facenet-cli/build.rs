@@ -1,9 +1,9 @@
-//! Tells the program by what it was built and from which commit, for the results it writes.
+//! Passes the version, commit and compiler to the program, which writes them into results.
 
 use std::env;
 use std::process::Command;
 
-/// What a command prints, if it succeeds.
+/// The output of a command, if it succeeds.
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
@@ -17,7 +17,7 @@ fn main() {
         .map_or(String::new(), |commit| format!(", commit {commit}"));
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     println!("cargo::rustc-env=FACENET_PROGRAM=facenet {version}{commit}, built by {compiler}");
-    // What is in no commit makes the program another one; so it is asked again whenever a source changes.
+    // Uncommitted changes are part of the commit's name, so it depends on all sources.
     for source in ["build.rs", "Cargo.toml", "src", "..", "../../xtask/src", "../../Cargo.toml", "../../Cargo.lock"] {
         println!("cargo::rerun-if-changed={source}");
     }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use facenet_cli::arguments::common::{read_toml, set_threads};
 use facenet_cli::arguments::network_choice::{NetworkChanges, NetworkChoice};
+use facenet_cli::arguments::threads::set_threads;
+use facenet_cli::arguments::toml_file::read_toml;
 use facenet_cli::folders;
 use facenet_data::escape_path;
 use facenet_network::Checkpoint;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
-use facenet_cli::arguments::common::set_threads;
+use facenet_cli::arguments::threads::set_threads;
 use facenet_cli::arguments::weights::ForeignArguments;
 use facenet_cli::folders;
 use facenet_cli::output::print::print;

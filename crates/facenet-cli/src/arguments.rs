@@ -1,7 +1,9 @@
-//! Arguments that several commands take.
+//! Arguments shared by several commands.
 
-pub mod common;
 pub mod download;
 pub mod network_choice;
-pub mod portraits;
+pub(crate) mod portraits;
+pub(crate) mod squared_distance;
+pub mod threads;
+pub mod toml_file;
 pub mod weights;

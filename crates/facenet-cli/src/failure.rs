@@ -1,4 +1,5 @@
-//! What a program says when a command fails: `error:` with what failed on which file, `help:` with what to do about it.
+//! Messages of failed commands: `error:` with the cause and the file, `help:` with what to do about
+//! it.
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -7,27 +8,27 @@ use anyhow::Result;
 
 use crate::output::plain_text::plain_text;
 
-/// The exit code of a command; what failed goes to standard error.
+/// The exit code of a command. An error is printed to standard error.
 #[must_use]
 pub fn exit_code(result: Result<()>) -> ExitCode {
     exit_code_with(result, |error| Causes::of(error).help())
 }
 
-/// The same with other advice.
+/// The same, with advice from `help`.
 #[must_use]
 pub fn exit_code_with(result: Result<()>, help: impl FnOnce(&anyhow::Error) -> Option<&'static str>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let mut message = format!("error: {}\n", plain_text(&what_failed(&error)));
+    let mut message = format!("error: {}\n", plain_text(&message_of(&error)));
     if let Some(help) = help(&error) {
         message += &format!("help: {help}\n");
     }
-    // If that can't be written either, the exit code is all that can be said.
+    // If standard error can't be written to, the exit code has to do.
     let _ = io::stderr().write_all(message.as_bytes());
     ExitCode::FAILURE
 }
 
-/// The chain of causes on one line, without causes that the message before them repeats.
-fn what_failed(error: &anyhow::Error) -> String {
+/// The chain of causes on one line, without causes that an earlier message contains.
+fn message_of(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
@@ -40,7 +41,7 @@ fn what_failed(error: &anyhow::Error) -> String {
     text
 }
 
-/// The errors of libraries behind a failure.
+/// The library errors behind a failure.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Causes<'a> {
     system: Option<&'a io::Error>,
@@ -49,7 +50,7 @@ pub struct Causes<'a> {
 }
 
 impl<'a> Causes<'a> {
-    /// Those in the chain of an error.
+    /// The library errors in the chain of an error.
     #[must_use]
     pub fn of(error: &'a anyhow::Error) -> Self {
         let causes = Self { system: error.chain().find_map(|cause| cause.downcast_ref()), ..Self::default() };
@@ -76,7 +77,7 @@ impl<'a> Causes<'a> {
         Self { data: Some(error), ..self }
     }
 
-    /// What to do, where there is one thing to do.
+    /// What to do about the error, if there is one obvious remedy.
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         let by_system = self.system.and_then(|system| self.help_by_system(system.kind()));
@@ -90,29 +91,27 @@ impl<'a> Causes<'a> {
         let reading_data = self.data.is_some() && !writing;
         match kind {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                Some("free some space on that disk, or write to another one")
+                Some("free some space on the disk, or write to another one")
             }
             ErrorKind::FileTooLarge => Some(
-                "the size of files is limited there, by the file system or by `ulimit -f`; raise the limit, or write to another disk",
+                "the file system or `ulimit -f` limits the size of files; raise the limit, or write to another disk",
             ),
             ErrorKind::ReadOnlyFilesystem => {
-                Some("the file system is read-only; choose another folder with --out, of downloads with --data")
+                Some("the file system is read-only; pass another folder with --out, for downloads with --data")
             }
             ErrorKind::PermissionDenied if writing => {
-                Some("this user may not write there; choose another folder with --out")
+                Some("permission to write is missing; pass another folder with --out")
             }
-            ErrorKind::PermissionDenied if reading_data => Some("this user may not read it; change its permissions"),
-            ErrorKind::PermissionDenied => {
-                Some("this user may not read or write there; change the permissions, or choose another folder")
-            }
-            ErrorKind::InvalidFilename => Some("the name is longer than the system allows; choose a shorter one"),
+            ErrorKind::PermissionDenied if reading_data => Some("permission to read is missing; change it"),
+            ErrorKind::PermissionDenied => Some("permission is missing; change it, or pass another folder"),
+            ErrorKind::InvalidFilename => Some("the name is too long; choose a shorter one"),
             ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists
                 if writing =>
             {
-                Some("choose another folder with --out")
+                Some("pass another folder with --out")
             }
             ErrorKind::NotFound if reading_data => {
-                Some("it is missing, or was removed while the data set was being read; restore it and run again")
+                Some("it is missing, or was removed while the data set was read; restore it and run again")
             }
             _ => None,
         }
@@ -120,25 +119,25 @@ impl<'a> Causes<'a> {
 }
 
 fn help_with_data(error: &facenet_data::Error) -> Option<&'static str> {
-    use facenet_data::Error as Wrong;
+    use facenet_data::Error;
     match error {
-        Wrong::EmptyImage { .. }
-        | Wrong::UnknownFormat { .. }
-        | Wrong::TooLarge { .. }
-        | Wrong::Truncated { .. }
-        | Wrong::Decode { .. }
-        | Wrong::UnknownColorSpace { .. }
-        | Wrong::TooManyScans { .. } => Some("replace it by an intact JPEG, PNG or PNM image, or remove it"),
-        Wrong::PersonWithoutImages { .. } => Some("add an image, or remove the folder"),
-        Wrong::LandmarksDegenerate { .. } | Wrong::LandmarksOutside { .. } => Some(
-            "correct the image's line in the list of landmarks (x and y in its pixels), or remove the line: the image is cropped then",
+        Error::EmptyImage { .. }
+        | Error::UnknownFormat { .. }
+        | Error::TooLarge { .. }
+        | Error::Truncated { .. }
+        | Error::Decode { .. }
+        | Error::UnknownColorSpace { .. }
+        | Error::TooManyScans { .. } => Some("replace it by an intact JPEG, PNG or PNM image, or remove it"),
+        Error::PersonWithoutImages { .. } => Some("add an image, or remove the folder"),
+        Error::LandmarksDegenerate { .. } | Error::LandmarksOutside { .. } => Some(
+            "correct the line of the image in the landmark list (x and y in its pixels), or remove it to crop the image",
         ),
-        Wrong::ListHeader { .. }
-        | Wrong::ListLine { .. }
-        | Wrong::ListCount { .. }
-        | Wrong::DuplicatePerson { .. }
-        | Wrong::DuplicateImage { .. }
-        | Wrong::MissingImage { .. } => Some("correct that line of the list, or add what it names"),
+        Error::ListHeader { .. }
+        | Error::ListLine { .. }
+        | Error::ListCount { .. }
+        | Error::DuplicatePerson { .. }
+        | Error::DuplicateImage { .. }
+        | Error::MissingImage { .. } => Some("correct the line of the list, or add what it names"),
         _ => None,
     }
 }
@@ -147,6 +146,7 @@ fn help_with_recognition(error: &facenet_recognition::Error) -> Option<&'static 
     use facenet_recognition::Error;
     match error {
         Error::Checkpoint { .. } => Some("pass an intact checkpoint"),
+        Error::DamagedCache { .. } => Some("remove the file; its embeddings will be computed again"),
         Error::NotForeign { .. } => Some("omit --network and --map"),
         Error::NoNameMap { .. } => Some("pass one with --map FILE.toml; docs/weights.md describes the format"),
         Error::MapOfUnknownNetwork { .. } => Some("pass the network with --network FILE.toml"),

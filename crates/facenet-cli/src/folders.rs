@@ -1,4 +1,4 @@
-//! Where data sets, networks and caches are looked for.
+//! The folders of data sets, networks, caches and outputs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use facenet_recognition::published_weights;
 
-/// The root of the workspace if cargo runs the program from there.
+/// The root of the workspace if cargo runs the program in it.
 #[must_use]
 pub fn workspace() -> Option<PathBuf> {
-    // Of the package that cargo runs; those of this workspace lie at `crates/NAME` and `xtask`.
+    // The package that cargo runs; packages of this workspace are `crates/NAME` and `xtask`.
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
     package.starts_with(root).then(|| root.to_owned())
 }
 
-/// The folder for outputs of a command unless another one is given: `runs` of the workspace, else of the current folder.
+/// The default folder for outputs: `runs` of the workspace, else of the current folder.
 #[must_use]
 pub fn runs() -> PathBuf {
     workspace().unwrap_or_default().join("runs")
 }
 
-/// The user's own folder for data: `$XDG_DATA_HOME/facenet`, by default `~/.local/share/facenet`.
+/// The user's data folder: `$XDG_DATA_HOME/facenet`, by default `~/.local/share/facenet`.
 ///
 /// # Errors
 ///
@@ -32,8 +32,8 @@ pub fn user_data() -> Result<PathBuf> {
     Ok(base.context("neither XDG_DATA_HOME nor HOME is set to an absolute path")?.join("facenet"))
 }
 
-/// The folder that data sets are read from and downloaded to: the one given, else `$FACENET_DATA`, else `data` of the
-/// workspace; of an installed program [`user_data`].
+/// The folder of data sets and downloads: the given one, else `$FACENET_DATA`, else `data` of the
+/// workspace, else [`user_data`] for an installed program.
 ///
 /// # Errors
 ///
@@ -46,8 +46,8 @@ pub fn data(given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// The file of a published network: in the folder given, else in the first of `$FACENET_DATA`, `data` of the workspace and
-/// [`user_data`] that has it. `None` if none has.
+/// The file of a published network: in the given folder, else in the first of `$FACENET_DATA`,
+/// `data` of the workspace and [`user_data`] that has it. `None` if it is not found.
 #[must_use]
 pub fn find_network(given: Option<&Path>, name: &str) -> Option<PathBuf> {
     let folders = match given {
@@ -61,7 +61,7 @@ pub fn find_network(given: Option<&Path>, name: &str) -> Option<PathBuf> {
     folders.iter().map(|folder| published_weights(folder, name)).find(|file| file.is_file())
 }
 
-/// The folder that embeddings are cached in unless another one is given: `cache` of [`user_data`].
+/// The folder of the embedding cache: the given one, else `cache` of [`user_data`].
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! `facenet`: embeds, verifies, identifies and groups faces.
 //!
-//! A command prints its result to standard output, readable or, with `--json`, as one JSON document on one line.
-//! Everything else goes to standard error. Exit codes: 0 done, 1 failed, 2 wrong use.
+//! A command prints its result to standard output, as text or, with `--json`, as one line of JSON.
+//! Everything else goes to standard error. Exit codes: 0 success, 1 failure, 2 usage error.
 
 use std::process::ExitCode;
 
@@ -22,13 +22,13 @@ enum Command {
     Download(download::Arguments),
     /// Group the images of a folder by person
     Cluster(cluster::Arguments),
-    /// Tell whether two images show the same person
+    /// Decide whether two images show the same person
     Verify(verify::Arguments),
-    /// Name the people on images, of those enrolled in a gallery
+    /// Identify the people on images among those enrolled in a gallery
     Identify(identify::Arguments),
-    /// Write the embeddings of a folder of images, for other programs
+    /// Write the embeddings of a folder of images for other programs
     Embed(embed::Arguments),
-    /// Print completions for a shell
+    /// Print shell completions
     Completions(completions::Arguments),
 }
 

@@ -1,11 +1,11 @@
-//! What the programs write: results, notes, progress, folders.
+//! Output: results, progress, folders.
 
 pub mod command_line;
 pub mod download_progress;
 pub mod face_counts;
-pub mod file_names;
-pub mod new_folder;
-pub mod notes;
-pub mod plain_text;
+pub(crate) mod file_names;
+pub(crate) mod new_folder;
+pub(crate) mod notes;
+pub(crate) mod plain_text;
 pub mod print;
 pub mod progress_bar;

@@ -11,7 +11,8 @@ use facenet_training::{DatasetSource, Recipe, RunOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A folder with `people`, six with three pictures each, and a network that was trained on them a little.
+/// A folder with `people`, six with three images each, and a network trained on them for a few
+/// steps.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_people(&folder.path().join("people"), 6, 3);
@@ -34,23 +35,23 @@ fn facenet(folder: &Path, arguments: &[&str]) -> Finished {
     Program::new(env!("CARGO_BIN_EXE_facenet"), folder).run(arguments)
 }
 
-/// `cluster`, by the network of the folder.
+/// `facenet cluster` with the network of the folder.
 fn cluster(folder: &Path, arguments: &[&str]) -> Finished {
     facenet(folder, &[&["cluster", "--weights", "trained/checkpoint.safetensors"], arguments].concat())
 }
 
-/// What lies in a folder.
+/// The names in a folder.
 fn names(folder: &Path) -> BTreeSet<String> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// The pictures in the folders of people.
+/// The images in the folders of people.
 fn placed(folder: &Path) -> BTreeSet<String> {
     names(folder).iter().flat_map(|person| names(&folder.join(person))).collect()
 }
 
 #[test]
-fn people_have_folders_of_links() {
+fn each_person_has_a_folder_of_links() {
     let folder = folder();
     let result = cluster(folder.path(), &["people", "--people", "3", "--json"]).json(0);
     for (name, number) in [("pictures", 18), ("cluster_count", 3), ("people", 3)] {
@@ -58,7 +59,7 @@ fn people_have_folders_of_links() {
     }
     assert_eq!(result["framings"], json!({ "landmark_list": 0, "landmark_network": 0, "center_crop": 18 }));
     assert_eq!((&result["method"], result.get("cut")), (&Value::from("k_means"), None));
-    assert_eq!(result["doubts"], json!([]), "nobody looked for faces");
+    assert_eq!(result["doubts"], json!([]), "without a landmark network faces are not counted");
     let clusters: Vec<Vec<String>> = serde_json::from_value(result["clusters"].clone()).unwrap();
     assert!(clusters.is_sorted_by_key(|cluster| std::cmp::Reverse(cluster.len())));
     assert_eq!(clusters.iter().flatten().collect::<BTreeSet<_>>().len(), 18);
@@ -71,16 +72,16 @@ fn people_have_folders_of_links() {
     assert_eq!(names(&out.join("people/001")).len(), clusters[0].len());
     let first = &clusters[0][0];
     let link = out.join("people/001").join(first.replace('/', " - "));
-    let picture = folder.path().join("people").join(first);
-    assert_eq!(fs::read_link(&link).unwrap(), fs::canonicalize(&picture).unwrap());
+    let image = folder.path().join("people").join(first);
+    assert_eq!(fs::read_link(&link).unwrap(), fs::canonicalize(&image).unwrap());
     let table = fs::read_to_string(out.join("clusters.csv")).unwrap();
     assert_eq!((table.lines().count(), table.lines().next()), (19, Some("picture,cluster,framing,faces,doubt")));
     assert!(table.contains(&format!("{first},1,center_crop,,\n")), "{table}");
-    assert!(fs::read_to_string(out.join("index.html")).unwrap().contains("18 pictures of 3 people"));
+    assert!(fs::read_to_string(out.join("index.html")).unwrap().contains("18 images of 3 people"));
 }
 
 #[test]
-fn a_second_run_has_a_folder_of_its_own() {
+fn default_folders_are_numbered() {
     let folder = folder();
     for expected in ["people", "people-2", "people-3"] {
         let result = cluster(folder.path(), &["people/", "--cut", "4", "--copies", "--json"]).json(0);
@@ -88,27 +89,27 @@ fn a_second_run_has_a_folder_of_its_own() {
         assert_eq!((&result["cluster_count"], &result["alone"]), (&Value::from(1), &Value::from(0)));
         assert_eq!((&result["method"], &result["cut"]), (&Value::from("agglomerative"), &Value::from(4.0)));
     }
-    assert_eq!(names(&folder.path().join("runs/cluster")).len(), 3, "nothing half made is left");
+    assert_eq!(names(&folder.path().join("runs/cluster")).len(), 3, "no temporary folder is left");
     let copy = folder.path().join("runs/cluster/people-3/people/001/p2 - 1.png");
     assert!(fs::symlink_metadata(&copy).unwrap().is_file());
     assert_eq!(fs::read(copy).unwrap(), fs::read(folder.path().join("people/p2/1.png")).unwrap());
 }
 
 #[test]
-fn the_result_can_be_read() {
+fn the_result_is_readable_text() {
     let folder = folder();
     let Finished { code, stdout, stderr } = cluster(folder.path(), &["people", "--cut", "0", "--out", "new/out"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
     for text in [
-        "18 pictures of 18 people, as far as tiny can tell",
-        "in one picture only: 18 people",
-        "if the 6 folders are people: B-cubed F",
+        "18 images, 18 people by tiny; ",
+        "in one image only: 18 people",
+        "agreement with the 6 folders: B-cubed F",
         "faces cropped: 18",
-        "new/out/index.html shows them in a browser",
+        "open new/out/index.html in a browser",
     ] {
         assert!(stdout.contains(text), "{text}: {stdout}");
     }
-    // Nobody has a folder, which may serve as a gallery.
+    // Without groups of several images there is no folder `people`.
     assert_eq!(
         names(&folder.path().join("new/out")),
         ["alone", "clusters.csv", "index.html"].map(str::to_owned).into()
@@ -117,14 +118,14 @@ fn the_result_can_be_read() {
 }
 
 #[test]
-fn a_picture_that_can_not_be_read_does_not_stop_the_others() {
+fn unreadable_images_are_listed_and_the_others_grouped() {
     let folder = folder();
     let odd = "p1/odd, \"name\".png";
     fs::copy(folder.path().join("people/p1/1.png"), folder.path().join("people").join(odd)).unwrap();
-    fs::write(folder.path().join("people/p2/broken.jpg"), "no picture").unwrap();
-    fs::write(folder.path().join("people/p3/notes.txt"), "passed over").unwrap();
+    fs::write(folder.path().join("people/p2/broken.jpg"), "not an image").unwrap();
+    fs::write(folder.path().join("people/p3/notes.txt"), "not an image file").unwrap();
     let finished = cluster(folder.path(), &["people", "--cut", "1", "--out", "out", "--json"]);
-    assert!(finished.stderr.starts_with("error: 1 of 20 pictures could not be read"), "{finished:?}");
+    assert!(finished.stderr.starts_with("error: 1 of 20 images could not be read"), "{finished:?}");
     let result = finished.json(1);
     assert_eq!(result["pictures"], 19);
     assert_eq!(result["unread"].as_array().unwrap().len(), 1);
@@ -136,11 +137,11 @@ fn a_picture_that_can_not_be_read_does_not_stop_the_others() {
     let table = fs::read_to_string(out.join("clusters.csv")).unwrap();
     assert!(table.contains("\n\"p1/odd, \"\"name\"\".png\",") && table.contains("\np2/broken.jpg,,,,"), "{table}");
     let page = fs::read_to_string(out.join("index.html")).unwrap();
-    assert!(page.contains("Not read, and so in no group: 1 picture") && page.contains("broken.jpg"));
+    assert!(page.contains("Unreadable, in no group: 1 image") && page.contains("broken.jpg"));
 }
 
 #[test]
-fn nothing_is_written_over() {
+fn nothing_is_overwritten() {
     let folder = folder();
     let path = folder.path();
     fs::create_dir(path.join("full")).unwrap();
@@ -151,11 +152,11 @@ fn nothing_is_written_over() {
     for (arguments, says) in [
         (&["people", "--cut", "1", "--out", "full"][..], "full is not empty"),
         (&["people", "--cut", "1", "--out", "full/file"], "full/file"),
-        (&["people", "--cut", "1", "--out", "people"], "lies in"),
-        (&["people", "--cut", "1", "--out", "people/p1/../new"], "lies in"),
-        (&[".", "--cut", "1"], "lies in"),
+        (&["people", "--cut", "1", "--out", "people"], "is inside"),
+        (&["people", "--cut", "1", "--out", "people/p1/../new"], "is inside"),
+        (&[".", "--cut", "1"], "is inside"),
         (&["people", "--people", "19", "--out", "new"], "can't show 19 people"),
-        (&["none", "--cut", "1", "--out", "new"], "no pictures below none"),
+        (&["none", "--cut", "1", "--out", "new"], "no images below none"),
         (&["nowhere", "--cut", "1", "--out", "new"], "nowhere"),
         (&["tiny.toml", "--cut", "1", "--out", "new"], "tiny.toml"),
     ] {
@@ -170,7 +171,7 @@ fn nothing_is_written_over() {
 }
 
 #[test]
-fn the_cut_is_by_the_calibration_if_none_is_given() {
+fn the_default_cut_is_that_of_the_calibration() {
     let folder = folder();
     let checkpoint = folder.path().join("trained/checkpoint.safetensors");
     let trained = read_checkpoint(&checkpoint).unwrap();
@@ -181,7 +182,7 @@ fn the_cut_is_by_the_calibration_if_none_is_given() {
         write_checkpoint(&checkpoint, &calibrated).unwrap();
         let result = cluster(folder.path(), &["people", "--json"]).json(0);
         let cut = result["cut"].as_f64().unwrap();
-        assert!((cut - expected).abs() < 1e-6, "{cut} for {expected}: 20 to 1 for one person");
+        assert!((cut - expected).abs() < 1e-6, "{cut} for {expected}, where the likelihood ratio is 20");
     }
     write_checkpoint(&checkpoint, &facenet_network::Checkpoint { calibration: None, ..trained }).unwrap();
     let before = names(&folder.path().join("runs/cluster"));

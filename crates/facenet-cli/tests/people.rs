@@ -1,4 +1,4 @@
-//! Commands on pictures of one face each: real people, and the published networks that are taken by default.
+//! Commands on images of real people, with the default networks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use facenet_tests::{Browser, Finished, Program, Theme, data};
 use serde_json::{Value, json};
 
-/// The folder of data sets, if it has the default networks and `pictures`, and these.
-fn root_and(pictures: &str) -> Option<(PathBuf, PathBuf)> {
+/// The data folder and `images` in it, if these and the default networks are installed.
+fn root_and(images: &str) -> Option<(PathBuf, PathBuf)> {
     for weights in ["face-reidentification-retail-0095", "landmarks-regression-retail-0009"] {
         data(&format!("weights/{weights}/{weights}.xml"))?;
     }
-    Some((data("")?, data(pictures)?))
+    Some((data("")?, data(images)?))
 }
 
-/// A command with the networks of a folder of data sets.
+/// Runs a command with the networks of a data folder.
 fn facenet(folder: &Path, root: &Path, arguments: &[&str]) -> Finished {
     let data = ["--data", root.to_str().unwrap(), "--json"];
     Program::new(env!("CARGO_BIN_EXE_facenet"), folder).run([arguments, &data].concat())
@@ -24,7 +24,7 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value}"))
 }
 
-/// What is wrong with how a contact sheet looks.
+/// Checks the layout of a contact sheet.
 const LOOK: &str = r"
     const wrong = [];
     for (const details of document.querySelectorAll('details')) details.open = true;
@@ -33,26 +33,26 @@ const LOOK: &str = r"
     for (const image of document.images) {
         const box = image.getBoundingClientRect();
         if (!image.complete || image.naturalWidth === 0 || !image.alt || box.width < 20 || box.right > innerWidth)
-            wrong.push(`picture ${image.alt}`);
+            wrong.push(`image ${image.alt}`);
     }
     return JSON.stringify({ wrong, images: document.images.length });
 ";
 
 #[test]
-fn ten_people_are_told_apart() {
-    let Some((root, pictures)) = root_and("photos/krasserm_lfw10") else { return };
+fn ten_people_are_grouped() {
+    let Some((root, images)) = root_and("photos/krasserm_lfw10") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let finished = facenet(folder.path(), &root, &["cluster", pictures.to_str().unwrap(), "--out", "out"]);
+    let finished = facenet(folder.path(), &root, &["cluster", images.to_str().unwrap(), "--out", "out"]);
     let result = finished.json(0);
     assert_eq!(finished.stderr, "");
     let f = number(&result["agreement_with_folders"]["bcubed_f"]);
     println!("B-cubed F {f} at {}, {} groups", result["cut"], result["cluster_count"]);
     assert!(f >= 0.97, "{f}");
     assert_eq!(result["pictures"], 100);
-    // One of the faces is at the limit of what holds still.
-    let framed = |how: &str| result["framings"][how].as_u64().unwrap();
-    assert_eq!(framed("landmark_network") + framed("center_crop"), 100);
-    assert!(framed("landmark_network") >= 99, "{}", result["framings"]);
+    // The instability of one of the faces is near the limit.
+    let located = |how: &str| result["framings"][how].as_u64().unwrap();
+    assert_eq!(located("landmark_network") + located("center_crop"), 100);
+    assert!(located("landmark_network") >= 99, "{}", result["framings"]);
 
     let Some(browser) = Browser::find() else { return };
     for theme in [Theme::Light, Theme::Dark] {
@@ -66,7 +66,7 @@ fn ten_people_are_told_apart() {
 }
 
 #[test]
-fn pairs_of_photos() {
+fn pairs_of_photos_are_verified() {
     let Some((root, photos)) = root_and("photos/openface/images/examples") else { return };
     let folder = tempfile::tempdir().unwrap();
     let verify = |one: &str, other: &str| {
@@ -82,35 +82,30 @@ fn pairs_of_photos() {
         let result = verify(one, other);
         assert_eq!(result["same"], same, "{result}");
         assert!(number(&result["confidence"]) > 0.9, "{result}");
-        for picture in result["pictures"].as_array().unwrap() {
-            assert_eq!(
-                (&picture["framing"], &picture["doubt"]),
-                (&json!("landmark_network"), &Value::Null),
-                "{result}"
-            );
+        for image in result["pictures"].as_array().unwrap() {
+            assert_eq!((&image["framing"], &image["doubt"]), (&json!("landmark_network"), &Value::Null), "{result}");
         }
     }
     let result = verify("adams", "longoria-cooper");
-    let doubts = [0, 1].map(|picture| result["pictures"][picture]["doubt"].as_str());
-    assert_eq!(doubts[0], None);
-    assert!(doubts[1].is_some_and(|doubt| doubt.contains("2 faces")), "{result}");
+    let warnings = [0, 1].map(|image| result["pictures"][image]["doubt"].as_str());
+    assert_eq!(warnings[0], None);
+    assert!(warnings[1].is_some_and(|warning| warning.contains("2 faces")), "{result}");
 }
 
-/// Links to the people of LFW who have ten pictures at least: the first of each in `known`, the others in `asked`, all in
-/// `all`.
+/// Links to LFW's people with at least ten images: the first image of each in `enrolled`, the
+/// others in `probes`, all in `all`. Returns the number of images.
 #[cfg(unix)]
 fn link_people(images: &Path, folder: &Path) -> usize {
-    let mut pictures = 0;
+    let mut count = 0;
     for person in fs::read_dir(images).unwrap().map(|person| person.unwrap()) {
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(person.path()).unwrap().map(|picture| picture.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> = fs::read_dir(person.path()).unwrap().map(|image| image.unwrap().path()).collect();
         if files.len() < 10 {
             continue;
         }
         files.sort();
-        pictures += files.len();
+        count += files.len();
         for (number, file) in files.iter().enumerate() {
-            for place in ["all", if number == 0 { "known" } else { "asked" }] {
+            for place in ["all", if number == 0 { "enrolled" } else { "probes" }] {
                 let own = folder.join(place).join(person.file_name());
                 fs::create_dir_all(&own).unwrap();
                 std::os::unix::fs::symlink(fs::canonicalize(file).unwrap(), own.join(file.file_name().unwrap()))
@@ -118,12 +113,12 @@ fn link_people(images: &Path, folder: &Path) -> usize {
             }
         }
     }
-    pictures
+    count
 }
 
 #[test]
 #[cfg(unix)]
-fn people_of_lfw_are_grouped_and_named() {
+fn people_of_lfw_are_grouped_and_identified() {
     let Some((root, images)) = root_and("lfw/images") else { return };
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(link_people(&images, folder.path()), 4324);
@@ -135,17 +130,17 @@ fn people_of_lfw_are_grouped_and_named() {
     assert!(number(&agreement["bcubed_f"]) >= 0.97, "{agreement}");
     assert!(number(&result["framings"]["landmark_network"]) >= 4300.0, "{}", result["framings"]);
 
-    // All is embedded already.
+    // All embeddings are cached.
     let finished = facenet(folder.path(), &root, &["embed", "all", "--out", "embedded", "--cache", "cache"]);
     assert_eq!(finished.json(0)["cached"], 4324);
 
-    let result = facenet(folder.path(), &root, &["identify", "known", "asked", "--cache", "cache"]).json(0);
+    let result = facenet(folder.path(), &root, &["identify", "enrolled", "probes", "--cache", "cache"]).json(0);
     let agreement = &result["agreement_with_folders"];
     println!("{agreement}, {} s", result["seconds"]);
     assert_eq!((&result["people"], &result["gallery_pictures"]), (&json!(158), &json!(158)));
     assert_eq!(agreement["probes"], 4324 - 158);
     assert!(number(&agreement["rank1"]) >= 0.985, "{agreement}");
-    // Most answers are names, and hardly any the wrong one.
+    // Most probes are named, and hardly any wrongly.
     assert!(number(&agreement["named_rightly"]) >= 0.9, "{agreement}");
     assert!(number(&agreement["named_wrongly"]) <= 0.01, "{agreement}");
 }

@@ -1,62 +1,65 @@
-//! Groups of pictures as a page to look at: which pictures show the same person?
+//! The contact sheet: groups of images as a page.
 
 mod faces;
-mod look_at;
+mod review;
 mod run_card;
 pub(crate) mod sheet;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use maud::{Markup, html};
 
+use crate::contact_sheet::faces::{Faces, percent_encoded};
+use crate::contact_sheet::sheet::ContactSheet;
 use crate::page::page;
-use crate::page::text::{count, pictures};
-use faces::Faces;
-use sheet::ContactSheet;
+use crate::page::text::{count, images};
 
-/// The most faces of all groups together, and of those alone.
-const FACES: usize = 700;
-const FACES_ALONE: usize = 150;
-/// The most faces of a group if there are few groups, and if there are many.
-const FACES_OF_GROUP: [usize; 2] = [60, 6];
-/// Groups of at most so many pictures lie beside each other.
+/// Limit on the faces shown of all groups.
+const MAX_GROUPED: usize = 700;
+/// Limit on the faces shown of groups of one image.
+const MAX_SINGLE: usize = 150;
+/// The number of faces shown per group is the largest in this range that [`MAX_GROUPED`] allows.
+const PER_GROUP: RangeInclusive<usize> = 6..=60;
+/// Groups of at most this many images are laid out side by side.
 const SMALL: usize = 6;
 
 impl ContactSheet<'_> {
-    /// The page: faces and style within, links to the pictures, no scripts, below 5 MB however many pictures there are.
+    /// The page as self-contained HTML without scripts, but with links to the images, below 5 MB
+    /// for any number of images.
     ///
-    /// The faces that it shows are cut out of their pictures anew, on all threads; one whose picture can't be read any more
-    /// is not shown.
+    /// Extracts the faces that it shows, on all threads of the current pool. Images that have
+    /// become unreadable are not shown.
     ///
     /// # Panics
     ///
-    /// If a number in [`ContactSheet::clusters`] is not one of a picture.
+    /// If an index in [`ContactSheet::clusters`] is out of bounds.
     #[must_use]
     pub fn html(&self) -> String {
-        let (alone, groups): (Vec<&Vec<usize>>, Vec<&Vec<usize>>) =
-            self.clusters.iter().partition(|pictures| pictures.len() == 1);
-        let alone: Vec<usize> = alone.into_iter().flatten().copied().collect();
+        let (single, groups): (Vec<&Vec<usize>>, Vec<&Vec<usize>>) =
+            self.clusters.iter().partition(|images| images.len() == 1);
+        let single: Vec<usize> = single.into_iter().flatten().copied().collect();
         let shown_groups = shown(&groups);
-        let shown_alone = &alone[..alone.len().min(FACES_ALONE)];
-        let doubtful = look_at::doubtful(self);
-        let chosen: BTreeSet<usize> = doubtful
+        let shown_single = &single[..single.len().min(MAX_SINGLE)];
+        let with_warning = review::with_warning(self);
+        let chosen: BTreeSet<usize> = with_warning
             .iter()
-            .take(look_at::FACES)
+            .take(review::MAX_FACES)
             .chain(shown_groups.iter().copied().flatten())
-            .chain(shown_alone)
+            .chain(shown_single)
             .copied()
             .collect();
-        let mut faces = Faces::cut(self, chosen);
-        // In the order in which they shall find room.
-        let look_at = look_at::section(self, &doubtful, &mut faces);
+        let mut faces = Faces::extract(self, chosen);
+        // In the order in which they take from the thumbnail budget.
+        let review = review::section(self, &with_warning, &mut faces);
         let sheets = self.sheets(&groups, &shown_groups, &mut faces);
-        let alone = self.alone(&alone, shown_alone, &mut faces);
+        let single = self.single(&single, shown_single, &mut faces);
         let body = html! {
             main {
                 (self.head())
                 @if !groups.is_empty() { (sheets) }
-                (alone)
-                (look_at)
+                (single)
+                (review)
                 (run_card::section(self))
             }
         };
@@ -64,34 +67,33 @@ impl ContactSheet<'_> {
     }
 
     fn title(&self) -> String {
-        format!("{} of {}", pictures(self.pictures.len()), count(self.clusters.len(), "person", "people"))
+        format!("{} of {}", images(self.images.len()), count(self.clusters.len(), "person", "people"))
     }
 
     fn head(&self) -> Markup {
-        let alone = self.clusters.iter().filter(|pictures| pictures.len() == 1).count();
+        let single = self.clusters.iter().filter(|images| images.len() == 1).count();
         html! {
             header {
                 p.kind { "FaceNet contact sheet" }
                 h1 { (self.title()) }
                 p.lead {
-                    "As far as the network can tell: pictures that lie together may show two people who look alike, and one "
-                    "person may be in two places."
-                    @if alone > 0 { " Of the people, " (alone) (if alone == 1 { " is" } else { " are" }) " in one picture only." }
-                    " A face leads to its picture."
+                    "Grouped by face. A group may contain look-alikes, and a person may be in several groups."
+                    @if single > 0 { " " (count(single, "person is", "people are")) " in one image only." }
+                    " Faces link to their images."
                 }
                 @if let Some(agreement) = &self.run.agreement {
                     p {
-                        "The pictures lay in " (count(agreement.identities, "folder", "folders"))
-                        ". If each folder is a person, B-cubed F is " strong { (format!("{:.3}", agreement.bcubed_f)) }
-                        ": precision " (format!("{:.3}", agreement.bcubed_precision)) " (what lies together here is of one folder), recall "
-                        (format!("{:.3}", agreement.bcubed_recall)) " (what is of one folder lies together here)."
+                        "Agreement with the " (count(agreement.identities, "folder", "folders"))
+                        " of the images, taking each for a person: B-cubed F " strong { (format!("{:.3}", agreement.bcubed_f)) }
+                        ", precision " (format!("{:.3}", agreement.bcubed_precision)) " (images of a group that are of one folder), recall "
+                        (format!("{:.3}", agreement.bcubed_recall)) " (images of a folder that are in one group)."
                     }
                 }
             }
         }
     }
 
-    /// A sheet for each group that has room.
+    /// The groups of several images, as far as the thumbnail budget allows.
     fn sheets(&self, groups: &[&Vec<usize>], shown: &[&[usize]], faces: &mut Faces<'_>) -> Markup {
         let (mut large, mut small) = (Vec::new(), Vec::new());
         for (index, (group, shown)) in groups.iter().zip(shown).enumerate() {
@@ -101,31 +103,31 @@ impl ContactSheet<'_> {
         let hidden = groups.len() - large.len() - small.len();
         html! {
             section {
-                h2 { "Who is in several pictures" }
+                h2 { "People in several images" }
                 @if !large.is_empty() { .sheets { @for sheet in &large { (sheet) } } }
                 @if !small.is_empty() { .sheets.columns { @for sheet in &small { (sheet) } } }
                 @if hidden > 0 {
                     p.order {
-                        (count(hidden, "more person is", "more people are")) " not shown, to keep this page small: each has a folder beside it."
+                        (count(hidden, "more person is", "more people are")) " not shown, to limit the size of this page; each has a folder next to it."
                     }
                 }
             }
         }
     }
 
-    /// The pictures of a person; none if there is no room for any.
+    /// A group. `None` if the thumbnail budget is used up.
     fn sheet(&self, index: usize, group: &[usize], shown: &[usize], faces: &mut Faces<'_>) -> Option<Markup> {
-        let shown: Vec<Markup> = shown.iter().filter_map(|&picture| faces.face(picture)).collect();
+        let shown: Vec<Markup> = shown.iter().filter_map(|&image| faces.face(image)).collect();
         if shown.is_empty() {
             return None;
         }
         let hidden = group.len() - shown.len();
-        let folder = folder(&self.pictures[group[0]].link);
+        let folder = folder(&self.images[group[0]].link);
         Some(html! {
             figure.sheet {
                 figcaption {
-                    strong { "Person " (index + 1) } ": " (pictures(group.len())) " in "
-                    a href=(faces::percent_encoded(folder)) { (folder) }
+                    strong { "Person " (index + 1) } ": " (images(group.len())) " in "
+                    a href=(percent_encoded(folder)) { (folder) }
                 }
                 .faces { @for face in &shown { (face) } }
                 @if hidden > 0 { p.order { "and " (hidden) " more" } }
@@ -133,17 +135,18 @@ impl ContactSheet<'_> {
         })
     }
 
-    fn alone(&self, alone: &[usize], shown: &[usize], faces: &mut Faces<'_>) -> Markup {
-        let Some(&first) = alone.first() else { return Markup::default() };
-        let shown: Vec<Markup> = shown.iter().filter_map(|&picture| faces.face(picture)).collect();
-        let hidden = alone.len() - shown.len();
-        let folder = folder(&self.pictures[first].link);
+    /// The groups of one image.
+    fn single(&self, single: &[usize], shown: &[usize], faces: &mut Faces<'_>) -> Markup {
+        let Some(&first) = single.first() else { return Markup::default() };
+        let shown: Vec<Markup> = shown.iter().filter_map(|&image| faces.face(image)).collect();
+        let hidden = single.len() - shown.len();
+        let folder = folder(&self.images[first].link);
         html! {
             section {
-                h2 { "Alone" }
+                h2 { "People in one image" }
                 p {
-                    (pictures(alone.len())) (if alone.len() == 1 { " is" } else { " are" }) " like no other, in "
-                    a href=(faces::percent_encoded(folder)) { (folder) } "."
+                    (count(single.len(), "image matches", "images match")) " no other, in "
+                    a href=(percent_encoded(folder)) { (folder) } "."
                 }
                 .sheet {
                     .faces { @for face in &shown { (face) } }
@@ -154,16 +157,15 @@ impl ContactSheet<'_> {
     }
 }
 
-/// Of each group the pictures to show, of the first groups if there are too many.
+/// The images to show of each group, within the limits; the last groups may get none.
 fn shown<'a>(groups: &[&'a Vec<usize>]) -> Vec<&'a [usize]> {
-    let [few, many] = FACES_OF_GROUP;
-    let all = |most: usize| groups.iter().map(|group| group.len().min(most)).sum::<usize>();
-    let most = (many..=few).rev().find(|&most| all(most) <= FACES).unwrap_or(many);
-    let mut left = FACES;
+    let total = |limit: usize| groups.iter().map(|group| group.len().min(limit)).sum::<usize>();
+    let limit = PER_GROUP.rev().find(|&limit| total(limit) <= MAX_GROUPED).unwrap_or(*PER_GROUP.start());
+    let mut left = MAX_GROUPED;
     groups
         .iter()
         .map(|group| {
-            let shown = &group[..group.len().min(most).min(left)];
+            let shown = &group[..group.len().min(limit).min(left)];
             left -= shown.len();
             shown
         })

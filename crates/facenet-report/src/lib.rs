@@ -5,6 +5,6 @@ mod page;
 mod provenance;
 mod report;
 
-pub use contact_sheet::sheet::{ContactSheet, SheetPicture, SheetRun};
+pub use contact_sheet::sheet::{ContactSheet, SheetImage, SheetRun};
 pub use provenance::Provenance;
 pub use report::Report;

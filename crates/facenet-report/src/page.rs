@@ -1,11 +1,11 @@
-//! What the pages that one looks at have in common: one HTML file each that opens anywhere, without scripts.
+//! What all pages share: a self-contained HTML file without scripts.
 
 pub(crate) mod text;
 pub(crate) mod thumbnail;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// A page with its style within.
+/// A page with its style sheet.
 pub(crate) fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
@@ -23,19 +23,42 @@ pub(crate) fn page(title: &str, body: &Markup) -> String {
     page.into_string()
 }
 
-/// What was run: names of facts, the facts, and whether they are code.
-pub(crate) fn facts(facts: &[(&str, String, bool)]) -> Markup {
+/// A line of a run card.
+pub(crate) struct Fact {
+    name: &'static str,
+    value: Value,
+}
+
+enum Value {
+    Text(String),
+    Code(String),
+}
+
+impl Fact {
+    /// A value in words.
+    pub(crate) fn text(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: Value::Text(value.into()) }
+    }
+
+    /// A value that is set as code.
+    pub(crate) fn code(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: Value::Code(value.into()) }
+    }
+}
+
+/// The list of a run card.
+pub(crate) fn facts(facts: &[Fact]) -> Markup {
     html! {
         dl {
-            @for (name, fact, code) in facts {
+            @for Fact { name, value } in facts {
                 dt { (name) }
-                dd { @if *code { code { (fact) } } @else { (fact) } }
+                dd { @match value { Value::Text(text) => (text), Value::Code(code) => code { (code) } } }
             }
         }
     }
 }
 
 /// The last line of a page.
-pub(crate) fn who_may_see_it() -> Markup {
-    html! { p.order { "This page holds pictures of people: pass it on to those alone who may see them." } }
+pub(crate) fn privacy_notice() -> Markup {
+    html! { p.order { "This page contains photos of people. Share it only with those who may see them." } }
 }

@@ -1,4 +1,4 @@
-//! A run as a page to look at: one HTML file that opens anywhere.
+//! The page of a training run.
 
 mod chart;
 mod clusters;
@@ -18,17 +18,17 @@ use crate::page::page;
 use crate::provenance::Provenance;
 use thumbnails::Thumbnails;
 
-/// The page of a run.
+/// The page of a training run.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
     /// The run.
     pub run: &'a Run,
-    /// What was run, when, by which program.
+    /// What was run, when, by which program and on which machine.
     pub provenance: &'a Provenance,
 }
 
 impl Report<'_> {
-    /// The page: pictures and style within, no scripts, below 5 MB however many pictures there are.
+    /// The page as self-contained HTML without scripts, below 5 MB for any number of images.
     #[must_use]
     pub fn html(&self) -> String {
         let Self { run, provenance } = *self;
@@ -39,12 +39,11 @@ impl Report<'_> {
             main {
                 (scores::section(&run.report))
                 section {
-                    h2 { "One person or two?" }
+                    h2 { "Verification: the same person?" }
                     p {
-                        "Each pair of pictures is judged by the squared distance of the two embeddings: at most "
+                        "A pair of images is accepted as the same person if the squared distance of its embeddings is at most "
                         (format!("{threshold:.3}"))
-                        " is called one person. That threshold is the one that was best for " (run.report.validation.people)
-                        " other people."
+                        ", the threshold with the highest accuracy on " (run.report.validation.people) " other people."
                     }
                     .charts {
                         (distances::chart(&run.embeddings.pair_scores, threshold))
@@ -62,7 +61,7 @@ impl Report<'_> {
     }
 }
 
-/// The pattern that marks mistakes in every chart: it can be told without colour.
+/// The pattern that marks errors in every chart, recognizable without color.
 fn hatching() -> Markup {
     html! {
         svg.definitions aria-hidden="true" width="0" height="0" {

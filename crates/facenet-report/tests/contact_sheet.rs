@@ -1,17 +1,17 @@
-//! The page of groups of pictures.
+//! Contact sheets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use facenet_data::{Crop, encode_jpeg};
 use facenet_recognition::{FaceSource, Portrait, PortraitReader};
-use facenet_report::{ContactSheet, Provenance, SheetPicture, SheetRun};
+use facenet_report::{ContactSheet, Provenance, SheetImage, SheetRun};
 use ndarray::Array3;
 use ndarray_rand::rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
-/// A folder with a picture of noise: it takes more characters than a face.
+/// A folder with an image of noise, whose JPEG is larger than that of a face.
 fn noise() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -21,14 +21,14 @@ fn noise() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn picture(path: &Path, name: String, faces: Option<usize>) -> SheetPicture {
+fn image(path: &Path, name: String, faces: Option<usize>) -> SheetImage {
     let link = format!("people/001/{}", name.replace('/', " - "));
     let portrait = Portrait { source: FaceSource::CenterCrop, landmarks: None, faces };
-    SheetPicture { path: path.to_owned(), name, link, portrait }
+    SheetImage { path: path.to_owned(), name, link, portrait }
 }
 
-/// The page, if nothing in it leads out but to `people`.
-fn html(pictures: &[SheetPicture], clusters: &[Vec<usize>], unread: &[(String, String)]) -> String {
+/// The page; checks that all its links lead to `people`.
+fn html(images: &[SheetImage], clusters: &[Vec<usize>], unread: &[(String, String)]) -> String {
     let reader = PortraitReader {
         template: None,
         size: [96, 96],
@@ -37,7 +37,7 @@ fn html(pictures: &[SheetPicture], clusters: &[Vec<usize>], unread: &[(String, S
         landmark_list: None,
     };
     let run = SheetRun {
-        provenance: Provenance::now("cargo xtask cluster 'a <b>'", "a test"),
+        provenance: Provenance::now("facenet cluster 'a <b>'", "a test"),
         folder: "a <b>".to_owned(),
         network: "none".to_owned(),
         weights_sha256: "0123456789abcdef".to_owned(),
@@ -45,7 +45,7 @@ fn html(pictures: &[SheetPicture], clusters: &[Vec<usize>], unread: &[(String, S
         agreement: None,
         seconds: 1.5,
     };
-    let html = ContactSheet { pictures, clusters, unread, reader: &reader, run: &run }.html();
+    let html = ContactSheet { images, clusters, unread, reader: &reader, run: &run }.html();
     assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
     assert!(html.len() < 5_000_000, "{} bytes", html.len());
     for outside in ["<script", "http:", "https:", "<link", "<iframe", "@import", "javascript:", " onload", " onerror"] {
@@ -60,63 +60,63 @@ fn html(pictures: &[SheetPicture], clusters: &[Vec<usize>], unread: &[(String, S
 }
 
 #[test]
-fn everybody_is_on_it() {
+fn every_image_is_on_the_page() {
     let (_folder, path) = noise();
     let names = ["ann/1.jpg", "ann/\"><img src=x>.jpg", "50% é?.jpg", "b/2.jpg", "b/3.jpg"];
-    let pictures: Vec<SheetPicture> = names
+    let images: Vec<SheetImage> = names
         .iter()
         .zip([None, None, Some(2), None, Some(0)])
-        .map(|(name, faces)| picture(&path, (*name).to_owned(), faces))
+        .map(|(name, faces)| image(&path, (*name).to_owned(), faces))
         .collect();
-    let unread = [("broken <i>.png".to_owned(), "no picture".to_owned())];
-    let html = html(&pictures, &[vec![0, 1, 2], vec![3], vec![4]], &unread);
+    let unread = [("broken <i>.png".to_owned(), "not an image".to_owned())];
+    let html = html(&images, &[vec![0, 1, 2], vec![3], vec![4]], &unread);
     for text in [
-        "5 pictures of 3 people",
-        "3 pictures in <a href=\"people/001\">people/001</a>",
-        "2 pictures are like no other",
+        "5 images of 3 people",
+        "3 images in <a href=\"people/001\">people/001</a>",
+        "2 images match no other",
         "alt=\"ann/1.jpg\"",
         "ann/&quot;&gt;&lt;img src=x&gt;.jpg",
         "href=\"people/001/50%25%20%C3%A9%3F.jpg\"",
-        "In the wrong place, perhaps: 2 pictures",
-        "it seems to show 2 faces",
-        "it seems to show no face",
-        "Not aligned: 3 pictures",
-        "broken &lt;i&gt;.png: no picture",
+        "Perhaps misplaced: 2 images",
+        "appears to show 2 faces",
+        "appears to show no face",
+        "Not aligned: 3 images",
+        "broken &lt;i&gt;.png: not an image",
         "0123456789abcdef",
         "a &lt;b&gt;",
-        "5 the middle of their pictures",
-        "1 more could not be read",
+        "5 cropped",
+        "1 more unreadable",
     ] {
         assert!(html.contains(text), "{text}");
     }
-    // Both doubtful pictures are shown twice.
+    // Images with a warning are shown twice.
     assert_eq!(html.matches("<img ").count(), 7);
 }
 
 #[test]
-fn thousands_of_pictures_stay_below_five_megabytes() {
+fn thousands_of_images_stay_below_five_megabytes() {
     let (_folder, path) = noise();
-    let pictures: Vec<SheetPicture> =
-        (0..6000).map(|index| picture(&path, format!("{}{index}.jpg", "\"".repeat(190)), Some(index % 3))).collect();
+    let images: Vec<SheetImage> =
+        (0..6000).map(|index| image(&path, format!("{}{index}.jpg", "\"".repeat(190)), Some(index % 3))).collect();
     let unread: Vec<(String, String)> =
         (0..2000).map(|index| ("<".repeat(300), format!("{index}{}", "\"".repeat(900)))).collect();
     let groups: Vec<Vec<usize>> =
         (0..2000).map(|group| vec![group, group + 2000]).chain((4000..6000).map(|alone| vec![alone])).collect();
-    let many = html(&pictures, &groups, &unread);
+    let many = html(&images, &groups, &unread);
     assert!(many.len() > 2_000_000, "{} bytes", many.len());
-    assert!(many.contains("more people are not shown") && many.contains("clusters.csv, beside this page, names all"));
+    assert!(many.contains("more people are not shown") && many.contains("clusters.csv, next to this page, lists all"));
 
-    let one = html(&pictures[..2000], &[(0..2000).collect()], &[]);
+    let one = html(&images[..2000], &[(0..2000).collect()], &[]);
     assert!(one.contains("and 1940 more"), "{}", one.len());
 }
 
 #[test]
-fn a_picture_that_is_gone_is_not_shown() {
+fn a_deleted_image_is_not_shown() {
     let (_folder, path) = noise();
     let gone = path.with_file_name("gone.jpg");
-    let pictures = [picture(&path, "1.jpg".to_owned(), Some(1)), picture(&gone, "2.jpg".to_owned(), Some(1))];
-    let html = html(&pictures, &[vec![0, 1]], &[]);
+    let images = [image(&path, "1.jpg".to_owned(), Some(1)), image(&gone, "2.jpg".to_owned(), Some(1))];
+    let html = html(&images, &[vec![0, 1]], &[]);
     assert_eq!(html.matches("<img ").count(), 1);
     assert!(html.contains("and 1 more"));
-    assert!(self::html(&[], &[], &[]).contains("0 pictures of 0 people"));
+    assert!(self::html(&[], &[], &[]).contains("0 images of 0 people"));
 }

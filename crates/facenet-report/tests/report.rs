@@ -1,4 +1,4 @@
-//! The page of a run, for results that runs seldom have.
+//! The page of a run, with unusual results.
 
 use facenet_metrics::balanced_pairs;
 use facenet_recognition::{FaceSource, FaceSourceCounts};
@@ -12,14 +12,14 @@ use ndarray::{Array2, Array4};
 use ndarray_rand::rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Pictures of noise with names of some length; `identities` says who is in them.
+/// Images of noise of `identities`, with names of `name` characters.
 fn group(identities: Vec<usize>, side: usize, name: usize) -> LabelledFaces {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let people = identities.iter().max().map_or(0, |&last| last + 1);
     LabelledFaces {
         faces: Array4::from_shape_simple_fn((identities.len(), side, side, 3), || rng.r#gen()),
         people: (0..people).map(|person| format!("{}{person}", "\"".repeat(name))).collect(),
-        pictures: (0..identities.len()).map(|picture| format!("{}{picture}", "&".repeat(name))).collect(),
+        pictures: (0..identities.len()).map(|image| format!("{}{image}", "&".repeat(name))).collect(),
         sources: vec![FaceSource::Synthetic; identities.len()],
         identities,
     }
@@ -37,7 +37,7 @@ fn dataset(unseen: Vec<usize>, side: usize, name: usize) -> Dataset {
     }
 }
 
-/// The page of these embeddings after so many steps.
+/// The page of a run with these embeddings.
 fn page(dataset: &Dataset, validation: &Array2<f32>, unseen: &Array2<f32>, steps: u64) -> (String, EvaluationDetails) {
     let details = evaluate_embeddings(validation.view(), unseen.view(), dataset, 1).unwrap();
     let mut history = History::default();
@@ -81,7 +81,7 @@ fn page(dataset: &Dataset, validation: &Array2<f32>, unseen: &Array2<f32>, steps
     let report = Report { run: &run, provenance: &Provenance::now("a test", "a test") };
     let html = report.html();
     assert!(html.ends_with("</html>"));
-    // Neither in a text nor in an attribute; pictures may hold any letters.
+    // Neither in text nor in attributes; base64 data may contain any letters.
     for number in [">NaN", " NaN", "\"NaN", ">inf", " inf\"", "\"inf", "-inf"] {
         assert!(!html.contains(number), "{number}");
     }
@@ -94,9 +94,9 @@ fn noise(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
 }
 
 #[test]
-fn thousands_of_noisy_pictures_with_long_names_stay_below_five_megabytes() {
-    // Mixed clusters, whole ones and single pictures of many people.
-    let dataset = dataset((0..6000).map(|picture| picture / 3).collect(), 80, 400);
+fn thousands_of_images_with_long_names_stay_below_five_megabytes() {
+    // Mixed clusters, complete ones and clusters of one image.
+    let dataset = dataset((0..6000).map(|image| image / 3).collect(), 80, 400);
     let validation = Array2::from_shape_fn((4, 6), |(row, _)| (row / 2) as f32 * 0.4 + (row % 2) as f32 * 0.05);
     let (html, details) = page(&dataset, &validation, &noise(6000, 6, 2), 5000);
     assert!(details.clusters.iter().max().unwrap() > &10);
@@ -105,33 +105,29 @@ fn thousands_of_noisy_pictures_with_long_names_stay_below_five_megabytes() {
 }
 
 #[test]
-fn one_cluster_of_all_is_shown_in_part() {
-    let dataset = dataset((0..1000).map(|picture| picture / 10).collect(), 40, 3);
-    // Validation people far apart, unseen ones near together.
+fn a_single_cluster_of_everything_is_shown_in_part() {
+    let dataset = dataset((0..1000).map(|image| image / 10).collect(), 40, 3);
+    // Validation people are far apart, unseen people close together.
     let validation = Array2::from_shape_fn((4, 2), |(row, _)| (row / 2 * 100 + row) as f32);
     let (html, details) = page(&dataset, &validation, &(noise(1000, 2, 3) * 0.01), 1);
     assert_eq!(details.clusters.iter().max(), Some(&0));
-    assert!(
-        html.contains("more pictures are not shown") && html.contains("0 people are found whole"),
-        "{}",
-        html.len()
-    );
+    assert!(html.contains("more images are not shown") && html.contains("0 clusters are complete"), "{}", html.len());
 }
 
 #[test]
-fn results_without_a_mistake() {
+fn perfect_results_have_no_errors_to_show() {
     let dataset = dataset(vec![0, 0, 1, 1, 2, 2], 20, 1);
     let validation = Array2::from_shape_fn((4, 3), |(row, column)| f32::from(u8::from(row / 2 == column)));
     let unseen = Array2::from_shape_fn((6, 3), |(row, column)| f32::from(u8::from(row / 2 == column)));
     let (html, details) = page(&dataset, &validation, &unseen, 2);
     assert_eq!(details.evaluation.verification.accuracy, 1.0);
     assert_eq!(html.matches("<p>None.</p>").count(), 2);
-    assert!(html.contains("3 people are found whole") && !html.contains("Not whole"));
+    assert!(html.contains("3 clusters are complete") && !html.contains("Clusters with errors"));
 }
 
 #[test]
-fn thresholds_at_the_ends() {
-    // Validation pairs that are best told apart by accepting nothing, or nearly nothing.
+fn thresholds_at_the_ends_of_the_axis_are_drawn() {
+    // Validation pairs whose best threshold accepts nothing, or almost nothing.
     let dataset = dataset(vec![0, 0, 1, 1, 2, 2], 20, 1);
     for [a, b, c, d] in
         [[0.0, 1.0, 0.0, 1.0], [0.0, 1e-6, 2e-6, 3e-6], [0.0, 1e-3, 1.0, 1.001], [0.0, 1e9, 2e10, 2.1e10]]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use cpu_time::ProcessTime;
-use facenet_cli::arguments::common::set_threads;
+use facenet_cli::arguments::threads::set_threads;
 use facenet_cli::output::face_counts::aligned_or_cropped;
 use facenet_cli::output::print::print;
 use facenet_data::{Crop, escape_path, images_below, read_image};

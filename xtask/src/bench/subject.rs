@@ -1,8 +1,8 @@
 //! Which network is timed, on which faces and threads.
 
 use anyhow::Result;
-use facenet_cli::arguments::common::set_threads;
 use facenet_cli::arguments::network_choice::NetworkChoice;
+use facenet_cli::arguments::threads::set_threads;
 use facenet_network::{Description, Initializer, Network, Normalization, NormalizationScheme};
 use ndarray::Array4;
 use ndarray_rand::RandomExt;

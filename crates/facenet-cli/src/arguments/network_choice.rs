@@ -1,4 +1,4 @@
-//! Which network: a built-in one by its name, or a description in a file, and what is changed of it.
+//! Choosing a network: a built-in one by name or a description in a file, with changes.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,38 +9,38 @@ use clap::{Args, ValueEnum};
 use facenet_data::escape_path;
 use facenet_network::{Description, NETWORKS, NormalizationScheme, Plan, built_in};
 
-use crate::arguments::common::read_toml;
+use crate::arguments::toml_file::read_toml;
 
-/// A network by its name or its file.
+/// A network by name or file.
 #[derive(Clone, Debug)]
 pub enum NetworkChoice {
-    /// One of the built-in ones.
+    /// The name of a built-in network.
     BuiltIn(&'static str),
-    /// A description in TOML.
+    /// A file with a description in TOML.
     File(PathBuf),
 }
 
 impl NetworkChoice {
-    /// Reads what was typed: the name of a built-in network, else a file.
+    /// Parses the name of a built-in network, or the path of a file.
     pub fn parser() -> impl TypedValueParser<Value = Self> {
         OsStringValueParser::new().try_map(Self::new)
     }
 
-    fn new(typed: OsString) -> Result<Self, String> {
-        if let Some(name) = NETWORKS.into_iter().find(|name| typed == *name) {
+    fn new(argument: OsString) -> Result<Self, String> {
+        if let Some(name) = NETWORKS.into_iter().find(|name| argument == *name) {
             return Ok(Self::BuiltIn(name));
         }
-        let looks_like_a_path = typed.as_encoded_bytes().iter().any(|byte| b"/.".contains(byte));
-        if looks_like_a_path || Path::new(&typed).is_file() {
-            return Ok(Self::File(typed.into()));
+        let looks_like_a_path = argument.as_encoded_bytes().iter().any(|byte| b"/.".contains(byte));
+        if looks_like_a_path || Path::new(&argument).is_file() {
+            return Ok(Self::File(argument.into()));
         }
         Err(format!("expected a file or one of {}", NETWORKS.join(", ")))
     }
 
-    /// The description, which a network can be built from.
+    /// The description; a plan can be built from it.
     pub fn description(&self) -> Result<Description> {
         match self {
-            Self::BuiltIn(name) => built_in(name).context("one of the built-in networks"),
+            Self::BuiltIn(name) => built_in(name).context("a built-in network"),
             Self::File(path) => {
                 let text = read_toml(path)?;
                 let description = Description::from_toml(&text).with_context(|| format!("in {}", escape_path(path)))?;
@@ -51,26 +51,26 @@ impl NetworkChoice {
     }
 }
 
-/// What is changed of a network.
+/// Changes of a network.
 #[derive(Args, Debug)]
 pub struct NetworkChanges {
-    /// What keeps the numbers between the layers in range [default: as the network says]
+    /// The normalization of activations [default: that of the network]
     #[arg(long, value_name = "none|local_response|batch", hide_possible_values = true)]
     normalization: Option<Scheme>,
-    /// Numbers per embedding [default: as the network says]
+    /// The dimension of embeddings [default: that of the network]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     dimension: Option<u32>,
 }
 
-/// [`NormalizationScheme`] on the command line.
+/// [`NormalizationScheme`] as an argument.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Scheme {
-    /// Biases alone
+    /// Biases only
     None,
-    /// Over neighbouring channels where the network has it, as in the paper, and biases
+    /// Local response normalization where the network has it, as in the paper, and biases
     LocalResponse,
-    /// Batch normalisation after every product
+    /// Batch normalization after every convolution and fully connected layer
     Batch,
 }
 
@@ -85,12 +85,12 @@ impl From<Scheme> for NormalizationScheme {
 }
 
 impl NetworkChanges {
-    /// Whether nothing is changed.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.normalization.is_none() && self.dimension.is_none()
     }
 
-    /// The network with these changes.
+    /// Applies the changes to a network.
     pub fn apply(&self, mut network: Description) -> Result<Description> {
         if let Some(scheme) = self.normalization {
             network = network.with_normalization(scheme.into())?;

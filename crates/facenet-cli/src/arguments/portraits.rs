@@ -1,4 +1,4 @@
-//! What the commands that embed images of one face each have in common.
+//! Arguments of the commands that embed images of one face each.
 
 use std::path::{Path, PathBuf};
 
@@ -11,35 +11,37 @@ use facenet_recognition::{
     PortraitEmbedder, PortraitLandmarks, PortraitOptions, calibration, read_weights, training_crop,
 };
 
-use crate::arguments::common::set_threads;
+use crate::arguments::threads::set_threads;
 use crate::arguments::weights::ForeignArguments;
 use crate::folders;
 use crate::output::progress_bar::Bar;
 
-/// Which network, and how it is shown faces.
+/// The networks and how faces are extracted.
 #[derive(Args, Debug)]
 pub struct PortraitArguments {
-    /// The network: a checkpoint, or another program's weights [default: face-reidentification-retail-0095, which
-    /// `download` fetches]
+    /// The embedding network: a checkpoint, or weights of another program [default:
+    /// face-reidentification-retail-0095 from `facenet download`]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     #[command(flatten)]
     foreign: ForeignArguments,
-    /// A list of known landmarks: five points of each face, in pixels of its image; paths are relative to the folder of the
-    /// images or to that of the list
+    /// A landmark list: five points per face, in pixels of its image; paths are relative to the
+    /// folder of the images or to that of the list
     #[arg(long, value_name = "FILE")]
     landmarks: Option<PathBuf>,
-    /// The network that finds the landmarks of the other faces [default: landmarks-regression-retail-0009, which `download`
-    /// fetches, if it is there]
+    /// The network that finds the landmarks of faces not on the list [default:
+    /// landmarks-regression-retail-0009 from `facenet download`, if installed]
     #[arg(long, value_name = "FILE")]
     landmark_network: Option<PathBuf>,
-    /// Where networks are [default: $FACENET_DATA, data/ of the workspace, $XDG_DATA_HOME/facenet]
+    /// The folder to look for networks in [default: $FACENET_DATA, data/ of the workspace,
+    /// $XDG_DATA_HOME/facenet]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where embeddings are cached; `verify` caches none [default: $XDG_DATA_HOME/facenet/cache]
+    /// The folder to cache embeddings in; not used by `verify` [default:
+    /// $XDG_DATA_HOME/facenet/cache]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Number of threads [default: all]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Print the result as one line of JSON
@@ -47,26 +49,27 @@ pub struct PortraitArguments {
     pub json: bool,
 }
 
-/// A network that embeds portraits, and what its distances mean.
+/// An embedder of portraits and its calibration.
 #[derive(Debug)]
 pub struct Portraits {
-    /// From images to embeddings.
+    /// Embeds images.
     pub embedder: PortraitEmbedder,
-    /// From squared distances to probabilities.
+    /// The calibration of the network, if it has one.
     pub calibration: Option<Calibration>,
 }
 
 impl PortraitArguments {
-    /// Reads the networks and the cache. Paths of a list of landmarks may be relative to `folders`, those of the images.
+    /// Reads the networks and the cache. Paths of the landmark list may be relative to `folders`,
+    /// the folders of the images.
     ///
     /// # Errors
     ///
-    /// If a file is missing or can't be used.
+    /// If a file is missing or invalid.
     pub fn read(&self, folders: &[&Path]) -> Result<Portraits> {
         self.read_with(folders, Some(&folders::cache(self.cache.as_deref())?))
     }
 
-    /// The same for so few images that nothing is cached.
+    /// Reads the networks, without a cache.
     ///
     /// # Errors
     ///
@@ -81,9 +84,7 @@ impl PortraitArguments {
         let weights = match &self.weights {
             Some(file) => file.clone(),
             None => published(DEFAULT_EMBEDDER).with_context(|| {
-                format!(
-                    "the network {DEFAULT_EMBEDDER} is not there; `facenet download` fetches it, or pass --weights FILE"
-                )
+                format!("network {DEFAULT_EMBEDDER} not found; run `facenet download`, or pass --weights FILE")
             })?,
         };
         let checkpoint = self.foreign.read(&weights)?;
@@ -107,7 +108,7 @@ impl PortraitArguments {
         let landmark_network = landmark_network.transpose()?;
         if landmark_network.is_none() && template.is_some() {
             eprintln!(
-                "help: `facenet download` fetches {DEFAULT_LANDMARK_NETWORK}, which finds faces; without it the centre of each image is taken for the face"
+                "help: run `facenet download` for {DEFAULT_LANDMARK_NETWORK}, which finds faces; without it images are cropped at the center"
             );
         }
         let options = PortraitOptions { landmark_network: landmark_network.as_ref(), landmark_list, crop, cache };
@@ -126,16 +127,16 @@ impl PortraitArguments {
     }
 }
 
-/// Embeds images behind a progress bar.
+/// Embeds images with a progress bar.
 ///
 /// # Errors
 ///
-/// If a list of landmarks was given that has a line for none of them; as [`PortraitEmbedder::embed`].
+/// If the landmark list contains none of the images; as [`PortraitEmbedder::embed`].
 pub fn embed(embedder: &mut PortraitEmbedder, images: &[PathBuf]) -> Result<EmbeddedPortraits> {
     if let Some(list) = &embedder.reader().landmark_list {
         ensure!(
             images.iter().any(|image| list.get(image).is_some()),
-            "{} names none of the images: its paths are relative to the folder of the images, or to its own",
+            "{} lists none of the images; its paths must be relative to the folder of the images, or to its own",
             escape_path(list.path())
         );
     }

@@ -1,4 +1,4 @@
-//! Arguments of commands that take a network with its weights.
+//! Arguments of commands that read weights files.
 
 use std::path::{Path, PathBuf};
 
@@ -8,22 +8,23 @@ use facenet_data::escape_path;
 use facenet_network::{Checkpoint, NameMap};
 use facenet_recognition::{ForeignNetwork, read_weights};
 
-use crate::arguments::common::read_toml;
 use crate::arguments::network_choice::NetworkChoice;
+use crate::arguments::toml_file::read_toml;
 
-/// What a file of another program can't say about itself.
+/// How to interpret a weights file of another program.
 #[derive(Args, Debug)]
 pub struct ForeignArguments {
-    /// The network that another program's weights are for [default: the built-in one whose tensors they are]
+    /// The network of another program's weights [default: the built-in one whose tensors match]
     #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser())]
     network: Option<NetworkChoice>,
-    /// Which tensor of such a file is which of the network [default: the built-in map of the network]
+    /// The name map from tensors of the network to those of the file [default: the built-in map of
+    /// the network]
     #[arg(long, value_name = "FILE.toml")]
     map: Option<PathBuf>,
 }
 
 impl ForeignArguments {
-    /// Reads a checkpoint, or the weights of another program.
+    /// Reads a checkpoint or the weights of another program.
     pub fn read(&self, weights: &Path) -> Result<Checkpoint> {
         let map = self.map.as_ref().map(|path| {
             let text = read_toml(path)?;

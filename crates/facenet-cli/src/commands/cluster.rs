@@ -9,12 +9,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use facenet_data::{Error, escape_path, images_below};
 use facenet_recognition::{FaceSourceCounts, Grouping, grouping_agreement};
-use facenet_report::{ContactSheet, Provenance, SheetPicture, SheetRun};
+use facenet_report::{ContactSheet, Provenance, SheetImage, SheetRun};
 use serde::Serialize;
 
 use crate::PROGRAM;
-use crate::arguments::common::squared_distance;
 use crate::arguments::portraits::{PortraitArguments, Portraits, embed};
+use crate::arguments::squared_distance::squared_distance;
 use crate::output::command_line::command_line;
 use crate::output::face_counts::aligned_or_cropped;
 use crate::output::file_names::file_names;
@@ -25,38 +25,40 @@ use crate::output::print::print;
 /// The arguments of the command.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// The folder: pictures of one face each, anywhere below it
+    /// The folder of images of one face each, at any depth
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// There are so many people: k-means
+    /// Number of people: group by k-means
     #[arg(long, value_name = "K", conflicts_with = "cut", value_parser = clap::value_parser!(u32).range(1..))]
     people: Option<u32>,
-    /// Pictures are of one person up to this squared distance, 0 to 4, on average: agglomerative clustering
+    /// The mean squared distance, 0 to 4, up to which groups are merged by average linkage
+    /// [default: by the network's calibration]
     #[arg(long, value_name = "D", value_parser = squared_distance)]
     cut: Option<f64>,
-    /// Decides the random draws of --people
+    /// Seed of k-means
     #[arg(long, value_name = "N", default_value_t = 0, requires = "people", conflicts_with = "cut")]
     seed: u64,
-    /// Put copies of the pictures into the people's folders, not symbolic links
+    /// Copy the images into the folders of the people instead of linking them
     #[arg(long)]
     copies: bool,
-    /// Where the people's folders and the page go, a new folder [default: runs/cluster/ and the name of DIR, with a number
-    /// behind it if that is there]
+    /// The new folder for the outputs [default: runs/cluster/NAME for a DIR called NAME, numbered
+    /// if it exists]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
     portraits: PortraitArguments,
 }
 
-/// The files that are written.
+/// The output files.
 const PAGE: &str = "index.html";
 const TABLE: &str = "clusters.csv";
 const PEOPLE: &str = "people";
-/// The folder of those who are alone in their group: none of the people's, who may be taken for a gallery.
+/// The folder of groups of one image. Outside [`PEOPLE`], so that the latter can serve as a
+/// gallery.
 const ALONE: &str = "alone";
 
-/// The most names and sizes of a list that the text shows.
-const LISTED: usize = 10;
+/// Limit on the sizes of groups that are printed.
+const MAX_LISTED: usize = 10;
 
 #[derive(Serialize)]
 struct Report {
@@ -66,15 +68,17 @@ struct Report {
     cut: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     people: Option<usize>,
-    pictures: usize,
+    #[serde(rename = "pictures")]
+    images: usize,
     cluster_count: usize,
-    /// How many of them are one picture.
+    /// Number of clusters of one image.
     alone: usize,
-    #[serde(serialize_with = "aligned_or_cropped")]
-    framings: FaceSourceCounts,
+    #[serde(rename = "framings", serialize_with = "aligned_or_cropped")]
+    sources: FaceSourceCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
     agreement_with_folders: Option<Agreement>,
-    doubts: Vec<Note>,
+    #[serde(rename = "doubts")]
+    warnings: Vec<Note>,
     unread: Vec<Note>,
     clusters: Vec<Vec<String>>,
     page: String,
@@ -82,7 +86,7 @@ struct Report {
     seconds: f64,
 }
 
-/// How well groups and folders are the same.
+/// The agreement of groups and folders.
 #[derive(Serialize)]
 struct Agreement {
     folders: usize,
@@ -91,7 +95,7 @@ struct Agreement {
     bcubed_recall: f64,
 }
 
-/// How a picture comes into a person's folder.
+/// How an image is put into the folder of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Placing {
     #[cfg(unix)]
@@ -109,11 +113,11 @@ impl Placing {
         Self::Copy
     }
 
-    fn place(self, picture: &Path, target: &Path) -> io::Result<()> {
+    fn place(self, image: &Path, target: &Path) -> io::Result<()> {
         match self {
             #[cfg(unix)]
-            Self::Link => std::os::unix::fs::symlink(picture, target),
-            Self::Copy => fs::copy(picture, target).map(|_| ()),
+            Self::Link => std::os::unix::fs::symlink(image, target),
+            Self::Copy => fs::copy(image, target).map(|_| ()),
         }
     }
 }
@@ -122,17 +126,18 @@ impl Placing {
 ///
 /// # Errors
 ///
-/// If images, networks or outputs can't be read or written, or nothing says where to cut.
+/// If an image or a network can't be read, an output can't be written, or there is neither a
+/// calibration nor a cut nor a number of people.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let started = Instant::now();
     let provenance = Provenance::now(command_line("facenet"), PROGRAM);
     let folder = &arguments.folder;
     let root = fs::canonicalize(folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
     let out = NewFolder::of_command(arguments.out.as_deref(), "cluster", &root)?;
-    let pictures = images_below(folder)?;
-    ensure!(!pictures.is_empty(), "there are no images below {}", escape_path(folder));
+    let images = images_below(folder)?;
+    ensure!(!images.is_empty(), "there are no images below {}", escape_path(folder));
     let Portraits { mut embedder, calibration } = arguments.portraits.read(&[folder])?;
-    let made = out.begin()?;
+    let hidden = out.begin()?;
     let grouping = match (arguments.people, arguments.cut) {
         (Some(people), _) => Grouping::People { people: people as usize, seed: arguments.seed },
         (None, Some(cut)) => Grouping::Cut(cut as f32),
@@ -140,8 +145,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             Grouping::calibrated(&calibration.context("this network has no calibration; pass --people K or --cut D")?)
         }
     };
-    grouping.check(pictures.len())?;
-    let embedded = embed(&mut embedder, &pictures)?;
+    grouping.check(images.len())?;
+    let embedded = embed(&mut embedder, &images)?;
     if !embedded.images.is_empty() {
         grouping.check(embedded.images.len())?;
     }
@@ -152,8 +157,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let agreement = grouping_agreement(&groups, &paths)?;
     let folders = people_folders(&groups, paths.len());
     let names = file_names(paths.iter().map(PathBuf::as_path));
-    let sheet_pictures: Vec<SheetPicture> = (0..paths.len())
-        .map(|index| SheetPicture {
+    let sheet_images: Vec<SheetImage> = (0..paths.len())
+        .map(|index| SheetImage {
             path: embedded.images[index].clone(),
             name: name(&paths[index]),
             link: format!("{}/{}", folders[index], names[index]),
@@ -172,60 +177,60 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         seconds: started.elapsed().as_secs_f64(),
     };
     let sheet = ContactSheet {
-        pictures: &sheet_pictures,
+        images: &sheet_images,
         clusters: &groups,
         unread: &unread,
         reader: embedder.reader(),
         run: &run,
     };
     let placing = Placing::new(arguments.copies);
-    for (picture, path) in sheet_pictures.iter().zip(&paths) {
-        let target = made.path().join(&picture.link);
+    for (image, path) in sheet_images.iter().zip(&paths) {
+        let target = hidden.path().join(&image.link);
         let placed = match target.parent() {
             Some(parent) => fs::create_dir_all(parent).and_then(|()| placing.place(&root.join(path), &target)),
             None => Ok(()),
         };
-        placed.map_err(|source| Error::Write { path: PathBuf::from(&picture.link), source })?;
+        placed.map_err(|source| Error::Write { path: PathBuf::from(&image.link), source })?;
     }
     for (file, content) in [(TABLE, table(&sheet)?), (PAGE, sheet.html().into_bytes())] {
-        fs::write(made.path().join(file), content).map_err(|source| Error::Write { path: file.into(), source })?;
+        fs::write(hidden.path().join(file), content).map_err(|source| Error::Write { path: file.into(), source })?;
     }
-    let out = out.finish(made)?;
+    let out = out.finish(hidden)?;
 
     let report = report(&sheet, grouping, &out, started);
     print(arguments.portraits.json, &report, &text(&report, placing)?)?;
     let failed = report.unread.len();
-    ensure!(failed == 0, "{failed} of {} images could not be read; the others are grouped", pictures.len());
+    ensure!(failed == 0, "{failed} of {} images could not be read; the others are grouped", images.len());
     Ok(())
 }
 
-/// A path below the folder as text; what is no text in it is escaped.
+/// A path as text, escaped unless it is UTF-8.
 fn name(path: &Path) -> String {
     path.to_str().map_or_else(|| escape_path(path), str::to_owned)
 }
 
-/// The folder of each picture: a number among the people's for those who are in several pictures.
-fn people_folders(groups: &[Vec<usize>], pictures: usize) -> Vec<String> {
+/// The folder of each image: numbered for groups of several images.
+fn people_folders(groups: &[Vec<usize>], images: usize) -> Vec<String> {
     let digits = groups.len().to_string().len().max(3);
-    let mut folders = vec![String::new(); pictures];
+    let mut folders = vec![String::new(); images];
     for (index, group) in groups.iter().enumerate() {
         let folder = match group.len() {
             1 => ALONE.to_owned(),
             _ => format!("{PEOPLE}/{:0digits$}", index + 1),
         };
-        group.iter().for_each(|&picture| folders[picture].clone_from(&folder));
+        group.iter().for_each(|&image| folders[image].clone_from(&folder));
     }
     folders
 }
 
-/// A row for each picture; those that could not be read are in no cluster.
+/// The CSV table with a row per image; unreadable images have no cluster.
 fn table(sheet: &ContactSheet<'_>) -> Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());
     table.write_record(["picture", "cluster", "framing", "faces", "doubt"])?;
     for (index, group) in sheet.clusters.iter().enumerate() {
-        for picture in group.iter().map(|&picture| &sheet.pictures[picture]) {
-            let cells = [picture.name.clone(), (index + 1).to_string()];
-            table.write_record(cells.into_iter().chain(picture.portrait.cells()))?;
+        for image in group.iter().map(|&image| &sheet.images[image]) {
+            let cells = [image.name.clone(), (index + 1).to_string()];
+            table.write_record(cells.into_iter().chain(image.portrait.cells()))?;
         }
     }
     for (name, reason) in sheet.unread {
@@ -235,8 +240,8 @@ fn table(sheet: &ContactSheet<'_>) -> Result<Vec<u8>> {
 }
 
 fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Instant) -> Report {
-    let doubt = |picture: &SheetPicture| {
-        picture.portrait.warning().map(|doubt| Note { picture: picture.name.clone(), reason: doubt.to_string() })
+    let warning = |image: &SheetImage| {
+        image.portrait.warning().map(|warning| Note { image: image.name.clone(), reason: warning.to_string() })
     };
     let agreement = sheet.run.agreement.as_ref().map(|report| Agreement {
         folders: report.identities,
@@ -244,8 +249,8 @@ fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Ins
         bcubed_precision: report.bcubed_precision,
         bcubed_recall: report.bcubed_recall,
     });
-    let unread = sheet.unread.iter().cloned().map(|(picture, reason)| Note { picture, reason });
-    let names = |group: &Vec<usize>| group.iter().map(|&picture| sheet.pictures[picture].name.clone()).collect();
+    let unread = sheet.unread.iter().cloned().map(|(image, reason)| Note { image, reason });
+    let names = |group: &Vec<usize>| group.iter().map(|&image| sheet.images[image].name.clone()).collect();
     let (people, cut) = match grouping {
         Grouping::People { people, .. } => (Some(people), None),
         Grouping::Cut(cut) => (None, Some(cut)),
@@ -255,12 +260,12 @@ fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Ins
         method: grouping.method(),
         cut,
         people,
-        pictures: sheet.pictures.len(),
+        images: sheet.images.len(),
         cluster_count: sheet.clusters.len(),
         alone: sheet.clusters.iter().filter(|group| group.len() == 1).count(),
-        framings: sheet.pictures.iter().map(|picture| picture.portrait.source).collect(),
+        sources: sheet.images.iter().map(|image| image.portrait.source).collect(),
         agreement_with_folders: agreement,
-        doubts: sheet.pictures.iter().filter_map(doubt).collect(),
+        warnings: sheet.images.iter().filter_map(warning).collect(),
         unread: unread.collect(),
         clusters: sheet.clusters.iter().map(names).collect(),
         page: escape_path(&out.join(PAGE)),
@@ -270,38 +275,37 @@ fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Ins
 }
 
 fn text(report: &Report, placing: Placing) -> Result<String> {
-    let pictures = |number| count(number, "picture", "pictures");
-    let people = count(report.cluster_count, "person", "people");
-    let mut text = format!("{} of {people}, as far as {} can tell", pictures(report.pictures), report.network);
-    writeln!(text, ", {:.1} s", report.seconds)?;
+    let mut text = format!(
+        "{}, {} by {}; {:.1} s\n",
+        count(report.images, "image", "images"),
+        count(report.cluster_count, "person", "people"),
+        report.network,
+        report.seconds
+    );
     let several = report.clusters.iter().map(Vec::len).filter(|&size| size > 1);
-    let sizes: Vec<String> = several.clone().take(LISTED).map(|size| size.to_string()).collect();
+    let sizes: Vec<String> = several.clone().take(MAX_LISTED).map(|size| size.to_string()).collect();
     if !sizes.is_empty() {
         let more = several.count() - sizes.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        writeln!(text, "in several pictures: {}{more}", sizes.join(", "))?;
+        writeln!(text, "images per person: {}{more}", sizes.join(", "))?;
     }
     if report.alone > 0 {
-        writeln!(text, "in one picture only: {}", count(report.alone, "person", "people"))?;
+        writeln!(text, "in one image only: {}", count(report.alone, "person", "people"))?;
     }
-    writeln!(text, "{}", report.framings)?;
+    writeln!(text, "{}", report.sources)?;
     if let Some(Agreement { folders, bcubed_f, bcubed_precision, bcubed_recall }) = report.agreement_with_folders {
         writeln!(
             text,
-            "if the {folders} folders are people: B-cubed F {bcubed_f:.3}, precision {bcubed_precision:.3}, recall {bcubed_recall:.3}"
+            "agreement with the {folders} folders: B-cubed F {bcubed_f:.3}, precision {bcubed_precision:.3}, recall {bcubed_recall:.3}"
         )?;
     }
-    text += &notes_text(&report.doubts, &report.unread);
-    let things = match placing {
+    text += &notes_text(&report.warnings, &report.unread);
+    let what = match placing {
         #[cfg(unix)]
         Placing::Link => "links to",
         Placing::Copy => "copies of",
     };
-    writeln!(text, "\n{} shows them in a browser", report.page)?;
-    writeln!(
-        text,
-        "{} has a folder of {things} pictures for each person",
-        escape_path(&Path::new(&report.folder).join(PEOPLE))
-    )?;
+    writeln!(text, "\nopen {} in a browser", report.page)?;
+    writeln!(text, "{what} the images of each person are in {}", escape_path(&Path::new(&report.folder).join(PEOPLE)))?;
     Ok(text)
 }

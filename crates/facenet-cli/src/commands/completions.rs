@@ -1,4 +1,4 @@
-//! `facenet completions`: completions for a shell.
+//! `facenet completions`: shell completions.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub struct Arguments {
 ///
 /// # Errors
 ///
-/// None; commands return results.
+/// Never; the signature is that of all commands.
 pub fn command(arguments: &Arguments, program: &mut Command) -> Result<()> {
     let name = program.get_bin_name().unwrap_or(program.get_name()).to_owned();
     generate(arguments.shell, program, name, &mut io::stdout());

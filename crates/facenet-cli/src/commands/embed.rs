@@ -1,4 +1,4 @@
-//! `facenet embed`: the embeddings of a folder of images, as files for other programs.
+//! `facenet embed`: embeddings of a folder of images as files for other programs.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,10 +22,11 @@ pub struct Arguments {
     /// The folder of images of one face each, at any depth
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Write the embeddings as CSV, too
+    /// Also write the embeddings as CSV
     #[arg(long)]
     csv: bool,
-    /// The new folder for the outputs [default: runs/embed/NAME of DIR, numbered if it exists]
+    /// The new folder for the outputs [default: runs/embed/NAME for a DIR called NAME, numbered if
+    /// it exists]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -35,12 +36,14 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Report {
     network: String,
-    pictures: usize,
+    #[serde(rename = "pictures")]
+    images: usize,
     dimension: usize,
-    #[serde(serialize_with = "aligned_or_cropped")]
-    framings: FaceSourceCounts,
+    #[serde(rename = "framings", serialize_with = "aligned_or_cropped")]
+    sources: FaceSourceCounts,
     cached: usize,
-    doubts: Vec<Note>,
+    #[serde(rename = "doubts")]
+    warnings: Vec<Note>,
     unread: Vec<Note>,
     files: Vec<String>,
     seconds: f64,
@@ -50,28 +53,28 @@ struct Report {
 ///
 /// # Errors
 ///
-/// If images, networks or outputs can't be read or written.
+/// If an image or a network can't be read, or an output can't be written.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let start = std::time::Instant::now();
     let folder = &arguments.folder;
     let root = fs::canonicalize(folder).map_err(|source| Error::Read { path: folder.clone(), source })?;
     let out = NewFolder::of_command(arguments.out.as_deref(), "embed", &root)?;
-    let pictures = images_below(folder)?;
-    ensure!(!pictures.is_empty(), "there are no images below {}", escape_path(folder));
+    let images = images_below(folder)?;
+    ensure!(!images.is_empty(), "there are no images below {}", escape_path(folder));
     let mut embedder = arguments.portraits.read(&[folder])?.embedder;
-    let made = out.begin()?;
-    let embedded = embed(&mut embedder, &pictures)?;
-    let files = write_embeddings(made.path(), &embedded, folder, &embedder, arguments.csv)?;
-    let out = out.finish(made)?;
+    let hidden = out.begin()?;
+    let embedded = embed(&mut embedder, &images)?;
+    let files = write_embeddings(hidden.path(), &embedded, folder, &embedder, arguments.csv)?;
+    let out = out.finish(hidden)?;
     let files = files.iter().filter_map(|file| Some(escape_path(&out.join(file.file_name()?))));
-    let (doubts, unread) = notes(&embedded, folder);
+    let (warnings, unread) = notes(&embedded, folder);
     let report = Report {
         network: embedder.description().name.clone(),
-        pictures: embedded.images.len(),
+        images: embedded.images.len(),
         dimension: embedded.embeddings.ncols(),
-        framings: embedded.portraits.iter().map(|portrait| portrait.source).collect(),
+        sources: embedded.portraits.iter().map(|portrait| portrait.source).collect(),
         cached: embedded.cached,
-        doubts,
+        warnings,
         unread,
         files: files.collect(),
         seconds: start.elapsed().as_secs_f64(),
@@ -79,21 +82,21 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     print(arguments.portraits.json, &report, &text(&report)?)?;
     match report.unread.len() {
         0 => Ok(()),
-        unread => bail!("{unread} of {} images could not be read", pictures.len()),
+        unread => bail!("{unread} of {} images could not be read", images.len()),
     }
 }
 
 fn text(report: &Report) -> Result<String> {
     let mut text = format!(
-        "{} of {} elements by {}; {}; {} from the cache; {:.1} s\n",
-        count(report.pictures, "embedding", "embeddings"),
+        "{} of dimension {} by {}; {}; {} cached; {:.1} s\n",
+        count(report.images, "embedding", "embeddings"),
         report.dimension,
         report.network,
-        report.framings,
+        report.sources,
         HumanCount(report.cached as u64),
         report.seconds
     );
-    text += &notes_text(&report.doubts, &report.unread);
+    text += &notes_text(&report.warnings, &report.unread);
     text += "\n";
     for file in &report.files {
         writeln!(text, "{file} written")?;

@@ -1,4 +1,4 @@
-//! `facenet identify`: which enrolled person an image shows, or that it is none of them.
+//! `facenet identify`: which enrolled person does an image show?
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,27 +7,28 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use facenet_data::{FaceSet, escape_path, images_below};
 use facenet_recognition::{
-    AnsweredProbe, DecisionRule, FaceSource, Gallery, IdentificationAgreement, IdentityDecision,
+    AnsweredProbe, DecisionRule, FaceSource, Gallery, IdentificationAgreement, IdentityDecision, Portrait,
     identification_agreement,
 };
 use serde::Serialize;
 
-use crate::arguments::common::squared_distance;
 use crate::arguments::portraits::{PortraitArguments, embed};
+use crate::arguments::squared_distance::squared_distance;
 use crate::output::notes::{Note, confidence, count, notes, notes_text};
 use crate::output::print::print;
 
 /// The arguments of the command.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// The people to enrol: a folder with a folder of images for each
+    /// The people to enroll: a folder of images for each person
     #[arg(value_name = "GALLERY_DIR")]
     gallery: PathBuf,
     /// Images of one face each, or folders of them
     #[arg(value_name = "PROBE", required = true)]
     probes: Vec<PathBuf>,
-    /// The squared distance, 0 to 4, to a person's nearest image up to which a probe shows that person [default: the most
-    /// probable person by the network's calibration, unless "unknown" is more probable]
+    /// The squared distance to a person's nearest image, 0 to 4, up to which a probe shows that
+    /// person [default: the most probable person by the network's calibration, unless "unknown" is
+    /// more probable]
     #[arg(long, value_name = "D", value_parser = squared_distance)]
     threshold: Option<f64>,
     #[command(flatten)]
@@ -38,9 +39,11 @@ pub struct Arguments {
 struct Report {
     network: String,
     people: usize,
-    gallery_pictures: usize,
+    #[serde(rename = "gallery_pictures")]
+    gallery_images: usize,
     probes: Vec<Answer>,
-    doubts: Vec<Note>,
+    #[serde(rename = "doubts")]
+    warnings: Vec<Note>,
     unread: Vec<Note>,
     agreement_with_folders: Option<IdentificationAgreement>,
     seconds: f64,
@@ -48,26 +51,29 @@ struct Report {
 
 #[derive(Serialize)]
 struct Answer {
-    picture: String,
-    /// `null`: unknown.
+    #[serde(rename = "picture")]
+    image: String,
+    /// `null` for unknown.
     person: Option<String>,
     confidence: Option<f64>,
-    framing: FaceSource,
+    #[serde(rename = "framing")]
+    source: FaceSource,
     nearest: Nearest,
 }
 
 #[derive(Serialize)]
 struct Nearest {
     person: String,
-    picture: String,
+    #[serde(rename = "picture")]
+    image: String,
     squared_distance: f64,
 }
 
-/// Enrols the people and names the probes.
+/// Enrolls the people and identifies the probes.
 ///
 /// # Errors
 ///
-/// If images or networks can't be read, or nothing decides.
+/// If an image or a network can't be read, or there is neither a calibration nor a threshold.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
     let enrolled = FaceSet::from_gallery(&arguments.gallery)?;
@@ -100,24 +106,23 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     });
     let people: BTreeSet<&str> = identities.iter().map(|&person| name(person)).collect();
     let agreement = identification_agreement(&answered.collect::<Vec<_>>(), &people);
-    let answer =
-        |((image, portrait), decision): ((&PathBuf, &facenet_recognition::Portrait), &IdentityDecision)| Answer {
-            picture: escape_path(image),
-            person: decision.person.map(|person| name(person).to_owned()),
-            confidence: decision.confidence,
-            framing: portrait.source,
-            nearest: Nearest {
-                person: name(decision.found.nearest).to_owned(),
-                picture: escape_path(&known.images[decision.found.image]),
-                squared_distance: decision.found.squared_distance.into(),
-            },
-        };
+    let answer = |((image, portrait), decision): ((&PathBuf, &Portrait), &IdentityDecision)| Answer {
+        image: escape_path(image),
+        person: decision.person.map(|person| name(person).to_owned()),
+        confidence: decision.confidence,
+        source: portrait.source,
+        nearest: Nearest {
+            person: name(decision.found.nearest).to_owned(),
+            image: escape_path(&known.images[decision.found.image]),
+            squared_distance: decision.found.squared_distance.into(),
+        },
+    };
     let report = Report {
         network: portraits.embedder.description().name.clone(),
         people: people.len(),
-        gallery_pictures: known.images.len(),
+        gallery_images: known.images.len(),
         probes: unknown.images.iter().zip(&unknown.portraits).zip(&decisions).map(answer).collect(),
-        doubts: warnings,
+        warnings,
         unread,
         agreement_with_folders: agreement,
         seconds: start.elapsed().as_secs_f64(),
@@ -129,7 +134,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// The images that were given, and those below the folders that were given.
+/// The given images and those below the given folders.
 fn probes(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut probes = Vec::new();
     for path in given {
@@ -146,31 +151,33 @@ fn probes(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 fn text(report: &Report) -> String {
     let mut text = String::new();
-    for Answer { picture, person, confidence: probability, framing, nearest } in &report.probes {
+    for Answer { image, person, confidence: probability, source, nearest } in &report.probes {
         let sure = probability.map_or_else(String::new, |probability| format!(", {}", confidence(probability)));
-        let cropped = if *framing == FaceSource::CenterCrop { ", cropped" } else { "" };
-        let Nearest { person: name, picture: near, squared_distance } = nearest;
+        let cropped = if *source == FaceSource::CenterCrop { ", cropped" } else { "" };
+        let Nearest { person: name, image: nearest_image, squared_distance } = nearest;
         text += &match person {
             Some(person) => {
-                format!("{picture}: {person}{sure}{cropped} (squared distance {squared_distance:.3} to {near})\n")
+                format!(
+                    "{image}: {person}{sure}{cropped} (squared distance {squared_distance:.3} to {nearest_image})\n"
+                )
             }
             None => {
-                format!("{picture}: unknown{sure}{cropped} (nearest: {name}, squared distance {squared_distance:.3})\n")
+                format!("{image}: unknown{sure}{cropped} (nearest: {name}, squared distance {squared_distance:.3})\n")
             }
         };
     }
-    text += &notes_text(&report.doubts, &report.unread);
+    text += &notes_text(&report.warnings, &report.unread);
     text += &format!(
         "\n{} enrolled with {}, by {}; {:.1} s\n",
         count(report.people, "person", "people"),
-        count(report.gallery_pictures, "image", "images"),
+        count(report.gallery_images, "image", "images"),
         report.network,
         report.seconds
     );
     if let Some(IdentificationAgreement { probes, rank1, named_rightly, named_wrongly }) = report.agreement_with_folders
     {
         text += &format!(
-            "of {} in folders named after enrolled people, {:.1} % are nearest to that person, {:.1} % are given that name, {:.1} % another one\n",
+            "of {} in folders named after enrolled people, {:.1} % are nearest to that person, {:.1} % got that name, {:.1} % another name\n",
             count(probes, "probe", "probes"),
             100.0 * rank1,
             100.0 * named_rightly,

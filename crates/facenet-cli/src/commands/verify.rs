@@ -7,8 +7,8 @@ use facenet_data::escape_path;
 use facenet_recognition::{DecisionRule, FaceSource, Portrait, Verdict};
 use serde::Serialize;
 
-use crate::arguments::common::squared_distance;
 use crate::arguments::portraits::{PortraitArguments, embed};
+use crate::arguments::squared_distance::squared_distance;
 use crate::output::notes::confidence;
 use crate::output::print::print;
 
@@ -18,11 +18,11 @@ pub struct Arguments {
     /// An image of one face
     #[arg(value_name = "A")]
     first: PathBuf,
-    /// Another one
+    /// Another image of one face
     #[arg(value_name = "B")]
     second: PathBuf,
-    /// The squared distance, 0 to 4, up to which the images show the same person [default: that of the network's
-    /// calibration, at which both are equally likely]
+    /// The squared distance, 0 to 4, up to which the images show the same person [default: that of
+    /// the network's calibration, where both answers are equally likely]
     #[arg(long, value_name = "D", value_parser = squared_distance)]
     threshold: Option<f64>,
     #[command(flatten)]
@@ -32,7 +32,8 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Report {
     network: String,
-    pictures: [Image; 2],
+    #[serde(rename = "pictures")]
+    images: [Image; 2],
     squared_distance: f64,
     threshold: f64,
     same: bool,
@@ -41,16 +42,19 @@ struct Report {
 
 #[derive(Serialize)]
 struct Image {
-    picture: String,
-    framing: FaceSource,
-    doubt: Option<String>,
+    #[serde(rename = "picture")]
+    name: String,
+    #[serde(rename = "framing")]
+    source: FaceSource,
+    #[serde(rename = "doubt")]
+    warning: Option<String>,
 }
 
 /// Embeds both images and compares them.
 ///
 /// # Errors
 ///
-/// If an image or a network can't be read, or nothing decides.
+/// If an image or a network can't be read, or there is neither a calibration nor a threshold.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let mut portraits = arguments.portraits.read_without_cache()?;
     let rule = match arguments.threshold {
@@ -65,13 +69,13 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     }
     let Verdict { same, squared_distance, threshold, confidence } = portraits.embedder.verify(&embedded, [0, 1], &rule);
     let image = |path: &PathBuf, portrait: &Portrait| Image {
-        picture: escape_path(path),
-        framing: portrait.source,
-        doubt: portrait.warning().map(|warning| warning.to_string()),
+        name: escape_path(path),
+        source: portrait.source,
+        warning: portrait.warning().map(|warning| warning.to_string()),
     };
     let report = Report {
         network: portraits.embedder.description().name.clone(),
-        pictures: [image(&arguments.first, &embedded.portraits[0]), image(&arguments.second, &embedded.portraits[1])],
+        images: [image(&arguments.first, &embedded.portraits[0]), image(&arguments.second, &embedded.portraits[1])],
         squared_distance,
         threshold,
         same,
@@ -81,7 +85,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 }
 
 fn text(report: &Report) -> String {
-    let verdict = if report.same { "the same person" } else { "two people" };
+    let verdict = if report.same { "the same person" } else { "different people" };
     let mut text = match report.confidence {
         Some(probability) => format!("{verdict}, {}\n", confidence(probability)),
         None => format!("{verdict}\n"),
@@ -90,8 +94,8 @@ fn text(report: &Report) -> String {
         "squared distance {:.3}, threshold {:.3}, by {}\n",
         report.squared_distance, report.threshold, report.network
     );
-    for Image { picture, framing, doubt } in &report.pictures {
-        text += &format!("{picture}: {}\n", doubt.as_deref().unwrap_or(framing.description()));
+    for Image { name, source, warning } in &report.images {
+        text += &format!("{name}: {}\n", warning.as_deref().unwrap_or(source.description()));
     }
     text
 }

@@ -1,13 +1,13 @@
-//! How results in JSON count the sources of faces.
+//! Face counts in JSON.
 
 use facenet_recognition::FaceSourceCounts;
 use serde::{Serialize, Serializer};
 
-/// As `landmark_list`, `landmark_network` and `center_crop`.
+/// Serializes the counts `landmark_list`, `landmark_network` and `center_crop`.
 ///
 /// # Errors
 ///
-/// Those of the serializer.
+/// As the serializer.
 pub fn aligned_or_cropped<S: Serializer>(counts: &FaceSourceCounts, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Counts {

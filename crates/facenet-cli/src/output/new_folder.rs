@@ -1,4 +1,4 @@
-//! New folders for results: whole or not there, and nothing that exists is written over.
+//! New folders for results: complete or absent, and nothing is ever overwritten.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,104 +12,102 @@ use tempfile::{Builder, TempDir};
 use crate::folders::runs;
 use crate::output::file_names::safe;
 
-/// Where a new folder goes. It is made hidden beside that place and gets its name when it is whole.
+/// The place of a new folder. The folder is filled under a hidden name next to it and renamed when
+/// complete.
 #[derive(Debug)]
 pub struct NewFolder {
-    /// As it is shown.
+    /// The path to show.
     path: PathBuf,
-    /// Without links.
+    /// The path without symbolic links.
     real: PathBuf,
-    name: Name,
+    naming: Naming,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
-    /// This one, which is free or that of an empty folder.
+enum Naming {
+    /// The given name; an empty folder of that name is replaced.
     Given,
-    /// The first one that is free of this one, `-2`, `-3` and so on.
+    /// The first name that is free: the given one, with `-2`, `-3` and so on.
     Numbered,
 }
 
-/// The highest number behind a name.
-const NUMBERS: usize = 10_000;
+/// The highest number of a name.
+const MAX_NUMBER: usize = 10_000;
 
 impl NewFolder {
-    /// A folder that was asked for; `pictures` is the folder, without links, whose pictures are looked for.
-    pub fn given(path: &Path, pictures: &Path) -> Result<Self> {
-        let out = Self::new(path, pictures, Name::Given)?;
+    /// The folder given with `--out`, else a numbered one in `runs/<command>` named after the
+    /// folder `images`, a path without symbolic links.
+    pub fn of_command(given: Option<&Path>, command: &str, images: &Path) -> Result<Self> {
+        match given {
+            Some(out) => Self::given(out, images),
+            None => {
+                let name = images.file_name().map_or_else(|| "pictures".to_owned(), |name| safe(Path::new(name)));
+                Self::numbered(&runs().join(command).join(name), images)
+            }
+        }
+    }
+
+    fn given(path: &Path, images: &Path) -> Result<Self> {
+        let out = Self::new(path, images, Naming::Given)?;
         match fs::read_dir(&out.real) {
-            Ok(mut entries) => ensure!(
-                entries.next().is_none(),
-                "{} is not empty, and nothing in it shall be lost: give a new folder by --out",
-                escape_path(path)
-            ),
+            Ok(mut entries) => {
+                ensure!(entries.next().is_none(), "{} is not empty; pass another folder with --out", escape_path(path))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => bail!(Error::Write { path: path.to_owned(), source }),
         }
         Ok(out)
     }
 
-    /// The folder that was asked for, else a numbered one in `runs/<command>` that is called as the folder of pictures.
-    pub fn of_command(given: Option<&Path>, command: &str, pictures: &Path) -> Result<Self> {
-        match given {
-            Some(out) => Self::given(out, pictures),
-            None => {
-                let name = pictures.file_name().map_or_else(|| "pictures".to_owned(), |name| safe(Path::new(name)));
-                Self::numbered(&runs().join(command).join(name), pictures)
-            }
-        }
+    fn numbered(path: &Path, images: &Path) -> Result<Self> {
+        Self::new(path, images, Naming::Numbered)
     }
 
-    /// The first folder that is free of `path`, `path-2` and so on.
-    pub fn numbered(path: &Path, pictures: &Path) -> Result<Self> {
-        Self::new(path, pictures, Name::Numbered)
-    }
-
-    fn new(path: &Path, pictures: &Path, name: Name) -> Result<Self> {
+    fn new(path: &Path, images: &Path, naming: Naming) -> Result<Self> {
         let real = without_links(path).with_context(|| format!("can't write to {}", escape_path(path)))?;
         ensure!(
-            !real.starts_with(pictures),
-            "{} lies in {}: what is written there would be among its pictures the next time; give a folder elsewhere by --out",
+            !real.starts_with(images),
+            "{} is inside {}, where the next run would read the outputs as images; pass a folder elsewhere with --out",
             escape_path(path),
-            escape_path(pictures)
+            escape_path(images)
         );
         ensure!(real.file_name().is_some(), "{} can't be a new folder", escape_path(path));
-        Ok(Self { path: path.to_owned(), real, name })
+        Ok(Self { path: path.to_owned(), real, naming })
     }
 
-    /// The hidden folder, empty. It is gone with the value.
+    /// Creates the hidden folder, empty. It is removed when the value is dropped.
     pub fn begin(&self) -> Result<TempDir> {
         let parent = self.real.parent().unwrap_or(Path::new("/"));
         let mut builder = Builder::new();
         builder.prefix(".").suffix(".part");
-        // Open to whom new folders are open to.
+        // The permissions of an ordinary new folder, subject to the umask.
         #[cfg(unix)]
         let permissions: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         #[cfg(unix)]
         builder.permissions(permissions);
-        let made = fs::create_dir_all(parent).and_then(|()| builder.tempdir_in(parent));
-        Ok(made.map_err(|source| self.failed(source))?)
+        let hidden = fs::create_dir_all(parent).and_then(|()| builder.tempdir_in(parent));
+        Ok(hidden.map_err(|source| self.failed(source))?)
     }
 
-    /// Gives the folder its name, and returns that.
-    pub fn finish(self, made: TempDir) -> Result<PathBuf> {
-        let numbers = if self.name == Name::Numbered { NUMBERS } else { 1 };
-        for number in 1..=numbers {
+    /// Renames the hidden folder and returns its path.
+    pub fn finish(self, hidden: TempDir) -> Result<PathBuf> {
+        let last = if self.naming == Naming::Numbered { MAX_NUMBER } else { 1 };
+        for number in 1..=last {
             let (path, real) = (with_number(&self.path, number), with_number(&self.real, number));
-            if self.name == Name::Numbered && real.symlink_metadata().is_ok() {
+            if self.naming == Naming::Numbered && real.symlink_metadata().is_ok() {
                 continue;
             }
-            // Renaming replaces nothing but an empty folder.
-            match fs::rename(made.path(), &real) {
+            // A rename can replace an empty folder, but nothing else.
+            match fs::rename(hidden.path(), &real) {
                 Ok(()) => {
-                    let _ = made.keep();
+                    let _ = hidden.keep();
                     return Ok(path);
                 }
-                Err(error) if self.name == Name::Numbered && real.symlink_metadata().is_ok() => drop(error),
+                Err(error) if self.naming == Naming::Numbered && real.symlink_metadata().is_ok() => drop(error),
                 Err(source) => bail!(self.failed(source)),
             }
         }
-        bail!("{} to {NUMBERS} are there already: give a folder by --out", escape_path(&with_number(&self.path, 2)))
+        bail!("{} to {MAX_NUMBER} exist already; pass a folder with --out", escape_path(&with_number(&self.path, 2)))
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -129,7 +127,7 @@ fn with_number(path: &Path, number: usize) -> PathBuf {
     }
 }
 
-/// Where a path leads, as far as it is there.
+/// An absolute path without symbolic links, whose last components need not exist.
 fn without_links(path: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     for start in absolute.ancestors() {
@@ -138,18 +136,18 @@ fn without_links(path: &Path) -> Result<PathBuf> {
             Ok(real) => {
                 ensure!(
                     !rest.components().any(|part| part == Component::ParentDir),
-                    "it goes back from a folder that is not there"
+                    "it contains `..` after a folder that does not exist"
                 );
-                // Without a slash at its end.
+                // Removes a trailing slash.
                 return Ok(real.components().chain(rest.components()).collect());
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                ensure!(start.symlink_metadata().is_err(), "{} is a link that leads nowhere", escape_path(start));
+                ensure!(start.symlink_metadata().is_err(), "{} is a dangling symbolic link", escape_path(start));
             }
             Err(error) => return Err(error.into()),
         }
     }
-    bail!("no part of it is there")
+    bail!("no part of it exists")
 }
 
 #[cfg(test)]
@@ -157,45 +155,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_taken_one_after_the_other() {
+    fn folders_are_numbered_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        let pictures = folder.path().join("pictures");
+        let images = folder.path().join("images");
         for expected in ["faces", "faces-2", "faces-3"] {
-            let out = NewFolder::numbered(&folder.path().join("new/faces"), &pictures).unwrap();
-            let made = out.begin().unwrap();
-            fs::write(made.path().join("file"), expected).unwrap();
-            assert_eq!(out.finish(made).unwrap(), folder.path().join("new").join(expected));
+            let out = NewFolder::numbered(&folder.path().join("new/faces"), &images).unwrap();
+            let hidden = out.begin().unwrap();
+            fs::write(hidden.path().join("file"), expected).unwrap();
+            assert_eq!(out.finish(hidden).unwrap(), folder.path().join("new").join(expected));
         }
         assert_eq!(fs::read_to_string(folder.path().join("new/faces/file")).unwrap(), "faces");
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 3);
     }
 
     #[test]
-    fn what_is_there_stays_whole() {
+    fn existing_files_are_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let [pictures, out] = ["pictures", "out"].map(|name| folder.path().join(name));
+        let [images, out] = ["images", "out"].map(|name| folder.path().join(name));
         fs::create_dir(&out).unwrap();
-        let given = NewFolder::given(&out, &pictures).unwrap();
-        let made = given.begin().unwrap();
-        // Somebody else was faster.
+        let given = NewFolder::given(&out, &images).unwrap();
+        let hidden = given.begin().unwrap();
+        // A file appears in the meantime.
         fs::write(out.join("file"), "theirs").unwrap();
-        assert!(given.finish(made).unwrap_err().to_string().contains("can't write"));
+        assert!(given.finish(hidden).unwrap_err().to_string().contains("can't write"));
         assert_eq!(fs::read_to_string(out.join("file")).unwrap(), "theirs");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the hidden folder is gone");
-        assert!(NewFolder::given(&out, &pictures).unwrap_err().to_string().contains("is not empty"));
-        assert!(NewFolder::given(&out.join("file"), &pictures).is_err(), "a file is no folder");
+        assert!(NewFolder::given(&out, &images).unwrap_err().to_string().contains("is not empty"));
+        assert!(NewFolder::given(&out.join("file"), &images).is_err(), "a file is not a folder");
     }
 
     #[test]
-    fn pictures_are_not_written_among_pictures() {
+    fn outputs_inside_the_folder_of_images_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let pictures = fs::canonicalize(folder.path()).unwrap().join("pictures");
-        fs::create_dir_all(pictures.join("below")).unwrap();
-        for inside in ["pictures", "pictures/new/out", "pictures/below/../out", "pictures/../pictures/out"] {
-            let error = NewFolder::given(&folder.path().join(inside), &pictures).unwrap_err().to_string();
-            assert!(error.contains("lies in"), "{inside}: {error}");
+        let images = fs::canonicalize(folder.path()).unwrap().join("images");
+        fs::create_dir_all(images.join("below")).unwrap();
+        for inside in ["images", "images/new/out", "images/below/../out", "images/../images/out"] {
+            let error = NewFolder::given(&folder.path().join(inside), &images).unwrap_err().to_string();
+            assert!(error.contains("is inside"), "{inside}: {error}");
         }
-        assert!(NewFolder::given(&folder.path().join("new/../pictures/out"), &pictures).is_err());
-        assert!(NewFolder::given(&folder.path().join("pictures-2"), &pictures).is_ok());
+        assert!(NewFolder::given(&folder.path().join("new/../images/out"), &images).is_err());
+        assert!(NewFolder::given(&folder.path().join("images-2"), &images).is_ok());
     }
 }

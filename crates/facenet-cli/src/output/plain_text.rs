@@ -1,7 +1,7 @@
-//! Text that is safe to show.
+//! Text that is safe to print to a terminal.
 
-/// Text with its control characters escaped, apart from line breaks and tabs: names that come from files may hold some
-/// that move a terminal's cursor, or worse.
+/// Escapes control characters except line breaks and tabs. File names may contain escape sequences
+/// that a terminal would obey.
 pub fn plain_text(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {

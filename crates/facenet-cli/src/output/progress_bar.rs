@@ -1,4 +1,4 @@
-//! Progress on standard error, where that is a terminal.
+//! Progress on standard error, if that is a terminal.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// One bar at a time: what is being done, how far it is, how long it will take. Without a terminal nothing is drawn.
+/// A bar for one stage at a time: its name, progress and remaining time. Nothing is drawn without a
+/// terminal.
 #[derive(Debug)]
 pub struct Bar {
     state: Mutex<State>,
@@ -25,18 +26,18 @@ impl Default for Bar {
 }
 
 impl Bar {
-    /// A bar that is not drawn yet.
+    /// Creates a bar that is not drawn yet.
     #[must_use]
     pub fn new() -> Self {
         Self { state: Mutex::new(State { bar: ProgressBar::hidden(), stage: None }) }
     }
 
-    /// Draws how far a stage is; called from any thread, in any order.
+    /// Draws the progress of a stage. May be called from any thread, in any order.
     pub fn show(&self, stage: &'static str, done: usize, of: usize) {
         self.show_with(stage, "{pos}/{len}, {eta} left", done as u64, of as u64, String::new());
     }
 
-    /// The same with a template of `indicatif` behind the bar and a message.
+    /// The same, with an `indicatif` template after the bar and a message.
     pub fn show_with(&self, stage: &'static str, template: &str, done: u64, of: u64, message: String) {
         self.update(stage, of, &format!("{stage} {{bar:30}} {template}"), |bar| {
             bar.set_position(bar.position().max(done));
@@ -51,7 +52,7 @@ impl Bar {
         self.update(stage, 0, &format!("{{spinner}} {stage} {{elapsed}}"), |_| ());
     }
 
-    /// Wipes the bar.
+    /// Clears the bar.
     pub fn clear(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).bar.finish_and_clear();
     }

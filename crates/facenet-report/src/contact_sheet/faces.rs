@@ -1,63 +1,66 @@
+//! The faces of a contact sheet as thumbnails.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use facenet_data::{BoundedDecoder, DEFAULT_MEMORY_LIMIT, read_bounded_file};
+use facenet_recognition::{Error, PortraitReader};
 use maud::{Markup, PreEscaped, html};
 use rayon::prelude::*;
 
-use facenet_recognition::{Error, PortraitReader};
+use crate::contact_sheet::sheet::{ContactSheet, SheetImage};
+use crate::page::text::{MAX_NAME, shortened};
+use crate::page::thumbnail::{Thumbnail, ThumbnailBudget};
 
-use crate::contact_sheet::sheet::{ContactSheet, SheetPicture};
-use crate::page::text::{NAME, shortened};
-use crate::page::thumbnail::{Room, Thumbnail};
-
-/// The faces of a page, as long as there is room for them.
+/// Thumbnails of faces within a budget.
 pub(super) struct Faces<'a> {
-    pictures: &'a [SheetPicture],
+    images: &'a [SheetImage],
     thumbnails: BTreeMap<usize, Thumbnail>,
-    room: Room,
+    budget: ThumbnailBudget,
 }
 
 impl<'a> Faces<'a> {
-    /// Cuts the faces of the chosen pictures out.
-    pub(super) fn cut(sheet: &ContactSheet<'a>, chosen: BTreeSet<usize>) -> Self {
-        let files = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
+    /// Extracts the faces of the chosen images, leaving out unreadable ones.
+    pub(super) fn extract(sheet: &ContactSheet<'a>, chosen: BTreeSet<usize>) -> Self {
+        let decoder = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
         let thumbnails = chosen
             .into_par_iter()
-            .filter_map(|index| Some((index, thumbnail(&files, sheet.reader, &sheet.pictures[index]).ok()?)))
+            .filter_map(|index| Some((index, thumbnail(&decoder, sheet.reader, &sheet.images[index]).ok()?)))
             .collect();
-        Self { pictures: sheet.pictures, thumbnails, room: Room::new() }
+        Self { images: sheet.images, thumbnails, budget: ThumbnailBudget::new() }
     }
 
-    /// A face that leads to its picture, marked if it should be looked at; none if there is no room for it.
+    /// A face that links to its image, marked if there is a warning. `None` if the face was not
+    /// extracted or the budget is used up.
     pub(super) fn face(&mut self, index: usize) -> Option<Markup> {
-        let thumbnail = self.thumbnails.get(&index).filter(|_| !self.room.is_full())?;
-        let picture = &self.pictures[index];
-        let name = shortened(&picture.name, NAME);
-        let link = percent_encoded(&picture.link);
-        let image = thumbnail.markup(&name);
+        let thumbnail = self.thumbnails.get(&index).filter(|_| !self.budget.is_used_up())?;
+        let image = &self.images[index];
+        let name = shortened(&image.name, MAX_NAME);
+        let link = percent_encoded(&image.link);
+        let thumbnail = thumbnail.markup(&name);
         let face = html! {
-            @if let Some(doubt) = picture.portrait.warning() {
-                a.face.doubtful href=(link) title=(format!("{name}: {doubt}")) {
-                    (image) span.cross role="img" aria-label=(doubt) { "?" }
+            @if let Some(warning) = image.portrait.warning() {
+                a.face.doubtful href=(link) title=(format!("{name}: {warning}")) {
+                    (thumbnail) span.cross role="img" aria-label=(warning) { "?" }
                 }
             } @else {
-                a.face href=(link) title=(name) { (image) }
+                a.face href=(link) title=(name) { (thumbnail) }
             }
         };
         let face = face.into_string();
-        self.room.take(face.len()).then_some(PreEscaped(face))
+        self.budget.take(face.len()).then_some(PreEscaped(face))
     }
 }
 
-fn thumbnail(files: &BoundedDecoder, reader: &PortraitReader, picture: &SheetPicture) -> Result<Thumbnail, Error> {
-    let SheetPicture { path, portrait, .. } = picture;
+fn thumbnail(decoder: &BoundedDecoder, reader: &PortraitReader, image: &SheetImage) -> Result<Thumbnail, Error> {
+    let SheetImage { path, portrait, .. } = image;
     let bytes = read_bounded_file(path)?;
-    let face = files.decode(&bytes, path, |pixels| reader.cut(pixels, portrait, path))??;
+    let face = decoder.decode(&bytes, path, |pixels| reader.cut(pixels, portrait, path))??;
     Ok(Thumbnail::new(face.view()))
 }
 
-/// A path as a URL that begins beside the page (RFC 3986): all bytes but letters, digits and `-._~/` as `%20`.
+/// A path as a relative URL (RFC 3986): percent-encodes all bytes but ASCII letters, digits and
+/// `-._~/`.
 pub(super) fn percent_encoded(path: &str) -> String {
     let mut url = String::with_capacity(path.len());
     for byte in path.bytes() {
@@ -76,7 +79,7 @@ mod tests {
     use super::percent_encoded;
 
     #[test]
-    fn names_are_parts_of_urls() {
+    fn paths_are_percent_encoded() {
         assert_eq!(percent_encoded("people/001/a - 1.jpg"), "people/001/a%20-%201.jpg");
         assert_eq!(percent_encoded("50% é?#&\"<.png"), "50%25%20%C3%A9%3F%23%26%22%3C.png");
     }

@@ -1,45 +1,44 @@
-//! What was run, so that it can be run again.
+//! What was run, to reproduce it.
 
+use facenet_recognition::FaceSourceCounts;
 use maud::{Markup, html};
 
-use facenet_recognition::FaceSource;
-
 use crate::contact_sheet::sheet::ContactSheet;
-use crate::page::text::{grouped, pictures};
-use crate::page::{facts, who_may_see_it};
+use crate::page::text::{grouped, images};
+use crate::page::{Fact, facts, privacy_notice};
 
 /// The facts.
 pub(super) fn section(sheet: &ContactSheet<'_>) -> Markup {
     let run = sheet.run;
-    let framed = |framing| grouped(sheet.pictures.iter().filter(|picture| picture.portrait.source == framing).count());
+    let sources: FaceSourceCounts = sheet.images.iter().map(|image| image.portrait.source).collect();
     let faces = format!(
-        "{} aligned by a list of landmarks, {} by landmarks that a network found, {} the middle of their pictures",
-        framed(FaceSource::LandmarkList),
-        framed(FaceSource::LandmarkNetwork),
-        framed(FaceSource::CenterCrop)
+        "{} aligned by a landmark list, {} by a landmark network, {} cropped",
+        grouped(sources.landmark_list),
+        grouped(sources.landmark_network),
+        grouped(sources.center_crop)
     );
     let unread = match sheet.unread.len() {
         0 => String::new(),
-        unread => format!(", {} more could not be read", grouped(unread)),
+        unread => format!(", {} more unreadable", grouped(unread)),
     };
     let card = [
-        ("command", run.provenance.command.clone(), true),
-        ("started", run.provenance.started.clone(), false),
-        ("time", format!("{:.1} s", run.seconds), false),
-        ("program", run.provenance.program.clone(), false),
-        ("machine", run.provenance.machine.clone(), false),
-        ("folder", run.folder.clone(), true),
-        ("pictures", pictures(sheet.pictures.len()) + &unread, false),
-        ("faces", faces, false),
-        ("network", run.network.clone(), false),
-        ("weights SHA-256", run.weights_sha256.clone(), true),
-        ("groups", run.method.clone(), false),
+        Fact::code("command", &run.provenance.command),
+        Fact::text("started", &run.provenance.started),
+        Fact::text("time", format!("{:.1} s", run.seconds)),
+        Fact::text("program", &run.provenance.program),
+        Fact::text("machine", &run.provenance.machine),
+        Fact::code("folder", &run.folder),
+        Fact::text("images", images(sheet.images.len()) + &unread),
+        Fact::text("faces", faces),
+        Fact::text("network", &run.network),
+        Fact::code("weights SHA-256", &run.weights_sha256),
+        Fact::text("grouping", &run.method),
     ];
     html! {
         section {
             h2 { "Run card" }
             (facts(&card))
-            (who_may_see_it())
+            (privacy_notice())
         }
     }
 }

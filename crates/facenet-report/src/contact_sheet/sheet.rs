@@ -1,4 +1,4 @@
-//! What a contact sheet shows.
+//! The contents of a contact sheet.
 
 use std::path::PathBuf;
 
@@ -7,49 +7,49 @@ use facenet_recognition::{Portrait, PortraitReader};
 
 use crate::provenance::Provenance;
 
-/// All that the page shows.
+/// Groups of images, each taken for a person, as a page.
 #[derive(Clone, Copy, Debug)]
 pub struct ContactSheet<'a> {
-    /// The pictures that were grouped.
-    pub pictures: &'a [SheetPicture],
-    /// The groups, in the order in which they are shown: numbers of pictures, at least one.
+    /// The images that were grouped.
+    pub images: &'a [SheetImage],
+    /// The groups in the order of the page: indices of images, at least one each.
     pub clusters: &'a [Vec<usize>],
-    /// The pictures that could not be read: names and why.
+    /// The names of unreadable images, each with the reason.
     pub unread: &'a [(String, String)],
-    /// Cuts the faces out again.
+    /// Extracts the faces to show.
     pub reader: &'a PortraitReader,
     /// What was run.
     pub run: &'a SheetRun,
 }
 
-/// A picture of a contact sheet.
+/// An image of a contact sheet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SheetPicture {
-    /// Where it is.
+pub struct SheetImage {
+    /// The file.
     pub path: PathBuf,
-    /// What it is called.
+    /// The name to show.
     pub name: String,
-    /// Where the page finds it: a path that begins beside the page, its parts separated by `/`.
+    /// The path of the image relative to the page, separated by `/`.
     pub link: String,
-    /// How its face is cut out.
+    /// How its face was located.
     pub portrait: Portrait,
 }
 
-/// What made the groups of a contact sheet.
+/// The run that grouped the images of a contact sheet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SheetRun {
-    /// The command, when and where.
+    /// What was run, when, by which program and on which machine.
     pub provenance: Provenance,
-    /// The folder whose pictures they are.
+    /// The folder of the images.
     pub folder: String,
-    /// The network that embedded them.
+    /// The embedding network.
     pub network: String,
-    /// The hash of its numbers.
+    /// The hash of its weights.
     pub weights_sha256: String,
-    /// How they were grouped.
+    /// How the images were grouped.
     pub method: String,
-    /// How well the groups are what people had sorted before, if they had.
+    /// The agreement of the groups with folders that are named after people, if there are any.
     pub agreement: Option<ClusteringReport>,
-    /// How long it took.
+    /// The time it took, in seconds.
     pub seconds: f64,
 }

@@ -1,12 +1,12 @@
 //! Names and figures as text.
 
-/// The longest name that is shown, in characters.
-pub(crate) const NAME: usize = 120;
+/// Limit on the length of a name, in characters.
+pub(crate) const MAX_NAME: usize = 120;
 
-/// The end of a long name, since its start is the same for many; at most `most` characters.
-pub(crate) fn shortened(name: &str, most: usize) -> String {
+/// The last `limit` characters of a name, since long names tend to share their start.
+pub(crate) fn shortened(name: &str, limit: usize) -> String {
     match name.chars().count() {
-        length if length > most => format!("…{}", name.chars().skip(length - most + 1).collect::<String>()),
+        length if length > limit => format!("…{}", name.chars().skip(length - limit + 1).collect::<String>()),
         _ => name.to_owned(),
     }
 }
@@ -16,7 +16,7 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
-/// A number with its digits in threes.
+/// An integer with thousands separators.
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -29,9 +29,9 @@ pub(crate) fn grouped(number: usize) -> String {
     text
 }
 
-/// A share in percent: what is neither none nor all never looks so.
-pub(crate) fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
+/// A fraction in percent; only 0 and 1 are shown as 0 % and 100 %.
+pub(crate) fn percent(fraction: f64) -> String {
+    let percent = 100.0 * fraction;
     match percent {
         _ if percent > 0.0 && percent < 0.1 => "less than 0.1\u{a0}%".to_owned(),
         _ if percent > 99.9 && percent < 100.0 => "more than 99.9\u{a0}%".to_owned(),
@@ -40,9 +40,9 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// "1 picture", "2 pictures".
-pub(crate) fn pictures(number: usize) -> String {
-    count(number, "picture", "pictures")
+/// "1 image", "2 images".
+pub(crate) fn images(number: usize) -> String {
+    count(number, "image", "images")
 }
 
 #[cfg(test)]
@@ -56,12 +56,12 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_in_threes() {
+    fn thousands_are_separated() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]
-    fn some_is_not_none_and_most_is_not_all() {
+    fn small_fractions_are_not_zero_and_large_ones_not_all() {
         let texts = [0.0, 0.0002, 0.0062, 0.12, 0.994, 0.9996, 1.0].map(percent);
         let expected = [
             "0\u{a0}%",

@@ -1,10 +1,10 @@
-//! Axes, and what is drawn between them.
+//! Charts: axes, ticks, paths.
 
 use std::fmt::Write;
 
 use maud::{Markup, html};
 
-/// Width of a chart, in the units that text is 12 high in.
+/// Width of a chart, in units of which the text is 12 high.
 pub(super) const WIDTH: f64 = 440.0;
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 14.0;
@@ -18,7 +18,7 @@ pub(super) struct Axis {
     pub(super) to: f64,
 }
 
-/// The plane between two axes.
+/// A chart with two axes.
 pub(super) struct Chart {
     height: f64,
     x: Axis,
@@ -26,7 +26,7 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// A chart of a height, in the units of [`WIDTH`].
+    /// Creates a chart with a height in units of [`WIDTH`].
     pub(super) fn new(height: f64, x: Axis, y: Axis) -> Self {
         Self { height, x, y }
     }
@@ -43,35 +43,35 @@ impl Chart {
         self.height - BOTTOM
     }
 
-    /// The axes with `inside` between them; `title` says in a sentence what is seen.
-    pub(super) fn draw(&self, title: &str, inside: &Markup) -> Markup {
+    /// The axes with `content` between them; `title` describes the chart to those who can't see it.
+    pub(super) fn draw(&self, title: &str, content: &Markup) -> Markup {
         let (x_ticks, y_ticks) = (ticks(self.x.from, self.x.to, 6), ticks(self.y.from, self.y.to, 5));
         html! {
             svg.chart role="img" aria-label=(title) viewBox=(format!("0 0 {WIDTH} {}", self.height)) {
                 @for &(value, ref label) in &y_ticks {
-                    line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(number(self.y(value))) y2=(number(self.y(value))) {}
-                    text.tick x=(LEFT - 6.0) y=(number(self.y(value) + 4.0)) text-anchor="end" { (label) }
+                    line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(coordinate(self.y(value))) y2=(coordinate(self.y(value))) {}
+                    text.tick x=(LEFT - 6.0) y=(coordinate(self.y(value) + 4.0)) text-anchor="end" { (label) }
                 }
                 @for &(value, ref label) in &x_ticks {
-                    line.grid x1=(number(self.x(value))) x2=(number(self.x(value))) y1=(self.bottom()) y2=(self.bottom() + 4.0) {}
-                    text.tick x=(number(self.x(value))) y=(self.bottom() + 17.0) text-anchor="middle" { (label) }
+                    line.grid x1=(coordinate(self.x(value))) x2=(coordinate(self.x(value))) y1=(self.bottom()) y2=(self.bottom() + 4.0) {}
+                    text.tick x=(coordinate(self.x(value))) y=(self.bottom() + 17.0) text-anchor="middle" { (label) }
                 }
-                (inside)
+                (content)
                 line.axis x1=(LEFT) x2=(WIDTH - RIGHT) y1=(self.bottom()) y2=(self.bottom()) {}
-                text.axis-label x=(number((LEFT + WIDTH - RIGHT) / 2.0)) y=(self.height - 6.0) text-anchor="middle" { (self.x.label) }
-                text.axis-label transform=(format!("translate(12 {}) rotate(-90)", number((TOP + self.bottom()) / 2.0))) text-anchor="middle" {
+                text.axis-label x=(coordinate((LEFT + WIDTH - RIGHT) / 2.0)) y=(self.height - 6.0) text-anchor="middle" { (self.x.label) }
+                text.axis-label transform=(format!("translate(12 {}) rotate(-90)", coordinate((TOP + self.bottom()) / 2.0))) text-anchor="middle" {
                     (self.y.label)
                 }
             }
         }
     }
 
-    /// The path through points; those that fall on one spot with their neighbours are left out.
+    /// The path through points, without consecutive duplicates at the resolution of the chart.
     pub(super) fn path(&self, points: impl IntoIterator<Item = (f64, f64)>) -> String {
         let mut path = String::new();
         let mut last = None;
         for (x, y) in points {
-            let point = (number(self.x(x)), number(self.y(y)));
+            let point = (coordinate(self.x(x)), coordinate(self.y(y)));
             if last.as_ref() == Some(&point) {
                 continue;
             }
@@ -82,13 +82,13 @@ impl Chart {
     }
 }
 
-/// Where a value lies on an axis: 0 at its start, 1 at its end.
+/// The position of a value on an axis: 0 at its start, 1 at its end.
 fn position(axis: &Axis, value: f64) -> f64 {
     ((value - axis.from) / (axis.to - axis.from)).clamp(0.0, 1.0)
 }
 
-/// A coordinate, to a tenth.
-pub(super) fn number(value: f64) -> String {
+/// A coordinate rounded to tenths.
+pub(super) fn coordinate(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
 }
@@ -111,7 +111,7 @@ pub(super) fn ticks(from: f64, to: f64, count: usize) -> Vec<(f64, String)> {
         .collect()
 }
 
-/// A value in few characters: thousands as `20k`, and small ones as `2e-5`.
+/// A short label: thousands as `20k`, small values as `2e-5`.
 fn label(value: f64, step: f64, decimals: usize) -> String {
     match decimals {
         _ if step >= 1000.0 => format!("{}k", value / 1000.0),
@@ -121,7 +121,7 @@ fn label(value: f64, step: f64, decimals: usize) -> String {
     }
 }
 
-/// The least round value that is not below `value`: where an axis may end.
+/// The smallest round value that is at least `value`: the end of an axis.
 pub(super) fn round_up(value: f64) -> f64 {
     if !(value.is_finite() && value > 0.0) {
         return 1.0;
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_within() {
+    fn ticks_are_round_values_on_the_axis() {
         let labels =
             |from, to, count| -> Vec<String> { ticks(from, to, count).into_iter().map(|tick| tick.1).collect() };
         assert_eq!(labels(0.0, 4.0, 5), ["0", "1", "2", "3", "4"]);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leaves_out_what_can_not_be_seen() {
+    fn a_path_skips_duplicate_points() {
         let axis = |to| Axis { label: "", from: 0.0, to };
         let chart = Chart::new(100.0, axis(1.0), axis(1.0));
         let path = chart.path([(0.0, 0.0), (0.000_01, 0.0), (1.0, 1.0), (2.0, 9.0)]);

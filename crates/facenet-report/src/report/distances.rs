@@ -1,15 +1,15 @@
-//! How far apart the pictures of one person are, and those of two.
+//! The distances of genuine and impostor pairs.
 
 use facenet_metrics::PairScores;
 use maud::{Markup, html};
 
 use crate::page::text::{count, grouped, percent};
-use crate::report::chart::{Axis, Chart, number, round_up};
+use crate::report::chart::{Axis, Chart, coordinate, round_up};
 
-/// About so many bars each.
+/// Approximate number of bars of a histogram.
 const BARS: f64 = 36.0;
 
-/// Both histograms, one above the other, with the threshold through both and the mistakes hatched.
+/// Both histograms, one above the other, with the threshold; errors are hatched.
 pub(super) fn chart(scores: &PairScores, threshold: f64) -> Markup {
     let pairs = || scores.squared_distances().iter().copied().zip(scores.genuine().iter().copied());
     let of = |kind: bool| pairs().filter(move |&(_, genuine)| genuine == kind).map(|(distance, _)| distance);
@@ -28,46 +28,47 @@ pub(super) fn chart(scores: &PairScores, threshold: f64) -> Markup {
 
     html! {
         figure {
-            @for (one_person, shares) in [(true, &histograms[0]), (false, &histograms[1])] {
+            @for (is_genuine, shares) in [(true, &histograms[0]), (false, &histograms[1])] {
                 @let label = "squared distance";
                 @let chart = Chart::new(190.0, Axis { label, from: 0.0, to: end }, Axis { label: "share of pairs", from: 0.0, to: highest });
-                @let title = if one_person { "Squared distances of pairs of one person" } else { "Squared distances of pairs of two people" };
+                @let title = if is_genuine { "Squared distances of genuine pairs" } else { "Squared distances of impostor pairs" };
                 (chart.draw(title, &html! {
                     @for (index, &share) in shares.iter().enumerate() {
                         @let from = index as f64 * width;
-                        @let wrong = (index as f64 + 0.5 > (threshold / width).round()) == one_person;
+                        @let wrong = (index as f64 + 0.5 > (threshold / width).round()) == is_genuine;
                         @if share > 0.0 {
-                            rect class=(match (wrong, one_person) { (true, _) => "bar wrong", (_, true) => "bar same", (_, false) => "bar different" })
-                                x=(number(chart.x(from))) width=(number((chart.x(from + width) - chart.x(from) - 1.0).max(0.5)))
-                                y=(number(chart.y(share))) height=(number(chart.y(0.0) - chart.y(share))) {}
+                            rect class=(match (wrong, is_genuine) { (true, _) => "bar wrong", (_, true) => "bar same", (_, false) => "bar different" })
+                                x=(coordinate(chart.x(from))) width=(coordinate((chart.x(from + width) - chart.x(from) - 1.0).max(0.5)))
+                                y=(coordinate(chart.y(share))) height=(coordinate(chart.y(0.0) - chart.y(share))) {}
                         }
                     }
-                    line.threshold x1=(number(chart.x(threshold))) x2=(number(chart.x(threshold))) y1=(number(chart.y(0.0))) y2=(number(chart.y(highest))) {}
+                    line.threshold x1=(coordinate(chart.x(threshold))) x2=(coordinate(chart.x(threshold))) y1=(coordinate(chart.y(0.0))) y2=(coordinate(chart.y(highest))) {}
                     @let right = chart.x(threshold) < 240.0;
-                    text.note.kind x="426" y="42" text-anchor="end" { (if one_person { "pairs of one person" } else { "pairs of two people" }) }
-                    text.note x=(number(chart.x(threshold) + if right { 6.0 } else { -6.0 })) y="24" text-anchor=(if right { "start" } else { "end" }) {
+                    text.note.kind x="426" y="42" text-anchor="end" { (if is_genuine { "genuine pairs" } else { "impostor pairs" }) }
+                    text.note x=(coordinate(chart.x(threshold) + if right { 6.0 } else { -6.0 })) y="24" text-anchor=(if right { "start" } else { "end" }) {
                         "threshold " (format!("{threshold:.3}"))
                     }
                 }))
             }
             figcaption {
-                "Hatched are the mistakes: " (grouped(rejected)) " of " (count(genuine, "pair", "pairs")) " of one person rejected ("
-                (share(rejected, genuine)) "), " (grouped(accepted)) " of " (count(impostor, "pair", "pairs")) " of two people accepted ("
-                (share(accepted, impostor)) ")."
+                "Errors are hatched: " (grouped(rejected)) " of " (count(genuine, "genuine pair", "genuine pairs")) " rejected ("
+                (share(rejected, genuine)) "), " (grouped(accepted)) " of " (count(impostor, "impostor pair", "impostor pairs"))
+                " accepted (" (share(accepted, impostor)) ")."
             }
         }
     }
 }
 
-/// A width near a round part of the whole that makes the threshold the edge of a bar, so that each bar is right or wrong. A
-/// threshold within the first bar is taken for its edge.
+/// A bar width that puts the threshold on the edge of a bar, so that a bar is either right or
+/// wrong. A threshold within the first bar is moved to its upper edge.
 fn bar_width(threshold: f64, end: f64) -> f64 {
     let rough = end / BARS;
     let bars = (threshold / rough).round();
     if bars >= 1.0 { threshold / bars } else { rough }
 }
 
-/// The share of the distances in each bar; a distance at an edge belongs to the bar before it, as at the threshold.
+/// The fraction of the distances in each bar. A distance on an edge belongs to the bar below, as at
+/// the threshold.
 fn shares(distances: impl Iterator<Item = f64>, width: f64, bars: usize) -> Vec<f64> {
     let (mut counts, mut all) = (vec![0_usize; bars], 0);
     for distance in distances {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_threshold_is_the_edge_of_a_bar() {
+    fn the_threshold_is_on_the_edge_of_a_bar() {
         for (threshold, end) in [(0.9, 3.0), (1.234, 4.0), (0.06, 4.0), (4.0, 4.0)] {
             let width = bar_width(threshold, end);
             let bars = threshold / width;

@@ -1,43 +1,42 @@
-//! What was run, so that it can be run again.
+//! What was run, to reproduce it.
 
 use crate::provenance::Provenance;
 use maud::{Markup, html};
 
-use crate::page::text::{count, grouped};
-use crate::page::{facts, who_may_see_it};
+use crate::page::text::{count, grouped, images};
+use crate::page::{Fact, facts, privacy_notice};
 use facenet_training::{Recipe, RunReport, StoppedBy};
 
-/// The facts of the run, and its recipe.
+/// The facts of the run and its recipe.
 pub(super) fn section(run: &RunReport, recipe: &Recipe, provenance: &Provenance) -> Markup {
-    let group =
-        |people, images| format!("{}, {}", count(people, "person", "people"), count(images, "picture", "pictures"));
+    let group = |people, count_of_images| format!("{}, {}", count(people, "person", "people"), images(count_of_images));
     let card = [
-        ("command", provenance.command.clone(), true),
-        ("started", provenance.started.clone(), false),
-        ("time", format!("{:.0} s in all, {:.0} s of training", run.seconds_total, run.train.seconds), false),
-        ("steps", format!("{}, those before a resumption included", grouped(run.train.steps as usize)), false),
-        ("training ended", run.stopped_by.to_string(), false),
-        ("program", provenance.program.clone(), false),
-        ("machine", format!("{}, {}", provenance.machine, count(run.threads, "thread", "threads")), false),
-        ("seed", run.seed.to_string(), false),
-        ("network", run.network.clone(), false),
-        ("network SHA-256", run.network_sha256.clone(), true),
-        ("weights SHA-256", run.weights_sha256.clone(), true),
-        ("data SHA-256", run.data_sha256.clone(), true),
-        ("pictures", run.faces.sources.to_string(), false),
-        ("training people", group(run.train.people, run.train.images), false),
-        ("validation people", group(run.validation.people, run.validation.images), false),
-        ("unseen people", group(run.unseen.people, run.unseen.images), false),
+        Fact::code("command", &provenance.command),
+        Fact::text("started", &provenance.started),
+        Fact::text("time", format!("{:.0} s, {:.0} s of it training", run.seconds_total, run.train.seconds)),
+        Fact::text("steps", format!("{}, including those before a resume", grouped(run.train.steps as usize))),
+        Fact::text("training ended", run.stopped_by.to_string()),
+        Fact::text("program", &provenance.program),
+        Fact::text("machine", format!("{}, {}", provenance.machine, count(run.threads, "thread", "threads"))),
+        Fact::text("seed", run.seed.to_string()),
+        Fact::text("network", &run.network),
+        Fact::code("network SHA-256", &run.network_sha256),
+        Fact::code("weights SHA-256", &run.weights_sha256),
+        Fact::code("data SHA-256", &run.data_sha256),
+        Fact::text("faces", run.faces.sources.to_string()),
+        Fact::text("training people", group(run.train.people, run.train.images)),
+        Fact::text("validation people", group(run.validation.people, run.validation.images)),
+        Fact::text("unseen people", group(run.unseen.people, run.unseen.images)),
     ];
     html! {
         section {
             h2 { "Run card" }
             @if run.stopped_by == StoppedBy::Steps {
-                p { "The same data, recipe and seed give the same weights, bit by bit, on any number of threads of one kind of machine." }
+                p { "The same data, recipe and seed give bitwise the same weights on any number of threads of the same kind of machine." }
             }
             (facts(&card))
             details { summary { "Recipe" } pre { code { (recipe.to_toml()) } } }
-            (who_may_see_it())
+            (privacy_notice())
         }
     }
 }

@@ -1,33 +1,32 @@
-//! The head of the page: what came out, in four numbers and a table.
+//! The head of the page: the main scores and a table of all scores.
 
 use maud::{Markup, html};
 
-use crate::page::text::{count, grouped};
+use crate::page::text::{count, grouped, images};
 use facenet_training::{Evaluation, RunReport};
 
-/// The scores in large, then all of them beside those of raw pixels.
+/// The main scores, then all scores beside those of raw pixels.
 pub(super) fn section(run: &RunReport) -> Markup {
     let (learned, pixels) = (&run.embeddings, &run.pixels);
-    let [f, f_of_pixels] = [learned, pixels].map(|scores| scores.clustering.agglomerative.report.bcubed_f);
+    let [f, pixels_f] = [learned, pixels].map(|scores| scores.clustering.agglomerative.report.bcubed_f);
     html! {
         header {
             p.kind { "FaceNet run report" }
             h1 { (run.dataset) }
             p.lead {
-                (count(run.train.people, "person", "people")) " taught the network " (run.network) ", "
-                (run.validation.people) " more set its thresholds, and "
-                (count(run.unseen.people, "person", "people")) " whom it has never seen, in "
-                (count(run.unseen.images, "picture", "pictures")) ", judge it here."
+                "Network " (run.network) ". Trained on " (count(run.train.people, "person", "people"))
+                "; thresholds chosen on " (grouped(run.validation.people)) "; scored on "
+                (images(run.unseen.images)) " of " (count(run.unseen.people, "unseen person", "unseen people")) "."
             }
         }
         .tiles {
             (tile("verification accuracy", learned.verification.accuracy, Some(learned.verification.standard_error), pixels.verification.accuracy,
-                "one person or two, at one threshold for all"))
+                "same person or not, with one threshold for all pairs"))
             (tile("area under the ROC curve", learned.verification.auc, None, pixels.verification.auc,
-                "how often one person is nearer than two"))
+                "probability that a genuine pair is nearer than an impostor pair"))
             (tile("rank 1", learned.identification.rank1, None, pixels.identification.rank1,
-                "the nearest enrolled picture shows the right person"))
-            (tile("B-cubed F of clusters", f, None, f_of_pixels, "how well groups of pictures are people"))
+                "the nearest enrolled image shows the right person"))
+            (tile("B-cubed F of clusters", f, None, pixels_f, "agreement of clusters and people"))
         }
         details {
             summary { "All scores" }
@@ -50,9 +49,9 @@ fn tile(name: &str, score: f64, standard_error: Option<f64>, pixels: f64, meanin
 fn table(run: &RunReport) -> Markup {
     type Score = fn(&Evaluation) -> String;
     let open_set: Score = |e| format!("{:.3}", e.identification.open_set.detection_and_identification_rate);
-    let strangers: Score = |e| match e.identification.open_set.false_positive_identification_rate {
+    let false_positives: Score = |e| match e.identification.open_set.false_positive_identification_rate {
         Some(rate) => format!("{rate:.3}"),
-        None => "no strangers".to_owned(),
+        None => "no such probes".to_owned(),
     };
     let rows: [(&str, Score); 13] = [
         ("verification: accuracy ± standard error", |e| {
@@ -63,13 +62,13 @@ fn table(run: &RunReport) -> Markup {
         ("verification: threshold (squared distance)", |e| format!("{:.3}", e.verification.threshold)),
         ("identification: rank 1", |e| format!("{:.3}", e.identification.rank1)),
         ("identification: rank 5", |e| format!("{:.3}", e.identification.rank5)),
-        ("identification: found and within the threshold", open_set),
-        ("identification: strangers given a name", strangers),
-        ("k-means, number of people given: B-cubed F", |e| format!("{:.3}", e.clustering.kmeans.bcubed_f)),
+        ("identification: enrolled probes found within the threshold", open_set),
+        ("identification: unenrolled probes given a name", false_positives),
+        ("k-means with the true number of people: B-cubed F", |e| format!("{:.3}", e.clustering.kmeans.bcubed_f)),
         ("agglomerative: B-cubed F", |e| format!("{:.3}", e.clustering.agglomerative.report.bcubed_f)),
         ("agglomerative: pairwise F", |e| format!("{:.3}", e.clustering.agglomerative.report.pairwise_f)),
         ("agglomerative: cut (squared distance)", |e| format!("{:.3}", e.clustering.agglomerative.squared_distance)),
-        ("agglomerative: clusters, of the people there are", |e| {
+        ("agglomerative: clusters / people", |e| {
             let report = &e.clustering.agglomerative.report;
             format!("{} / {}", grouped(report.clusters), grouped(report.identities))
         }),

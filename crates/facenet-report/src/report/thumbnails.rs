@@ -1,33 +1,34 @@
-//! Faces as pictures within the page.
+//! The faces of a report as thumbnails.
 
 use maud::Markup;
 use ndarray::Axis;
 
-use crate::page::text::{NAME, shortened};
-use crate::page::thumbnail::{Room, Thumbnail};
+use crate::page::text::{MAX_NAME, shortened};
+use crate::page::thumbnail::{Thumbnail, ThumbnailBudget};
 use facenet_training::LabelledFaces;
 
-/// More characters than a name and its place in the page take.
-const AROUND: usize = 1200;
+/// Upper bound on the characters of the name and the markup around a thumbnail.
+const MARKUP: usize = 1200;
 
-/// Makes pictures of faces as long as there is room for them.
+/// Creates thumbnails of faces within a budget.
 pub(super) struct Thumbnails<'a> {
     faces: &'a LabelledFaces,
-    room: Room,
+    budget: ThumbnailBudget,
 }
 
 impl<'a> Thumbnails<'a> {
     pub(super) fn new(faces: &'a LabelledFaces) -> Self {
-        Self { faces, room: Room::new() }
+        Self { faces, budget: ThumbnailBudget::new() }
     }
 
-    /// A picture with its name for those who can't see it; none if there is no room for it.
-    pub(super) fn picture(&mut self, index: usize) -> Option<Markup> {
-        if self.room.is_full() {
+    /// The thumbnail of an image with its name as alternative text. `None` if the budget is used
+    /// up.
+    pub(super) fn image(&mut self, index: usize) -> Option<Markup> {
+        if self.budget.is_used_up() {
             return None;
         }
         let thumbnail = Thumbnail::new(self.faces.faces.index_axis(Axis(0), index));
-        let fits = self.room.take(thumbnail.len() + AROUND);
-        fits.then(|| thumbnail.markup(&shortened(&self.faces.pictures[index], NAME)))
+        let fits = self.budget.take(thumbnail.len() + MARKUP);
+        fits.then(|| thumbnail.markup(&shortened(&self.faces.pictures[index], MAX_NAME)))
     }
 }

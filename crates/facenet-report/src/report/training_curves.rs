@@ -1,12 +1,12 @@
-//! How the network learned.
+//! The training curves.
 
 use maud::{Markup, html};
 
 use crate::page::text::grouped;
-use crate::report::chart::{Axis, Chart, number, round_up};
+use crate::report::chart::{Axis, Chart, coordinate, round_up};
 use facenet_training::{History, HistoryPoint};
 
-/// The curves of the loss, of the active triplets and of the distances.
+/// The curves of the loss, the active triplets and the mean distance.
 pub(super) fn section(history: &History) -> Markup {
     let points: Vec<HistoryPoint> = history.points().collect();
     let loss = Curve::new(points.iter().map(|point| point.loss).collect());
@@ -14,10 +14,10 @@ pub(super) fn section(history: &History) -> Markup {
     let spread = Curve::new(points.iter().map(|point| point.mean_squared_distance).collect());
     html! {
         section {
-            h2 { "How it learned" }
+            h2 { "Training" }
             p {
-                "A triplet is active while the picture of somebody else is not yet farther away than that of the same person by the margin; "
-                "only active triplets teach. The thick lines are means over neighbouring steps."
+                "A triplet is active if its negative is not farther from the anchor than its positive by at least the margin; "
+                "only active triplets have a gradient. Thick lines are means over neighboring steps."
             }
             .charts {
                 figure {
@@ -27,17 +27,17 @@ pub(super) fn section(history: &History) -> Markup {
                     }
                 }
                 figure {
-                    (active.chart(&points, "active triplets a batch", "Active triplets in a batch, step by step"))
+                    (active.chart(&points, "active triplets per batch", "Active triplets per batch, step by step"))
                     @if let Some([first, last]) = active.ends() {
-                        figcaption { "Active triplets in a batch: from " (grouped(first.round() as usize)) " to " (grouped(last.round() as usize)) "." }
+                        figcaption { "Active triplets per batch: from " (grouped(first.round() as usize)) " to " (grouped(last.round() as usize)) "." }
                     }
                 }
                 figure {
-                    (spread.chart(&points, "mean squared distance", "The mean squared distance of two pictures of a batch, step by step"))
+                    (spread.chart(&points, "mean squared distance", "The mean squared distance between images of a batch, step by step"))
                     @if let Some([first, last]) = spread.ends() {
                         figcaption {
-                            "Squared distance of two pictures of a batch, whoever they show: from " (format!("{first:.2}")) " to " (format!("{last:.2}"))
-                            ". Near 0, all embeddings would be one point."
+                            "Mean squared distance between images of a batch: from " (format!("{first:.2}")) " to " (format!("{last:.2}"))
+                            ". A value near 0 would mean that the embeddings have collapsed."
                         }
                     }
                 }
@@ -46,10 +46,10 @@ pub(super) fn section(history: &History) -> Markup {
     }
 }
 
-/// Values of a history, and what they tend to.
+/// Values over the steps, and their moving average.
 struct Curve {
     values: Vec<f64>,
-    /// The mean of each value and its neighbours, a fortieth of all on either side.
+    /// Means over windows that reach a fortieth of all values to either side.
     means: Vec<f64>,
 }
 
@@ -62,7 +62,7 @@ impl Curve {
         Self { values, means }
     }
 
-    /// What the values tend to at the start and at the end.
+    /// The first and the last mean.
     fn ends(&self) -> Option<[f64; 2]> {
         Some([*self.means.first()?, *self.means.last()?])
     }
@@ -83,7 +83,7 @@ impl Curve {
             path class="line raw" d=(path(&self.values)) {}
             path.line d=(path(&self.means)) {}
             @if let ([point], [value]) = (points, &self.values[..]) {
-                circle.operating-point cx=(number(chart.x(point.steps as f64 / 2.0))) cy=(number(chart.y(*value))) r="4" {}
+                circle.operating-point cx=(coordinate(chart.x(point.steps as f64 / 2.0))) cy=(coordinate(chart.y(*value))) r="4" {}
             }
         })
     }
