@@ -1,9 +1,6 @@
 //! The fast `f32` convolutions against the reference loops in `f64`, at odd sizes, strides,
 //! paddings and slices.
 
-#[path = "simd_levels/simd_levels.rs"]
-mod simd_levels;
-
 use facenet_tensor::{
     Accumulation, Scalar, Scratch, Window, convolution_backward_input, convolution_backward_weight,
     convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, linear_backward_input,

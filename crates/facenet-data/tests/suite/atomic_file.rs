@@ -222,7 +222,7 @@ mod unix {
         let output = std::process::Command::new("sh")
             .args([
                 "-c",
-                "trap '' XFSZ; ulimit -f 0; exec \"$0\" --exact unix::a_file_size_limit_keeps_the_old_content",
+                "trap '' XFSZ; ulimit -f 0; exec \"$0\" --exact atomic_file::unix::a_file_size_limit_keeps_the_old_content",
             ])
             .arg(std::env::current_exe().unwrap())
             .env(FOLDER, folder.path())

@@ -3,9 +3,6 @@
 #![cfg(unix)]
 #![expect(unsafe_code, reason = "maps memory between protected pages")]
 
-#[path = "simd_levels/simd_levels.rs"]
-mod simd_levels;
-
 use std::ptr;
 
 use facenet_tensor::{

@@ -4,9 +4,6 @@
 //! Winograd convolutions with 4x4 tiles, which training does not use, are compared with the formula
 //! instead.
 
-#[path = "simd_levels/simd_levels.rs"]
-mod simd_levels;
-
 use facenet_tensor::{
     FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Scratch, Window, bias_forward, convolution_forward,
     depthwise_forward, linear_forward, prelu_forward, relu_forward, sigmoid_forward,

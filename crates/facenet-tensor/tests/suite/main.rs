@@ -1,0 +1,11 @@
+//! The tests of the crate, as one program: it is linked once.
+
+mod batch_norm;
+mod convolution;
+mod fast;
+mod formulas;
+mod gradient_check;
+mod guard_pages;
+mod kinks;
+mod packed;
+mod simd_levels;
