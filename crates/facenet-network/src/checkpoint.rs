@@ -1,4 +1,4 @@
-//! Networks as files.
+//! Checkpoints: networks as safetensors files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
@@ -8,74 +8,74 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{Entry, ParameterTable, Parameters};
-use crate::plan::at_most;
-use crate::{Description, Error, Network, Plan};
+use crate::bounds::{check_limit, check_text};
+use crate::description::Description;
+use crate::error::Error;
+use crate::network::Network;
+use crate::parameters::{ParameterEntry, ParameterTable, Parameters};
+use crate::plan::Plan;
+use crate::safetensors_header::{MAX_HEADER, split_header, syntax_error};
 
 const FORMAT: &str = "facenet-checkpoint";
 const VERSION: &str = "1";
 const PREFIX: &str = "optimizer.";
 
-/// Bytes that a file may spend before its tensors are known to be the network's, so that a hostile one stays below half a
-/// gigabyte of memory: JSON takes some 20 times its length once read, TOML with dotted keys some 500 times.
-mod limit {
-    pub(super) const HEADER: usize = 16 << 20;
-    pub(super) const TOML: usize = 1 << 18;
-}
-
-/// A network with its numbers and, where it is still in training, what that needs to go on: a safetensors file.
+/// A network with its parameters and, while it is being trained, the state of training: a
+/// safetensors file.
 ///
 /// ```text
-/// metadata: format = facenet-checkpoint, version = 1, description (in TOML); calibration, if there is one; in training:
-///           seed, step, recipe, pictures, history
-/// tensors:  conv1.weight ...                             parameters and statistics, named as in their tables, F32
-///           optimizer.first_moment/conv1.weight ...      the optimiser's buffers
+/// metadata: format = facenet-checkpoint, version = 1, description (TOML), calibration (optional);
+///           in training: seed, step, recipe, pictures, history
+/// tensors:  conv1.weight ...                             parameters and statistics, F32
+///           optimizer.first_moment/conv1.weight ...      state of the optimizer
 /// ```
 ///
-/// The same checkpoint gives the same bytes.
+/// Parameters and statistics have the names of their tables. Equal checkpoints give equal bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// The network.
+    /// Description of the network.
     pub description: Description,
-    /// Its learned numbers.
+    /// Learned parameters.
     pub parameters: Parameters<f32>,
-    /// Its running means and variances.
+    /// Running means and variances.
     pub statistics: Parameters<f32>,
-    /// What distances of its embeddings mean, as text, if that is known.
+    /// Calibration of embedding distances as text, if known. This crate does not interpret it.
     pub calibration: Option<String>,
-    /// Where training stands, if it is to go on.
+    /// State of training, if it is to be resumed.
     pub training: Option<TrainingState>,
 }
 
-/// What training needs to go on.
+/// What is needed to resume training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingState {
-    /// The seed of the run.
+    /// Seed of the run.
     pub seed: u64,
-    /// Steps done.
+    /// Number of steps done.
     pub step: u64,
-    /// The recipe as text, for whoever resumes.
+    /// Recipe as text.
     pub recipe: String,
-    /// What it learns from, as text: whoever resumes compares it with what is there.
-    pub pictures: String,
-    /// How training went, as text, for whoever resumes; empty if the file does not say.
+    /// Fingerprint of the training data as text, to be compared when training is resumed.
+    pub dataset: String,
+    /// History of training as text; empty if the file has none.
     pub history: String,
-    /// The optimiser's buffers by name, each over the network's parameters.
-    pub buffers: Vec<(String, Parameters<f32>)>,
+    /// State of the optimizer by name, as of [`Optimizer::state`](crate::Optimizer::state).
+    pub optimizer_state: Vec<(String, Parameters<f32>)>,
 }
 
 impl Checkpoint {
-    /// Writes the file. What [`Checkpoint::from_bytes`] would refuse is refused before the first byte, so a run gone astray
-    /// can't replace its last good checkpoint.
+    /// Writes the file. A checkpoint that [`Checkpoint::from_bytes`] would refuse is refused before
+    /// the first byte is written, so a diverged run does not replace its last good checkpoint.
     ///
     /// # Errors
     ///
-    /// Those of `out`; and, as an [`Error`] inside one of kind [`io::ErrorKind::InvalidData`], if the description can't be
-    /// resolved, a text is too long, a number is not finite, a variance is negative, or two tensors have one name.
+    /// Those of `out`. An error of kind [`io::ErrorKind::InvalidData`] that wraps an [`Error`] if
+    /// the description cannot be resolved, a text is too long, a value is not finite, a variance is
+    /// negative, or two tensors have the same name.
     ///
     /// # Panics
     ///
-    /// If parameters, statistics or buffers aren't over the description's tables, or a buffer has a `/` in its name.
+    /// If the tables of parameters, statistics or optimizer state are not those of the description,
+    /// or a name of the optimizer state contains a `/`.
     #[track_caller]
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let invalid = |error: Error| io::Error::new(io::ErrorKind::InvalidData, error);
@@ -84,8 +84,8 @@ impl Checkpoint {
         self.check_values().map_err(invalid)?;
         out.write_all(&self.header().map_err(invalid)?)?;
         let mut bytes = Vec::new();
-        for (_, numbers) in self.groups() {
-            for values in numbers.values.chunks(1 << 14) {
+        for (_, buffer) in self.groups() {
+            for values in buffer.values.chunks(1 << 14) {
                 bytes.clear();
                 bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
                 out.write_all(&bytes)?;
@@ -94,9 +94,9 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Whether a file says in its header that it is a checkpoint. It may be a damaged one.
+    /// Whether the header of a file identifies it as a checkpoint. The checkpoint may be damaged.
     #[must_use]
-    pub fn recognizes(bytes: &[u8]) -> bool {
+    pub fn is_checkpoint(bytes: &[u8]) -> bool {
         #[derive(Deserialize)]
         struct Header {
             #[serde(rename = "__metadata__")]
@@ -111,12 +111,14 @@ impl Checkpoint {
         header.is_some_and(|header| header.metadata.format == FORMAT)
     }
 
-    /// Reads a file. Nothing is allocated for its numbers until its tensors are known to be those of its description.
+    /// Reads a file. No memory is allocated for tensors until their names and shapes are known to
+    /// be those of the description.
     ///
     /// # Errors
     ///
-    /// If the bytes are no safetensors file or no checkpoint, if the description can't be read or resolved, if a tensor is
-    /// missing, unknown or of another shape or type, or if a number is not finite or a variance negative.
+    /// If the bytes are not a safetensors file or not a checkpoint, the description cannot be
+    /// parsed or resolved, a tensor is missing, unknown or of the wrong shape or type, a value is
+    /// not finite, or a variance is negative.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let file = File::open(bytes)?;
         for (field, expected) in [("format", FORMAT), ("version", VERSION)] {
@@ -124,26 +126,28 @@ impl Checkpoint {
                 return Err(Error::CheckpointMetadata { field });
             }
         }
-        let description = Description::from_toml(short("bytes of description", file.field("description")?)?)?;
+        let description = Description::from_toml(check_text("bytes of description", file.field("description")?)?)?;
         let plan = Plan::new(&description)?;
         let parameters = file.tensors("", plan.parameters())?;
         let statistics = file.tensors("", plan.statistics())?;
-        let buffers = file.buffers(&plan)?.into_iter().map(|name| {
+        let optimizer_state = file.optimizer_state(&plan)?.into_iter().map(|name| {
             let tensors = file.tensors(&prefix(&name), plan.parameters())?;
             Ok((name, tensors))
         });
-        let buffers = buffers.collect::<Result<Vec<_>, Error>>()?;
-        let calibration = file.field("calibration").ok().map(|text| short("bytes of calibration", text)).transpose()?;
+        let optimizer_state = optimizer_state.collect::<Result<Vec<_>, Error>>()?;
+        let calibration =
+            file.field("calibration").ok().map(|text| check_text("bytes of calibration", text)).transpose()?;
         let calibration = calibration.map(str::to_owned);
         let training = if file.in_training() {
             let number = |field| file.field(field)?.parse().map_err(|_| Error::CheckpointMetadata { field });
             let (seed, step) = (number("seed")?, number("step")?);
-            let recipe = short("bytes of recipe", file.field("recipe")?)?.to_owned();
-            let pictures = short("bytes about pictures", file.field("pictures")?)?.to_owned();
-            // Files written before there was one are read all the same.
-            let history = short("bytes of history", file.field("history").unwrap_or_default())?.to_owned();
-            let buffers = buffers.into_iter().map(|(name, tensors)| (name, decode(&tensors, plan.parameters())));
-            Some(TrainingState { seed, step, recipe, pictures, history, buffers: buffers.collect() })
+            let recipe = check_text("bytes of recipe", file.field("recipe")?)?.to_owned();
+            let dataset = check_text("bytes of dataset", file.field("pictures")?)?.to_owned();
+            // Files of older versions have no history.
+            let history = check_text("bytes of history", file.field("history").unwrap_or_default())?.to_owned();
+            let optimizer_state =
+                optimizer_state.into_iter().map(|(name, tensors)| (name, decode(&tensors, plan.parameters())));
+            Some(TrainingState { seed, step, recipe, dataset, history, optimizer_state: optimizer_state.collect() })
         } else {
             None
         };
@@ -154,31 +158,32 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// All numbers in the order of the file, with what stands before their names.
+    /// All tensors in file order, grouped by the prefix of their names.
     fn groups(&self) -> Vec<(String, &Parameters<f32>)> {
-        let buffers = self.training.iter().flat_map(|training| &training.buffers);
-        let buffers = buffers.map(|(name, numbers)| (prefix(name), numbers));
-        [(String::new(), &self.parameters), (String::new(), &self.statistics)].into_iter().chain(buffers).collect()
+        let optimizer_state = self.training.iter().flat_map(|training| &training.optimizer_state);
+        let optimizer_state = optimizer_state.map(|(name, buffer)| (prefix(name), buffer));
+        let network = [(String::new(), &self.parameters), (String::new(), &self.statistics)];
+        network.into_iter().chain(optimizer_state).collect()
     }
 
     #[track_caller]
     fn assert_tables(&self, plan: &Plan) {
-        let assert_table = |what: &str, numbers: &Parameters<f32>, table: &ParameterTable| {
-            let fits = **numbers.table() == *table && numbers.values.len() == table.len();
-            assert!(fits, "{what} are not those of network {}", self.description.name);
+        let assert_table = |what: &str, buffer: &Parameters<f32>, table: &ParameterTable| {
+            let matches = **buffer.table() == *table && buffer.values.len() == table.len();
+            assert!(matches, "{what} of another network than {}", self.description.name);
         };
         assert_table("parameters", &self.parameters, plan.parameters());
         assert_table("statistics", &self.statistics, plan.statistics());
-        for (name, numbers) in self.training.iter().flat_map(|training| &training.buffers) {
-            assert!(!name.contains('/'), "the buffer {name} has a / in its name");
-            assert_table("buffers", numbers, plan.parameters());
+        for (name, buffer) in self.training.iter().flat_map(|training| &training.optimizer_state) {
+            assert!(!name.contains('/'), "optimizer state {name} contains a slash");
+            assert_table("optimizer state", buffer, plan.parameters());
         }
     }
 
     fn check_values(&self) -> Result<(), Error> {
-        for (prefix, numbers) in self.groups() {
-            for (index, entry) in numbers.table().entries().iter().enumerate() {
-                if !numbers.entry(index).iter().all(|value| value.is_finite()) {
+        for (prefix, buffer) in self.groups() {
+            for (index, entry) in buffer.table().entries().iter().enumerate() {
+                if !buffer.entry(index).iter().all(|value| value.is_finite()) {
                     return Err(Error::NotFinite { name: format!("{prefix}{}", entry.name) });
                 }
             }
@@ -192,8 +197,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The bytes before the numbers, a multiple of 8. Written here since the library's own writer orders metadata by a hash
-    /// that differs from run to run, and gathers all numbers in memory once more.
+    /// The bytes before the tensor data, a multiple of 8. Not written by the safetensors crate,
+    /// whose writer orders metadata by a hash that differs between runs and copies all tensors.
     fn header(&self) -> Result<Vec<u8>, Error> {
         #[derive(Serialize)]
         struct Header<'a> {
@@ -204,26 +209,26 @@ impl Checkpoint {
         }
 
         let description = self.description.to_toml();
-        short("bytes of description", &description)?;
+        check_text("bytes of description", &description)?;
         let mut metadata = BTreeMap::from([
             ("format", FORMAT.to_owned()),
             ("version", VERSION.to_owned()),
             ("description", description),
         ]);
         if let Some(calibration) = &self.calibration {
-            metadata.insert("calibration", short("bytes of calibration", calibration)?.to_owned());
+            metadata.insert("calibration", check_text("bytes of calibration", calibration)?.to_owned());
         }
         if let Some(training) = &self.training {
             metadata.insert("seed", training.seed.to_string());
             metadata.insert("step", training.step.to_string());
-            metadata.insert("recipe", short("bytes of recipe", &training.recipe)?.to_owned());
-            metadata.insert("pictures", short("bytes about pictures", &training.pictures)?.to_owned());
-            metadata.insert("history", short("bytes of history", &training.history)?.to_owned());
+            metadata.insert("recipe", check_text("bytes of recipe", &training.recipe)?.to_owned());
+            metadata.insert("pictures", check_text("bytes of dataset", &training.dataset)?.to_owned());
+            metadata.insert("history", check_text("bytes of history", &training.history)?.to_owned());
         }
         let mut tensors = BTreeMap::new();
         let mut start = 0;
-        for (prefix, numbers) in self.groups() {
-            for entry in numbers.table().entries() {
+        for (prefix, buffer) in self.groups() {
+            for entry in buffer.table().entries() {
                 let end = start + entry.range.len() * size_of::<f32>();
                 let info = TensorInfo { dtype: Dtype::F32, shape: entry.shape.clone(), data_offsets: (start, end) };
                 let name = format!("{prefix}{}", entry.name);
@@ -233,9 +238,9 @@ impl Checkpoint {
                 start = end;
             }
         }
-        let mut json = serde_json::to_vec(&Header { metadata, tensors }).map_err(syntax)?;
+        let mut json = serde_json::to_vec(&Header { metadata, tensors }).map_err(syntax_error)?;
         json.resize(json.len().next_multiple_of(8), b' ');
-        at_most("bytes of checkpoint header", json.len(), limit::HEADER)?;
+        check_limit("bytes of checkpoint header", json.len(), MAX_HEADER)?;
         let mut header = (json.len() as u64).to_le_bytes().to_vec();
         header.append(&mut json);
         Ok(header)
@@ -243,7 +248,7 @@ impl Checkpoint {
 }
 
 impl From<Network<f32>> for Checkpoint {
-    /// A network that is not in training, of which it is not known what distances mean.
+    /// A checkpoint without calibration and state of training.
     fn from(network: Network<f32>) -> Self {
         let description = network.description().clone();
         let Network { parameters, statistics, .. } = network;
@@ -251,21 +256,40 @@ impl From<Network<f32>> for Checkpoint {
     }
 }
 
-/// A safetensors file whose header is valid in itself.
+impl Network<f32> {
+    /// The network of a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// If the description cannot be resolved: see [`Plan::new`].
+    ///
+    /// # Panics
+    ///
+    /// If the tables of parameters or statistics are not those of the description.
+    #[track_caller]
+    pub fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self, Error> {
+        Self::with_parameters(checkpoint.description, checkpoint.parameters, checkpoint.statistics)
+    }
+}
+
+/// A safetensors file with a consistent header.
 struct File<'a> {
     metadata: Metadata,
     data: &'a [u8],
 }
 
 impl<'a> File<'a> {
-    /// Reads the header. The library's own function adds up offsets before it compares them with the file's length, which
-    /// overflows on hostile ones.
+    /// Reads the header. The function of the safetensors crate adds up offsets before it compares
+    /// them with the file's length, which overflows for hostile files.
     fn open(bytes: &'a [u8]) -> Result<Self, Error> {
         let (header, data) = split_header(bytes)?;
-        let metadata: Metadata = serde_json::from_slice(header).map_err(syntax)?;
+        let metadata: Metadata = serde_json::from_slice(header).map_err(syntax_error)?;
         if metadata.data_len() != data.len() {
             let expected = metadata.data_len();
-            return Err(syntax(format_args!("it has {} bytes of numbers, not {expected}", data.len())));
+            return Err(syntax_error(format_args!(
+                "the file has {} bytes of tensor data, its header describes {expected}",
+                data.len()
+            )));
         }
         Ok(Self { metadata, data })
     }
@@ -279,9 +303,9 @@ impl<'a> File<'a> {
         ["seed", "step", "recipe", "pictures", "history"].into_iter().any(|field| self.field(field).is_ok())
     }
 
-    /// The bytes of every entry's tensor, each of the right type and shape.
+    /// The bytes of each entry's tensor, after checks of type and shape.
     fn tensors(&self, prefix: &str, table: &ParameterTable) -> Result<Vec<&'a [u8]>, Error> {
-        let tensor = |entry: &Entry| {
+        let tensor = |entry: &ParameterEntry| {
             let name = format!("{prefix}{}", entry.name);
             let Some(info) = self.metadata.info(&name) else {
                 return Err(Error::MissingTensor { name });
@@ -296,8 +320,9 @@ impl<'a> File<'a> {
         table.entries().iter().map(tensor).collect()
     }
 
-    /// The optimiser's buffers, in the order of the file: what all tensors beside the network's own belong to.
-    fn buffers(&self, plan: &Plan) -> Result<Vec<String>, Error> {
+    /// Names of the optimizer's buffers in file order. All tensors beside those of the network
+    /// belong to one of them.
+    fn optimizer_state(&self, plan: &Plan) -> Result<Vec<String>, Error> {
         fn names(table: &ParameterTable) -> HashSet<&str> {
             table.entries().iter().map(|entry| &*entry.name).collect()
         }
@@ -320,38 +345,18 @@ impl<'a> File<'a> {
     }
 }
 
-/// The header and the numbers of a safetensors file.
-pub(crate) fn split_header(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
-    let (length, rest) = bytes.split_first_chunk().ok_or_else(|| syntax("it ends before its header"))?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-    if length > limit::HEADER {
-        return Err(syntax(format_args!("a header of {length} bytes, more than the {} allowed", limit::HEADER)));
-    }
-    rest.split_at_checked(length).ok_or_else(|| syntax("it ends within its header"))
-}
-
-/// What stands before the names of a buffer's tensors.
+/// Prefix of the names of an optimizer buffer's tensors.
 fn prefix(buffer: &str) -> String {
     format!("{PREFIX}{buffer}/")
 }
 
-/// Numbers from the bytes of every entry, which needn't be aligned.
+/// Decodes the bytes of every entry, which need not be aligned.
 fn decode(tensors: &[&[u8]], table: &Arc<ParameterTable>) -> Parameters<f32> {
-    let mut numbers = Parameters::zeros(table);
+    let mut parameters = Parameters::zeros(table);
     for (index, tensor) in tensors.iter().enumerate() {
-        for (value, bytes) in numbers.entry_mut(index).iter_mut().zip(tensor.as_chunks().0) {
+        for (value, bytes) in parameters.entry_mut(index).iter_mut().zip(tensor.as_chunks().0) {
             *value = f32::from_le_bytes(*bytes);
         }
     }
-    numbers
-}
-
-/// A text that is not too long to be read.
-pub(crate) fn short<'a>(what: &'static str, text: &'a str) -> Result<&'a str, Error> {
-    at_most(what, text.len(), limit::TOML)?;
-    Ok(text)
-}
-
-pub(crate) fn syntax(reason: impl ToString) -> Error {
-    Error::CheckpointSyntax { reason: reason.to_string() }
+    parameters
 }

@@ -1,201 +1,204 @@
-/// Why a description, a checkpoint or a request can't become a network.
+//! The errors of this crate.
+
+/// Why a description, a checkpoint or a file of weights was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The text is not a description in TOML.
     #[error("not a network description: {reason}")]
     DescriptionSyntax {
-        /// Where and what, as the TOML reader says it.
+        /// Message of the TOML parser.
         reason: String,
     },
-    /// A layer without a name, or with a very long one.
-    #[error("a layer needs a name of 1 to some 150 letters, found {name:?} with its field")]
+    /// A layer name is empty or too long.
+    #[error("layer names must have 1 to about 150 characters, found {name:?} including the parameter's field")]
     LayerName {
-        /// The start of the name that a parameter would have.
+        /// Start of the parameter's full name.
         name: String,
     },
-    /// A number is outside its range.
-    #[error("{place}: {field} is {value}, which is not between {least} and {most}")]
+    /// A value is out of range.
+    #[error("{context}: {field} is {value}, not between {min} and {max}")]
     OutOfRange {
-        /// Whose number it is: a layer's, the optimiser's.
-        place: String,
+        /// Where the value belongs: a layer, the optimizer, a section of the description.
+        context: String,
         /// The field.
         field: &'static str,
         /// Its value.
         value: f64,
-        /// The least that is allowed.
-        least: f64,
-        /// The most that is allowed.
-        most: f64,
+        /// Smallest valid value.
+        min: f64,
+        /// Largest valid value.
+        max: f64,
     },
-    /// The points of a template are within a pixel of each other.
+    /// The landmarks of an alignment template are within a pixel of each other.
+    #[error("preprocessing: the five landmarks of template coincide")]
+    DegenerateTemplate,
+    /// A window is larger than its padded input.
     #[error(
-        "preprocessing: the points of template coincide, where two eyes, a nose and two corners of a mouth should be"
-    )]
-    TemplateCoincides,
-    /// A window is larger than the padded picture under it.
-    #[error(
-        "layer {layer}: a window of {}x{} with padding {}x{} does not fit {height}x{width}",
+        "layer {layer}: a {}x{} window with padding {}x{} does not fit a {height}x{width} input",
         kernel[0], kernel[1], padding[0], padding[1]
     )]
     WindowDoesNotFit {
         /// The layer.
         layer: String,
-        /// Height and width of the window.
+        /// Window height and width.
         kernel: [usize; 2],
-        /// Padding above and below, left and right.
+        /// Vertical and horizontal padding.
         padding: [usize; 2],
-        /// Rows of the input.
+        /// Input height.
         height: usize,
-        /// Columns of the input.
+        /// Input width.
         width: usize,
     },
-    /// The channels don't split into groups of `pieces`.
-    #[error("layer {layer}: {channels} channels can't be split into groups of {pieces}")]
+    /// The number of channels is not a multiple of `pieces`.
+    #[error("layer {layer}: {channels} channels cannot be split into groups of {pieces}")]
     MaxoutPieces {
         /// The layer.
         layer: String,
-        /// Channels of the input.
+        /// Input channels.
         channels: usize,
         /// Channels per group.
         pieces: usize,
     },
-    /// A row of branches, or a residual connection, without anything in it.
-    #[error("layer {layer}: it needs at least one branch with a layer")]
-    NoBranch {
+    /// A block of branches or a residual block contains no layers.
+    #[error("layer {layer}: the block has no layers")]
+    EmptyBlock {
         /// The layer.
         layer: String,
     },
-    /// A strided inception row with a 1x1 branch, which has no window to stride with.
-    #[error("layer {layer}: a row of stride {stride} can't have a 1x1 branch")]
+    /// An inception block with stride has a 1x1 branch, which has no window to apply the stride to.
+    #[error("layer {layer}: an inception block of stride {stride} cannot have a 1x1 branch")]
     StridedBranch {
         /// The layer.
         layer: String,
         /// Its stride.
         stride: usize,
     },
-    /// Branches that can't be concatenated.
-    #[error("layer {layer}: branch {branch} is {}x{}, where the first is {}x{}", found[0], found[1], expected[0], expected[1])]
+    /// Branches of different sizes cannot be concatenated.
+    #[error(
+        "layer {layer}: the output of branch {branch} is {}x{}, that of the first branch {}x{}",
+        found[0], found[1], expected[0], expected[1]
+    )]
     BranchSize {
         /// The layer.
         layer: String,
-        /// The number of the branch, from 1.
+        /// Index of the branch, from 1.
         branch: usize,
-        /// Its height and width.
+        /// Its output height and width.
         found: [usize; 2],
-        /// Those of the first branch.
+        /// Output height and width of the first branch.
         expected: [usize; 2],
     },
-    /// A residual connection whose layers change the shape.
-    #[error("layer {layer}: its layers turn {expected:?} into {found:?}, which can't be added to their input")]
+    /// The output of a residual branch does not have the shape of its input.
+    #[error("layer {layer}: the residual branch maps {expected:?} to {found:?}; the shapes must be equal")]
     ResidualShape {
         /// The layer.
         layer: String,
-        /// Height, width and channels of what the layers put out.
+        /// Height, width and channels of the branch's output.
         found: [usize; 3],
-        /// Those of the input.
+        /// Height, width and channels of its input.
         expected: [usize; 3],
     },
-    /// A picture that is larger than it should be with zeros around it.
-    #[error("layer {layer}: {}x{} can't be filled up with zeros to {}x{}", found[0], found[1], size[0], size[1])]
+    /// The input of a zero padding is larger than its output.
+    #[error("layer {layer}: a {}x{} input cannot be padded to {}x{}", found[0], found[1], size[0], size[1])]
     PadTooSmall {
         /// The layer.
         layer: String,
-        /// Height and width of the input.
+        /// Input height and width.
         found: [usize; 2],
-        /// Those asked for.
+        /// Output height and width.
         size: [usize; 2],
     },
-    /// A network without rows of local response normalisation was asked for it.
-    #[error("the network {network} has no local response normalisation")]
+    /// Local response normalization was requested for a network without such layers.
+    #[error("network {network} has no local response normalization")]
     NoLocalResponse {
         /// The network.
         network: String,
     },
-    /// Two parameters have one name.
+    /// Two parameters or tensors have the same name.
     #[error("the name {name} is used twice")]
     DuplicateName {
         /// The name.
         name: String,
     },
-    /// A network beyond the limits.
-    #[error("the network has {found} {what}, more than the {limit} allowed")]
+    /// A network or file exceeds a limit.
+    #[error("{found} {what} exceed the limit of {limit}")]
     TooLarge {
-        /// What there is too much of.
+        /// What is counted.
         what: &'static str,
-        /// How many.
+        /// How many there are.
         found: usize,
         /// The limit.
         limit: usize,
     },
-    /// A layer with which a network is beyond the limits.
-    #[error("layer {layer}: with it the network has {found} {what}, more than the {limit} allowed")]
+    /// The layer with which a network exceeds a limit.
+    #[error("layer {layer}: up to here the network has {found} {what}, exceeding the limit of {limit}")]
     LayerTooLarge {
         /// The layer.
         layer: String,
-        /// What there is too much of.
+        /// What is counted.
         what: &'static str,
-        /// How many.
+        /// How many there are.
         found: usize,
         /// The limit.
         limit: usize,
     },
-    /// Bytes that are no safetensors file, or a truncated one.
+    /// The bytes are not a safetensors file, or the file is truncated.
     #[error("not a readable safetensors file: {reason}")]
     CheckpointSyntax {
-        /// What the reader says.
+        /// What is wrong.
         reason: String,
     },
-    /// A safetensors file without a field that a checkpoint has.
+    /// A safetensors file lacks a metadata field of checkpoints.
     #[error("the checkpoint has no valid metadata field {field}")]
     CheckpointMetadata {
         /// The field.
         field: &'static str,
     },
-    /// A tensor of the network is not in the file.
-    #[error("the checkpoint lacks the tensor {name}")]
+    /// A tensor of the network is missing in the file.
+    #[error("the checkpoint has no tensor {name}")]
     MissingTensor {
         /// The tensor.
         name: String,
     },
-    /// The file has a tensor that the network has not.
-    #[error("the checkpoint has a tensor {name}, which the network has not")]
+    /// The file has a tensor that the network does not have.
+    #[error("the checkpoint has a tensor {name}, the network does not")]
     UnknownTensor {
         /// The tensor.
         name: String,
     },
-    /// A tensor of another shape or element type.
-    #[error("the tensor {name} is {found}, not {expected}")]
+    /// A tensor has the wrong shape or element type.
+    #[error("tensor {name} is {found}, expected {expected}")]
     TensorShape {
         /// The tensor.
         name: String,
-        /// What the file has.
+        /// Shape and type in the file.
         found: String,
-        /// What the network needs.
+        /// Shape and type that the network needs.
         expected: String,
     },
-    /// A tensor with an infinite number or a NaN.
-    #[error("the tensor {name} holds a number that is not finite")]
+    /// A tensor contains an infinity or NaN.
+    #[error("tensor {name} contains a value that is not finite")]
     NotFinite {
         /// The tensor.
         name: String,
     },
-    /// A running variance below 0.
-    #[error("the tensor {name} holds a negative variance")]
+    /// A running variance is negative.
+    #[error("tensor {name} contains a negative variance")]
     NegativeVariance {
         /// The tensor.
         name: String,
     },
-    /// A file of another program that can't be read.
+    /// A file of another framework cannot be read.
     #[error("not a readable {format} file: {reason}")]
     ForeignSyntax {
         /// The format.
         format: &'static str,
-        /// Where and what.
+        /// What is wrong.
         reason: String,
     },
-    /// A tensor of another program's file that contradicts itself or the file.
-    #[error("the tensor {name} can't be read: {reason}")]
+    /// A tensor of another framework's file is inconsistent with itself or with the file.
+    #[error("tensor {name} cannot be read: {reason}")]
     MalformedTensor {
         /// The tensor.
         name: String,
@@ -205,10 +208,10 @@ pub enum Error {
     /// The text is not a name map in TOML.
     #[error("not a name map: {reason}")]
     NameMapSyntax {
-        /// Where and what, as the TOML reader says it.
+        /// Message of the TOML parser.
         reason: String,
     },
-    /// A network has no layer of a name.
+    /// The network has no layer of that name.
     #[error("{network} has no layer {layer}")]
     NoLayer {
         /// The network.
@@ -216,31 +219,31 @@ pub enum Error {
         /// The name.
         layer: String,
     },
-    /// A name map for another network.
-    #[error("the name map is for the network {map}, not for {network}")]
-    OtherNetwork {
+    /// The name map is for another network.
+    #[error("the name map is for network {map}, not for {network}")]
+    NetworkMismatch {
         /// The network that the map is for.
         map: String,
-        /// The network at hand.
+        /// The network to be imported.
         network: String,
     },
-    /// A name map whose entry for a parameter or statistic is missing or wrong.
-    #[error("the name map's entry for {name}: {reason}")]
-    MapEntry {
+    /// A name map's entry for a parameter or statistic is missing or wrong.
+    #[error("name map entry for {name}: {reason}")]
+    NameMapEntry {
         /// The parameter or statistic.
         name: String,
         /// What is wrong.
         reason: String,
     },
-    /// A tensor of another type than numbers, where numbers are needed.
-    #[error("the tensor {name} is {element}, not of a float type")]
+    /// A tensor that a name map refers to is not of a floating-point type.
+    #[error("tensor {name} has element type {element}, which is not a floating-point type")]
     NotFloat {
         /// The tensor.
         name: String,
         /// Its element type.
         element: String,
     },
-    /// A tensor of another program's file that is left over.
+    /// A tensor of another framework's file is neither used nor ignored by the name map.
     #[error("the file has a tensor {name}, which the name map neither uses nor ignores")]
     UnusedTensor {
         /// The tensor.

@@ -1,4 +1,4 @@
-//! The gradients of whole networks against central differences, as a function to call.
+//! Gradient checks of a whole network against central differences.
 
 use facenet_tensor::{GRADIENT_BOUND, GradientCheck, central_difference, relative_error};
 use ndarray::{Array, Array2, Array4, ArrayView1, Dimension, ShapeBuilder};
@@ -7,9 +7,14 @@ use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Description, Initializer, Mode, Network, Parameters, Workspace};
+use crate::description::Description;
+use crate::execution::mode::Mode;
+use crate::execution::workspace::Workspace;
+use crate::initializer::Initializer;
+use crate::network::Network;
+use crate::parameters::Parameters;
 
-/// A network of a few hundred numbers that has every kind of layer, every normalisation and every activation.
+/// A network of a few hundred parameters with every kind of layer, normalization and activation.
 const EVERY_LAYER: &str = r#"
 name = "every_layer"
 input = [11, 13]
@@ -45,16 +50,18 @@ layers = [
 ]
 "#;
 
-/// Checks the gradient of every parameter of whole networks in `f64`, in training and with running statistics.
+/// Checks the gradient of every parameter of a network with all kinds of layers in `f64`, in
+/// training and with running statistics.
 pub fn network_gradient_checks() -> Vec<GradientCheck> {
     let description = Description::from_toml(EVERY_LAYER).expect("a valid description");
     let mut network: Network<f64> = Network::new(description, Initializer::HeNormal, 3).expect("a valid network");
-    // Away from the numbers that networks start with, at which shifts, slopes and running statistics do not show.
-    for (numbers, seed) in [(&mut network.parameters, 4), (&mut network.statistics, 5)] {
-        let shift = random(numbers.values.len(), seed);
-        numbers.values.iter_mut().zip(&shift).for_each(|(value, shift)| *value += 0.2 * shift);
+    // Move away from the initial values, at which shifts, slopes and running statistics have no
+    // effect.
+    for (parameters, seed) in [(&mut network.parameters, 4), (&mut network.statistics, 5)] {
+        let shift = random(parameters.values.len(), seed);
+        parameters.values.iter_mut().zip(&shift).for_each(|(value, shift)| *value += 0.2 * shift);
     }
-    let [height, width] = network.plan().input();
+    let [height, width] = network.plan().input_size();
     let x: Array4<f64> = random((3, height, width, 3), 6);
     let dembeddings: Array2<f64> = random((3, network.plan().dimension()), 7);
     [("training", Mode::Train { seed: 1, step: 2 }), ("running statistics", Mode::Eval)]
@@ -66,7 +73,7 @@ pub fn network_gradient_checks() -> Vec<GradientCheck> {
             network.backward(dembeddings.view(), &mut workspace, &mut gradients);
             let mut probe = network.clone();
             let expected = central_difference(ArrayView1::from(&network.parameters.values), |values| {
-                probe.parameters.values.copy_from_slice(values.as_slice().expect("made in standard layout"));
+                probe.parameters.values.copy_from_slice(values.as_slice().expect("standard layout"));
                 (&probe.forward(x.view(), mode, &mut workspace) * &dembeddings).sum()
             });
             GradientCheck {
@@ -80,7 +87,7 @@ pub fn network_gradient_checks() -> Vec<GradientCheck> {
         .collect()
 }
 
-/// Numbers in [-1, 1).
+/// Uniform in [-1, 1).
 fn random<D: Dimension>(shape: impl ShapeBuilder<Dim = D>, seed: u64) -> Array<f64, D> {
     Array::random_using(shape, Uniform::new(-1.0, 1.0), &mut ChaCha8Rng::seed_from_u64(seed))
 }

@@ -1,7 +1,7 @@
-//! Networks with the numbers of other programs' files.
+//! Import of weights that other frameworks have trained.
 
-mod foreign_tensors;
-mod name_map;
+pub(crate) mod foreign_tensors;
+pub(crate) mod name_map;
 mod openvino;
 mod pytorch;
 mod safetensors;
@@ -11,14 +11,17 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView3, Axis, Slice, concatenate};
 
-pub use foreign_tensors::{ForeignTensor, ForeignTensors};
-pub use name_map::{NameMap, Source};
+use self::foreign_tensors::{ForeignTensor, ForeignTensors};
+use self::name_map::{NameMap, TensorSource};
+use crate::description::Description;
+use crate::error::Error;
+use crate::network::Network;
+use crate::parameters::{ParameterEntry, ParameterTable, Parameters};
+use crate::plan::Plan;
+use crate::plan::operation::Operation;
 
-use crate::parameters::{Entry, ParameterTable, Parameters};
-use crate::plan::Operation;
-use crate::{Description, Error, Network, Plan};
-
-/// A network with the tensors of another program's file, which a name map finds and arranges.
+/// Builds a network from the tensors of another framework's file, located and transposed according
+/// to a name map.
 ///
 /// ```text
 /// ours                                   theirs, one of
@@ -28,29 +31,34 @@ use crate::{Description, Error, Network, Plan};
 /// per channel       [c]                  [c]   [1, c]   [1, c, 1, 1]   [c, 1, 1]
 /// ```
 ///
-/// Nothing is left over: each parameter and statistic is in the map, and each tensor of the file is used or ignored.
+/// The map must have an entry for each parameter and statistic, and must use or ignore each tensor
+/// of the file.
 ///
 /// # Errors
 ///
-/// If the description can't become a plan, or the map is for another network; if the map has nothing for a parameter or
-/// statistic, or something for none; if a tensor is missing, left over, of another shape or not of a float type, holds a
-/// number that is not finite, or a variance that is negative.
+/// If the description cannot be resolved, or the map is for another network; if the map lacks an
+/// entry, or has an entry that matches no parameter or statistic; if a tensor is missing, left
+/// over, of the wrong shape, not of a floating-point type or not finite, or a variance is negative.
 pub fn import(description: Description, tensors: &ForeignTensors, map: &NameMap) -> Result<Network<f32>, Error> {
     let plan = Plan::new(&description)?;
     if map.network != description.name {
-        return Err(Error::OtherNetwork { map: map.network.clone(), network: description.name });
+        return Err(Error::NetworkMismatch { map: map.network.clone(), network: description.name });
     }
     let entries = || plan.parameters().entries().iter().chain(plan.statistics().entries());
     let known: HashSet<&str> = entries().map(|entry| &*entry.name).collect();
     if let Some(name) = map.tensors.keys().find(|name| !known.contains(&***name)) {
-        return Err(Error::MapEntry { name: name.clone(), reason: "the network has nothing of that name".to_owned() });
+        return Err(Error::NameMapEntry {
+            name: name.clone(),
+            reason: "the network has no parameter or statistic of that name".to_owned(),
+        });
     }
-    let maps = plan.operations.iter().filter_map(|operation| match operation {
+    let linear_inputs = plan.operations.iter().filter_map(|operation| match operation {
         Operation::Linear { x, weight, .. } => Some((*weight, plan.shape(x))),
         _ => None,
     });
-    let maps = maps.map(|(weight, shape)| (&*plan.parameters().entries()[weight].name, shape)).collect();
-    let importer = Importer { tensors, map, epsilon: plan.epsilon, maps };
+    let linear_inputs =
+        linear_inputs.map(|(weight, shape)| (&*plan.parameters().entries()[weight].name, shape)).collect();
+    let importer = Importer { tensors, map, epsilon: plan.epsilon, linear_inputs };
     let parameters = importer.parameters(plan.parameters())?;
     let statistics = importer.parameters(plan.statistics())?;
     let sources = map.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]);
@@ -61,20 +69,20 @@ pub fn import(description: Description, tensors: &ForeignTensors, map: &NameMap)
     Network::with_parameters(description, parameters, statistics)
 }
 
-/// The same up to one of the network's layers, of which the result puts out the activations: what belongs to later layers
-/// may be missing.
+/// As [`import`], truncated after `layer` (see [`Description::truncated_after`]). Tensors of later
+/// layers may be missing.
 ///
 /// # Errors
 ///
 /// [`Error::NoLayer`], and as [`import`].
-pub fn import_until(
+pub fn import_truncated(
     description: Description,
     layer: &str,
     tensors: &ForeignTensors,
     map: &NameMap,
 ) -> Result<Network<f32>, Error> {
     let network = description.name.clone();
-    let part = description.until(layer).ok_or_else(|| Error::NoLayer { network, layer: layer.to_owned() })?;
+    let part = description.truncated_after(layer).ok_or_else(|| Error::NoLayer { network, layer: layer.to_owned() })?;
     let plan = Plan::new(&part)?;
     let entries = plan.parameters().entries().iter().chain(plan.statistics().entries());
     let known: HashSet<&str> = entries.map(|entry| &*entry.name).collect();
@@ -89,12 +97,13 @@ struct Importer<'a> {
     tensors: &'a ForeignTensors,
     map: &'a NameMap,
     epsilon: f64,
-    /// Height, width and channels of what each fully connected layer reads, by the name of its weights.
-    maps: HashMap<&'a str, [usize; 3]>,
+    /// Height, width and channels of the input of each fully connected layer, by the name of its
+    /// weights.
+    linear_inputs: HashMap<&'a str, [usize; 3]>,
 }
 
 impl<'a> Importer<'a> {
-    /// Grows with the tensors that fit, so that a file of little costs little.
+    /// Collects values tensor by tensor, so that a small file allocates little memory.
     fn parameters(&self, table: &Arc<ParameterTable>) -> Result<Parameters<f32>, Error> {
         let mut values = Vec::new();
         for entry in table.entries() {
@@ -105,10 +114,10 @@ impl<'a> Importer<'a> {
         Ok(parameters)
     }
 
-    fn entry(&self, entry: &Entry) -> Result<Vec<f32>, Error> {
+    fn entry(&self, entry: &ParameterEntry) -> Result<Vec<f32>, Error> {
         let name = &entry.name;
         let Some(source) = self.map.tensors.get(name) else {
-            let folded = self.folded(name).ok_or_else(|| map_entry(name, "there is none"))?;
+            let folded = self.folded(name).ok_or_else(|| map_error(name, "missing"))?;
             return Ok(vec![folded; entry.range.len()]);
         };
         let mut values = self.arranged(entry, &source.tensor, source)?;
@@ -126,7 +135,8 @@ impl<'a> Importer<'a> {
         Ok(values)
     }
 
-    /// The number of a batch normalisation that is folded into weights and shifts: it changes nothing.
+    /// The value of a scale, mean or variance of a batch normalization that is folded into weights
+    /// and shifts: an identity.
     fn folded(&self, name: &str) -> Option<f32> {
         let (_, field) = name.rsplit_once("batch_norm.").filter(|_| self.map.folded)?;
         match field {
@@ -137,13 +147,13 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// The numbers of one of their tensors in the order of ours.
-    fn arranged(&self, entry: &Entry, name: &str, source: &Source) -> Result<Vec<f32>, Error> {
+    /// The values of a tensor, transposed to the layout of an entry.
+    fn arranged(&self, entry: &ParameterEntry, name: &str, source: &TensorSource) -> Result<Vec<f32>, Error> {
         let tensor = self.tensor(entry, name)?;
         if !tensor.values.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite { name: name.to_owned() });
         }
-        // Outputs, inputs and taps of their product.
+        // Outputs, inputs and taps of the foreign layer.
         let shape = match (&*entry.shape, &*tensor.shape) {
             (&[rows, columns, inputs, outputs], theirs) if *theirs == [outputs, inputs, rows, columns] => {
                 Some((outputs, inputs, rows * columns))
@@ -153,11 +163,11 @@ impl<'a> Importer<'a> {
             {
                 Some((channels, 1, rows * columns))
             }
-            // A factor per channel.
+            // A scale per channel.
             (&[1, 1, channels], &[1, c, 1, 1]) if c == channels => Some((channels, 1, 1)),
             (&[inputs, outputs], &[rows, columns] | &[rows, columns, 1, 1]) if [columns, rows] == [inputs, outputs] => {
-                // Ours are flattened by pixels, theirs by channels.
-                let [height, width, channels] = self.maps.get(&*entry.name).copied().unwrap_or([1, 1, inputs]);
+                // Our inputs are flattened as [h, w, c], theirs as [c, h, w].
+                let [height, width, channels] = self.linear_inputs.get(&*entry.name).copied().unwrap_or([1, 1, inputs]);
                 Some((outputs, channels, height * width))
             }
             (&[channels], &[c] | &[1, c] | &[1, c, 1, 1] | &[c, 1, 1]) if c == channels => Some((channels, 1, 1)),
@@ -170,13 +180,13 @@ impl<'a> Importer<'a> {
         };
         let (outputs, inputs, taps) = shape;
         let theirs = ArrayView3::from_shape(shape, &tensor.values).ok();
-        // The view alone would take a part of too many.
+        // from_shape accepts slices longer than the shape.
         let Some(theirs) = theirs.filter(|_| tensor.values.len() == outputs * inputs * taps) else {
-            let reason = format!("it holds {} numbers, not {:?}", tensor.values.len(), tensor.shape);
+            let reason = format!("it has {} values for shape {:?}", tensor.values.len(), tensor.shape);
             return Err(Error::MalformedTensor { name: name.to_owned(), reason });
         };
         let ranges = match &source.inputs {
-            Some(ranges) => permutation(ranges, theirs.dim().1).map_err(|reason| map_entry(&entry.name, reason))?,
+            Some(ranges) => permutation(ranges, theirs.dim().1).map_err(|reason| map_error(&entry.name, reason))?,
             None => vec![Slice::from(..)],
         };
         let parts: Vec<_> = ranges.into_iter().map(|range| theirs.slice_axis(Axis(1), range)).collect();
@@ -184,18 +194,18 @@ impl<'a> Importer<'a> {
         Ok(ours.permuted_axes([2, 1, 0]).iter().copied().collect())
     }
 
-    fn tensor(&self, entry: &Entry, name: &str) -> Result<&'a ForeignTensor, Error> {
-        if let Some(element) = self.tensors.others.get(name) {
+    fn tensor(&self, entry: &ParameterEntry, name: &str) -> Result<&'a ForeignTensor, Error> {
+        if let Some(element) = self.tensors.non_float.get(name) {
             return Err(Error::NotFloat { name: name.to_owned(), element: element.clone() });
         }
         self.tensors
             .tensors
             .get(name)
-            .ok_or_else(|| map_entry(&entry.name, format_args!("the file has no tensor {name}")))
+            .ok_or_else(|| map_error(&entry.name, format_args!("the file has no tensor {name}")))
     }
 }
 
-/// The ranges `[first, count]`, which together are all inputs, each of them once.
+/// Checks that the ranges `[first, count]` cover all inputs exactly once.
 fn permutation(ranges: &[[usize; 2]], inputs: usize) -> Result<Vec<Slice>, String> {
     let mut seen = vec![false; inputs];
     let mut slices = Vec::with_capacity(ranges.len());
@@ -204,7 +214,7 @@ fn permutation(ranges: &[[usize; 2]], inputs: usize) -> Result<Vec<Slice>, Strin
         let part =
             seen.get_mut(range.clone()).ok_or_else(|| format!("[{first}, {count}] is not within {inputs} inputs"))?;
         if part.is_empty() || part.iter().any(|seen| *seen) {
-            return Err(format!("[{first}, {count}] is empty, or has inputs of another range"));
+            return Err(format!("[{first}, {count}] is empty or overlaps another range"));
         }
         part.fill(true);
         slices.push(Slice::from(range));
@@ -215,6 +225,6 @@ fn permutation(ranges: &[[usize; 2]], inputs: usize) -> Result<Vec<Slice>, Strin
     }
 }
 
-fn map_entry(name: &str, reason: impl ToString) -> Error {
-    Error::MapEntry { name: name.to_owned(), reason: reason.to_string() }
+fn map_error(name: &str, reason: impl ToString) -> Error {
+    Error::NameMapEntry { name: name.to_owned(), reason: reason.to_string() }
 }

@@ -1,4 +1,4 @@
-//! How the numbers of a network start.
+//! Parameter initialization.
 
 use std::sync::Arc;
 
@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::{ParameterTable, Parameters, Role};
 
-/// How the weights of products are drawn, so that numbers neither grow nor shrink from layer to layer. All have mean 0;
-/// `inputs` and `outputs` are those of [`Role::Weight`].
+/// Distribution of initial weights, which keeps the scale of activations and gradients constant
+/// across layers. All have mean 0; `inputs` (fan-in) and `outputs` (fan-out) are those of
+/// [`Role::Weight`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Initializer {
-    /// A normal distribution for layers with ReLU.
+    /// Normal distribution for layers with ReLU.
     ///
     /// ```text
     /// variance = 2 / inputs
@@ -25,22 +26,22 @@ pub enum Initializer {
     /// Source: He et al., "Delving Deep into Rectifiers", 2015, equation 10.
     #[default]
     HeNormal,
-    /// The same variance, drawn uniformly.
+    /// Uniform distribution of the same variance.
     ///
     /// ```text
     /// between -limit and limit = sqrt(6 / inputs)
     /// ```
     HeUniform,
-    /// A normal distribution that weighs activations and gradients equally.
+    /// Normal distribution, a compromise between the scale of activations and that of gradients.
     ///
     /// ```text
     /// variance = 2 / (inputs + outputs)
     /// ```
     ///
-    /// Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010,
-    /// equation 12.
+    /// Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+    /// networks", 2010, equation 12.
     GlorotNormal,
-    /// The same variance, drawn uniformly.
+    /// Uniform distribution of the same variance.
     ///
     /// ```text
     /// between -limit and limit = sqrt(6 / (inputs + outputs))
@@ -51,11 +52,12 @@ pub enum Initializer {
 }
 
 impl Initializer {
-    /// Numbers to start with, for every entry of a table: weights drawn by this rule, all else as its [`Role`] says. A
-    /// table of statistics has no weights, so every rule starts it the same way.
+    /// Initial values for every entry of a table: weights from this distribution, all others as
+    /// their [`Role`] says. Running statistics have no weights, so they do not depend on the
+    /// initializer.
     ///
-    /// An entry's numbers depend on the seed, its place in the table and its role alone. They are drawn in f64, so those
-    /// of `f32` are those of `f64`, rounded.
+    /// An entry's values depend only on the seed, the entry's index in the table and its role. They
+    /// are drawn in `f64`, so `f32` values are the `f64` values rounded.
     #[must_use]
     pub fn initialize<T: Scalar>(self, table: &Arc<ParameterTable>, seed: u64) -> Parameters<T> {
         let mut parameters = Parameters::zeros(table);
@@ -63,8 +65,8 @@ impl Initializer {
             let values = parameters.entry_mut(index);
             match entry.role {
                 Role::Weight { inputs, outputs } => self.draw(inputs, outputs, &mut generator(seed, index), values),
-                Role::Zero => {}
-                Role::One => values.fill(T::one()),
+                Role::Bias => {}
+                Role::Scale => values.fill(T::one()),
                 Role::Slope => values.fill(T::from_f64(0.25)),
             }
         }
@@ -91,7 +93,8 @@ fn fill<T: Scalar>(values: &mut [T], scale: f64, unit: impl Distribution<f64>, g
     }
 }
 
-/// The source of an entry's numbers: the seed and the purpose are the cipher's key, the entry its stream.
+/// Random number generator of an entry: seed and purpose form the key, the entry's index selects
+/// the stream.
 fn generator(seed: u64, entry: usize) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod bounds;
 mod checkpoint;
 mod description;
 mod error;
+mod execution;
 mod frozen;
 mod gradient_check;
 mod import;
@@ -10,30 +12,35 @@ mod initializer;
 mod network;
 mod networks;
 mod optimizer;
-mod paper;
 mod parameters;
-mod pass;
 mod plan;
-mod preprocessing;
-mod sharing;
-mod workspace;
+mod safetensors_header;
 
 pub use checkpoint::{Checkpoint, TrainingState};
-pub use description::{
-    Activation, BatchNorm, Branches, Convolution, Depthwise, Description, Dropout, FullyConnected, GlobalAveragePool,
-    Inception, Layer, LocalResponseNorm, Maxout, Normalization, NormalizationScheme, Pool, PoolBranch, PoolKind,
-    Residual, SqueezeExcitation, ZeroPad,
+pub use description::Description;
+pub use description::layer::{
+    Activation, Branches, Convolution, Depthwise, Dropout, FullyConnected, GlobalAveragePool, Inception, Layer,
+    LocalResponseNorm, Maxout, Pool, PoolBranch, PoolKind, Residual, SqueezeExcitation, ZeroPad,
 };
+pub use description::normalization::{BatchNorm, Normalization, NormalizationScheme};
+pub use description::preprocessing::{ColorOrder, Preprocessing, Scaling};
 pub use error::Error;
-pub use frozen::{FrozenNetwork, FrozenWorkspace};
+pub use execution::mode::Mode;
+pub use execution::workspace::Workspace;
+pub use frozen::frozen_network::{FrozenNetwork, FrozenWorkspace};
 pub use gradient_check::network_gradient_checks;
-pub use import::{ForeignTensor, ForeignTensors, NameMap, Source, import, import_until};
+pub use import::foreign_tensors::{ForeignTensor, ForeignTensors};
+pub use import::name_map::{NameMap, TensorSource};
+pub use import::{import, import_truncated};
 pub use initializer::Initializer;
-pub use network::{Mode, Network};
+pub use network::Network;
+pub use networks::paper::{PaperNetwork, PaperRow, paper_network, parse_printed_figure};
 pub use networks::{LANDMARK_NETWORK, NETWORKS, built_in, built_in_toml, compact_inception};
-pub use optimizer::{AdaGrad, Adam, Optimizer, OptimizerKind, Sgd};
-pub use paper::{PaperNetwork, PaperRow, paper_network, printed_figure};
-pub use parameters::{Entry, ParameterTable, Parameters, Role};
-pub use plan::{Plan, Row};
-pub use preprocessing::{ColorOrder, Preprocessing, Scaling};
-pub use workspace::Workspace;
+pub use optimizer::OptimizerConfig;
+pub use optimizer::ada_grad::AdaGrad;
+pub use optimizer::adam::Adam;
+pub use optimizer::sgd::Sgd;
+pub use optimizer::update::Optimizer;
+pub use parameters::{ParameterEntry, ParameterTable, Parameters, Role};
+pub use plan::Plan;
+pub use plan::layer_cost::LayerCost;

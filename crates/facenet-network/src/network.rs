@@ -1,61 +1,37 @@
-//! A network with its numbers: faces in, embeddings out, gradients back.
+//! Trainable networks: faces in, embeddings out, gradients back.
 
 use facenet_tensor::{Accumulation, Scalar};
 use ndarray::{ArrayView2, ArrayView4};
 
+use crate::description::Description;
+use crate::error::Error;
+use crate::execution::mode::Mode;
+use crate::execution::pass::{self, NetworkState};
+use crate::execution::slot_buffers::{flatten, flatten_mut};
+use crate::execution::thread_pool::run_in_pool;
+use crate::execution::workspace::Workspace;
+use crate::initializer::Initializer;
 use crate::parameters::Parameters;
-use crate::pass::on_a_worker;
-use crate::plan::{INPUT, Operation, Place, Plan};
-use crate::workspace::{Workspace, rows, rows_mut};
-use crate::{Checkpoint, Description, Error, Initializer, pass};
+use crate::plan::Plan;
+use crate::plan::operation::{ChannelSlice, INPUT, Operation};
 
-/// Whether a pass is one of training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Batch normalisation by the batch's own mean and variance; dropout with masks keyed by both numbers.
-    Train {
-        /// The seed of the run.
-        seed: u64,
-        /// The step of training.
-        step: u64,
-    },
-    /// Batch normalisation by the running statistics; no dropout: each embedding depends on its own face alone.
-    Eval,
-}
-
-/// A description, its plan, and the numbers learned.
+/// A trainable network: description, plan, parameters and running statistics.
 #[derive(Clone, Debug)]
 pub struct Network<T> {
     description: Description,
     plan: Plan,
-    /// The learned numbers.
+    /// Learned parameters.
     pub parameters: Parameters<T>,
-    /// The running mean and variance of every batch normalisation.
+    /// Running means and variances of all batch normalizations.
     pub statistics: Parameters<T>,
 }
 
-impl Network<f32> {
-    /// The network of a checkpoint, without what it says of training.
-    ///
-    /// # Errors
-    ///
-    /// If the description can't become a plan: see [`Plan::new`].
-    ///
-    /// # Panics
-    ///
-    /// If the numbers are those of another network.
-    #[track_caller]
-    pub fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self, Error> {
-        Self::with_parameters(checkpoint.description, checkpoint.parameters, checkpoint.statistics)
-    }
-}
-
 impl<T: Scalar> Network<T> {
-    /// A network with initial parameters drawn from a seed.
+    /// A network with randomly initialized parameters.
     ///
     /// # Errors
     ///
-    /// If the description can't become a plan: see [`Plan::new`].
+    /// If the description cannot be resolved: see [`Plan::new`].
     pub fn new(description: Description, initializer: Initializer, seed: u64) -> Result<Self, Error> {
         let plan = Plan::new(&description)?;
         let parameters = initializer.initialize(plan.parameters(), seed);
@@ -63,15 +39,15 @@ impl<T: Scalar> Network<T> {
         Ok(Self { description, plan, parameters, statistics })
     }
 
-    /// A network with numbers from elsewhere.
+    /// A network with the given parameters and running statistics.
     ///
     /// # Errors
     ///
-    /// If the description can't become a plan: see [`Plan::new`].
+    /// If the description cannot be resolved: see [`Plan::new`].
     ///
     /// # Panics
     ///
-    /// If the numbers are those of another network.
+    /// If the tables of parameters or statistics are not those of the description.
     #[track_caller]
     pub fn with_parameters(
         description: Description,
@@ -79,24 +55,24 @@ impl<T: Scalar> Network<T> {
         statistics: Parameters<T>,
     ) -> Result<Self, Error> {
         let plan = Plan::new(&description)?;
-        assert_eq!(parameters.table(), plan.parameters(), "the parameters are those of another network");
-        assert_eq!(statistics.table(), plan.statistics(), "the statistics are those of another network");
+        assert_eq!(parameters.table(), plan.parameters(), "parameters of another network");
+        assert_eq!(statistics.table(), plan.statistics(), "statistics of another network");
         Ok(Self { description, plan, parameters, statistics })
     }
 
-    /// What the network is.
+    /// The description that the network was built from.
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
     }
 
-    /// Its operations in order.
+    /// The operations and shapes of the network.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// The same network in the other number type.
+    /// The same network in another scalar type.
     #[must_use]
     pub fn cast<U: Scalar>(&self) -> Network<U> {
         Network {
@@ -107,28 +83,30 @@ impl<T: Scalar> Network<T> {
         }
     }
 
-    /// The embeddings of faces, which stay in the workspace with all that the way back needs.
+    /// Computes embeddings. They stay in the workspace together with the activations that
+    /// [`Network::backward`] needs.
     ///
     /// # Shapes
     ///
-    /// `x`: `[n, height, width, 3]`, preprocessed; the result `[n, dimension]`, rows of unit length. Of a network without
-    /// embeddings a row is what the last layer puts out for a face, by rows, columns and channels.
+    /// `x`: `[n, height, width, 3]`, preprocessed. Result: `[n, dimension]`, rows of unit length.
+    /// For networks without embeddings, a row is the output of the last layer for one face, in
+    /// `[height, width, channels]` order.
     ///
     /// # Panics
     ///
-    /// If the faces have another size, or the workspace belongs to another plan.
+    /// If the faces have the wrong size, or the workspace was made for another plan.
     #[track_caller]
     pub fn forward<'w>(&self, x: ArrayView4<'_, T>, mode: Mode, workspace: &'w mut Workspace<T>) -> ArrayView2<'w, T> {
-        let [height, width] = self.plan.input();
-        let (batch, rows_in, columns_in, colours) = x.dim();
-        assert_eq!([rows_in, columns_in, colours], [height, width, 3], "faces {:?} of this network", x.shape());
-        assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
+        let [height, width] = self.plan.input_size();
+        let (batch, x_height, x_width, channels) = x.dim();
+        assert_eq!([x_height, x_width, channels], [height, width, 3], "input {:?} of another size", x.shape());
+        assert!(workspace.matches(&self.plan), "the workspace was made for another plan");
         workspace.mode = mode;
         workspace.activations.resize(batch);
-        workspace.activations.view_mut(&Place { slot: INPUT, channels: 0..3 }).assign(&x);
-        on_a_worker(|| {
+        workspace.activations.view_mut(&ChannelSlice { slot: INPUT, channels: 0..3 }).assign(&x);
+        run_in_pool(|| {
             for operation in &self.plan.operations {
-                pass::forward(operation, self, workspace);
+                pass::forward(operation, self.state(), workspace);
             }
         });
         self.embeddings(workspace)
@@ -138,23 +116,25 @@ impl<T: Scalar> Network<T> {
     ///
     /// # Panics
     ///
-    /// If the workspace belongs to another plan.
+    /// If the workspace was made for another plan.
     #[track_caller]
     #[must_use]
     pub fn embeddings<'w>(&self, workspace: &'w Workspace<T>) -> ArrayView2<'w, T> {
-        assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
-        rows(workspace.activations.view(&self.plan.output))
+        assert!(workspace.matches(&self.plan), "the workspace was made for another plan");
+        flatten(workspace.activations.view(&self.plan.output))
     }
 
-    /// Adds the gradients of the last forward pass to `gradients`, given that at the embeddings.
+    /// Adds the gradients at the parameters to `gradients`, given the gradient at the embeddings of
+    /// the last forward pass.
     ///
     /// # Shapes
     ///
-    /// `dembeddings`: `[n, dimension]`, as the forward pass returned them.
+    /// `dembeddings`: `[n, dimension]`, as returned by the forward pass.
     ///
     /// # Panics
     ///
-    /// If the shapes disagree, or the gradients belong to another network.
+    /// If the shapes differ, the workspace was made for another plan, or the gradients belong to
+    /// another network.
     #[track_caller]
     pub fn backward(
         &self,
@@ -162,44 +142,50 @@ impl<T: Scalar> Network<T> {
         workspace: &mut Workspace<T>,
         gradients: &mut Parameters<T>,
     ) {
-        assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
-        assert_eq!(gradients.table(), self.plan.parameters(), "the gradients are those of another network");
-        let expected = [workspace.batch(), self.plan.dimension()];
-        assert_eq!(dembeddings.shape(), expected, "the gradient at embeddings {expected:?}");
+        assert!(workspace.matches(&self.plan), "the workspace was made for another plan");
+        assert_eq!(gradients.table(), self.plan.parameters(), "gradients of another network");
+        let expected = [workspace.batch_size(), self.plan.dimension()];
+        assert_eq!(dembeddings.shape(), expected, "shape of the gradient at the embeddings");
         workspace.gradients.resize(workspace.activations.batch);
         workspace.gradients.zero(self.plan.output.slot);
-        rows_mut(workspace.gradients.view_mut(&self.plan.output)).assign(&dembeddings);
-        on_a_worker(|| {
-            for (operation, first) in self.plan.operations.iter().rev().zip(&self.plan.gradients.first_touched) {
-                // Channels that this operation didn't write would keep what the memory held before.
-                let whole = |x: &&Place| first.contains(&x.slot) && x.channels.len() == self.plan.slots[x.slot][2];
-                let set: Vec<&Place> = operation.sets_gradients().into_iter().flatten().filter(whole).collect();
-                let is_set = |slot: usize| set.iter().any(|place| place.slot == slot);
+        flatten_mut(workspace.gradients.view_mut(&self.plan.output)).assign(&dembeddings);
+        run_in_pool(|| {
+            for (operation, first) in self.plan.operations.iter().rev().zip(&self.plan.gradients.first_used) {
+                // Only whole slots are overwritten: the other channels of a slice's slot would keep
+                // stale values of the buffer.
+                let whole =
+                    |x: &&ChannelSlice| first.contains(&x.slot) && x.channels.len() == self.plan.slots[x.slot][2];
+                let set: Vec<&ChannelSlice> =
+                    operation.overwritable_gradients().into_iter().flatten().filter(whole).collect();
+                let is_set = |slot: usize| set.iter().any(|slice| slice.slot == slot);
                 first.iter().filter(|&&slot| !is_set(slot)).for_each(|&slot| workspace.gradients.zero(slot));
                 let accumulation =
-                    |place: &Place| if is_set(place.slot) { Accumulation::Set } else { Accumulation::Add };
-                pass::backward(operation, self, &accumulation, workspace, gradients);
+                    |slice: &ChannelSlice| if is_set(slice.slot) { Accumulation::Set } else { Accumulation::Add };
+                pass::backward(operation, self.state(), &accumulation, workspace, gradients);
             }
         });
     }
 
-    /// Moves the running statistics towards those of the last batch, which was a pass of training.
+    /// Updates the running statistics with those of the last batch, which must have been a training
+    /// pass.
     ///
     /// ```text
-    /// running = momentum * running + (1 - momentum) * batch        variances of the batch unbiased: * N / (N - 1)
+    /// running = momentum * running + (1 - momentum) * batch
     /// ```
+    ///
+    /// Variances of the batch are unbiased: `* N / (N - 1)`.
     ///
     /// Source: Ioffe and Szegedy 2015, algorithm 2.
     ///
     /// # Panics
     ///
-    /// If the workspace belongs to another plan, or its last pass was not one of training.
+    /// If the workspace was made for another plan, or its last pass was not a training pass.
     #[track_caller]
     pub fn update_statistics(&mut self, workspace: &Workspace<T>) {
-        assert!(workspace.fits(&self.plan), "the workspace is that of another plan");
-        assert!(workspace.mode != Mode::Eval, "the last pass was not one of training");
+        assert!(workspace.matches(&self.plan), "the workspace was made for another plan");
+        assert!(workspace.mode != Mode::Eval, "the last pass was not a training pass");
         let momentum = self.description.batch_norm.momentum;
-        let mut blend = |entry: usize, factor: f64| {
+        let mut update = |entry: usize, factor: f64| {
             let batch = workspace.batch_statistics.entry(entry);
             for (running, &batch) in self.statistics.entry_mut(entry).iter_mut().zip(batch) {
                 let value = momentum * Scalar::to_f64(*running) + (1.0 - momentum) * factor * Scalar::to_f64(batch);
@@ -209,10 +195,14 @@ impl<T: Scalar> Network<T> {
         for operation in &self.plan.operations {
             if let Operation::BatchNorm { x, mean, variance, .. } = operation {
                 let [height, width, _] = self.plan.slots[x.slot];
-                let count = (workspace.batch() * height * width) as f64;
-                blend(*mean, 1.0);
-                blend(*variance, count / (count - 1.0).max(1.0));
+                let count = (workspace.batch_size() * height * width) as f64;
+                update(*mean, 1.0);
+                update(*variance, count / (count - 1.0).max(1.0));
             }
         }
+    }
+
+    fn state(&self) -> NetworkState<'_, T> {
+        NetworkState { parameters: &self.parameters, statistics: &self.statistics, epsilon: self.plan.epsilon }
     }
 }

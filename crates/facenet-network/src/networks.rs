@@ -1,8 +1,10 @@
-//! The built-in networks: a TOML file each, in the folder beside this file.
+//! The built-in networks: one TOML file each in the folder `networks`.
 
-use crate::Description;
+pub(crate) mod paper;
 
-/// The names of the built-in networks, those of the paper first.
+use crate::description::Description;
+
+/// Names of the built-in embedding networks, those of the paper first.
 pub const NETWORKS: [&str; 12] = [
     "nn1",
     "nn2",
@@ -18,14 +20,14 @@ pub const NETWORKS: [&str; 12] = [
     "compact_inception",
 ];
 
-/// The name of the built-in network that finds five points in a face; it makes no embeddings and is none of
-/// [`NETWORKS`].
+/// Name of the built-in network that locates five facial landmarks. It computes no embeddings and
+/// is not one of [`NETWORKS`].
 pub const LANDMARK_NETWORK: &str = "landmarks_regression_retail_0009";
 
-/// The description of a built-in network, one of [`NETWORKS`] or [`LANDMARK_NETWORK`], in TOML: its comments say where it
-/// comes from.
+/// TOML description of a built-in network, one of [`NETWORKS`] or [`LANDMARK_NETWORK`]. Its
+/// comments give the sources.
 ///
-/// `None` for `nn3`, which is `nn2` at another size, as for names that are no network's.
+/// `None` for unknown names and for `nn3`, which is `nn2` with another input size.
 #[must_use]
 pub fn built_in_toml(name: &str) -> Option<&'static str> {
     Some(match name {
@@ -45,20 +47,21 @@ pub fn built_in_toml(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The description of a built-in network, one of [`NETWORKS`] or [`LANDMARK_NETWORK`].
+/// Description of a built-in network, one of [`NETWORKS`] or [`LANDMARK_NETWORK`]; `None` for
+/// unknown names.
 #[must_use]
 pub fn built_in(name: &str) -> Option<Description> {
-    // The paper, section 4.1: "reduced to 160 x 160", and nothing else.
+    // Paper, section 4.1: NN3 differs from NN2 in its input size only.
     if name == "nn3" {
         let description = built_in("nn2")?.with_input([160, 160]);
         return Some(Description { name: name.to_owned(), ..description });
     }
     let text = built_in_toml(name)?;
-    Some(Description::from_toml(text).expect("the built-in networks are valid descriptions"))
+    Some(Description::from_toml(text).expect("built-in descriptions are valid"))
 }
 
-/// The network of the built-in recipes: small enough to train on two cores in minutes.
+/// The network of the built-in recipes, which trains in minutes on two cores.
 #[must_use]
 pub fn compact_inception() -> Description {
-    built_in("compact_inception").expect("one of the built-in networks")
+    built_in("compact_inception").expect("a built-in network")
 }

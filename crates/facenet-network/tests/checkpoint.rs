@@ -1,11 +1,11 @@
-//! Checkpoints: what is written is read, and nothing else is.
+//! Checkpoints: round trips, and malformed files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
 use std::io;
 
 use facenet_network::{
-    Adam, Checkpoint, Description, Error, Initializer, Network, OptimizerKind, Parameters, Plan, TrainingState,
+    Adam, Checkpoint, Description, Error, Initializer, Network, OptimizerConfig, Parameters, Plan, TrainingState,
 };
 use ndarray_rand::rand::{Rng, SeedableRng};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ const DESCRIPTION: &str = r#"
     ]
 "#;
 
-/// Numbers of every size and both signs, and of either zero.
+/// Values of all magnitudes and both signs, and a negative zero.
 fn fill(parameters: &mut Parameters<f32>, seed: u64) {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     for value in &mut parameters.values {
@@ -43,8 +43,8 @@ fn checkpoint(training: bool) -> Checkpoint {
     let variance = statistics.table().entries().iter().position(|entry| entry.name.ends_with("variance")).unwrap();
     statistics.entry_mut(variance).copy_from_slice(&[0.0, 3.5]);
     let training = training.then(|| {
-        let optimizer = OptimizerKind::Adam(Adam::default()).optimizer::<f32>(plan.parameters());
-        let buffers = optimizer.state().into_iter().zip(3..).map(|((name, buffer), seed)| {
+        let optimizer = OptimizerConfig::Adam(Adam::default()).build::<f32>(plan.parameters());
+        let optimizer_state = optimizer.state().into_iter().zip(3..).map(|((name, buffer), seed)| {
             let mut buffer = buffer.clone();
             fill(&mut buffer, seed);
             (name.to_owned(), buffer)
@@ -54,9 +54,9 @@ fn checkpoint(training: bool) -> Checkpoint {
             seed: u64::MAX - 1,
             step: u64::MAX,
             recipe,
-            pictures: "some".to_owned(),
+            dataset: "some".to_owned(),
             history: "long".to_owned(),
-            buffers: buffers.collect(),
+            optimizer_state: optimizer_state.collect(),
         }
     });
     let calibration = Some("threshold = 1.5 \"\u{1}\"\n".to_owned());
@@ -73,7 +73,7 @@ fn bits(parameters: &Parameters<f32>) -> Vec<u32> {
     parameters.values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// A file taken apart, to be put together again by the library's own writer.
+/// The parts of a file, to be modified and written by the safetensors crate.
 struct Parts {
     metadata: HashMap<String, String>,
     tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
@@ -108,7 +108,7 @@ impl Parts {
     }
 }
 
-/// A file with a header that no library would write.
+/// A file with an arbitrary header.
 fn file(header: &str, data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
 }
@@ -118,7 +118,7 @@ fn is_syntax(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn what_is_written_is_read_bit_by_bit() {
+fn checkpoints_round_trip_bit_by_bit() {
     for training in [false, true] {
         let checkpoint = checkpoint(training);
         let read = Checkpoint::from_bytes(&written(&checkpoint)).unwrap();
@@ -126,8 +126,11 @@ fn what_is_written_is_read_bit_by_bit() {
         assert_eq!(bits(&checkpoint.parameters), bits(&read.parameters));
         assert_eq!(bits(&checkpoint.statistics), bits(&read.statistics));
         assert_eq!(read.training.is_some(), training);
-        for (buffer, again) in
-            checkpoint.training.iter().flat_map(|t| &t.buffers).zip(read.training.iter().flat_map(|t| &t.buffers))
+        for (buffer, again) in checkpoint
+            .training
+            .iter()
+            .flat_map(|t| &t.optimizer_state)
+            .zip(read.training.iter().flat_map(|t| &t.optimizer_state))
         {
             assert_eq!(bits(&buffer.1), bits(&again.1));
         }
@@ -135,10 +138,10 @@ fn what_is_written_is_read_bit_by_bit() {
 }
 
 #[test]
-fn a_template_is_kept_with_its_network() {
+fn the_template_is_part_of_the_description() {
     let mut checkpoint = checkpoint(false);
     assert_eq!(checkpoint.description.preprocessing.template, None);
-    // Numbers that decimals can't tell exactly.
+    // Values without short decimal representations.
     let template = [[1.0 / 3.0, 0.1], [2.7, 0.1], [1.5, 2.0_f32.sqrt()], [0.7, 3.1], [2.3, f32::EPSILON]];
     checkpoint.description.preprocessing.template = Some(template);
     let read = Checkpoint::from_bytes(&written(&checkpoint)).unwrap();
@@ -147,14 +150,14 @@ fn a_template_is_kept_with_its_network() {
 }
 
 #[test]
-fn training_without_buffers_is_training() {
+fn training_without_optimizer_state() {
     let mut checkpoint = checkpoint(true);
-    checkpoint.training.as_mut().unwrap().buffers.clear();
+    checkpoint.training.as_mut().unwrap().optimizer_state.clear();
     assert_eq!(Checkpoint::from_bytes(&written(&checkpoint)).unwrap(), checkpoint);
 }
 
 #[test]
-fn a_calibration_is_there_or_not() {
+fn the_calibration_is_optional() {
     for (training, calibration) in [(false, None), (false, Some("")), (true, None), (true, Some("1"))] {
         let checkpoint = Checkpoint { calibration: calibration.map(str::to_owned), ..checkpoint(training) };
         let parts = Parts::of(&checkpoint);
@@ -164,7 +167,7 @@ fn a_calibration_is_there_or_not() {
 }
 
 #[test]
-fn a_network_there_and_back() {
+fn networks_round_trip() {
     let description = Description::from_toml(DESCRIPTION).unwrap();
     let network: Network<f32> = Network::new(description, Initializer::HeNormal, 1).unwrap();
     let checkpoint = Checkpoint::from(network.clone());
@@ -175,7 +178,7 @@ fn a_network_there_and_back() {
 }
 
 #[test]
-fn the_same_checkpoint_gives_the_same_bytes() {
+fn equal_checkpoints_give_equal_bytes() {
     let bytes = written(&checkpoint(true));
     for _ in 0..8 {
         assert_eq!(bytes, written(&checkpoint(true)));
@@ -184,7 +187,7 @@ fn the_same_checkpoint_gives_the_same_bytes() {
 }
 
 #[test]
-fn other_readers_and_writers_of_the_format_agree() {
+fn the_safetensors_crate_reads_and_writes_the_same_files() {
     let checkpoint = checkpoint(true);
     let parts = Parts::of(&checkpoint);
     assert_eq!(parts.metadata["format"], "facenet-checkpoint");
@@ -206,10 +209,10 @@ fn other_readers_and_writers_of_the_format_agree() {
     assert_eq!(parts.tensors["first.weight"].1, [3, 3, 3, 2]);
     assert_eq!(parts.read().unwrap(), checkpoint);
     let header = u64::from_le_bytes(written(&checkpoint)[..8].try_into().unwrap());
-    assert_eq!(header % 8, 0, "numbers are aligned");
+    assert_eq!(header % 8, 0, "tensor data is aligned");
 }
 
-/// A disk with room for so many bytes.
+/// A disk with room for `room` bytes.
 struct Disk {
     written: Vec<u8>,
     room: usize,
@@ -231,7 +234,7 @@ impl io::Write for Disk {
 }
 
 #[test]
-fn a_disk_that_is_full_after_any_number_of_bytes() {
+fn a_disk_that_fills_up_at_any_byte_is_an_error() {
     let checkpoint = checkpoint(true);
     let whole = written(&checkpoint);
     for room in 0..=whole.len() {
@@ -245,7 +248,7 @@ fn a_disk_that_is_full_after_any_number_of_bytes() {
 }
 
 #[test]
-fn numbers_need_not_be_aligned() {
+fn files_in_memory_need_not_be_aligned() {
     let parts = Parts::of(&checkpoint(true));
     let bytes = parts.bytes();
     for shift in 0..4 {
@@ -265,14 +268,14 @@ fn truncated_and_lengthened_files_are_refused() {
 }
 
 #[test]
-fn every_byte_of_the_header_may_be_wrong() {
+fn wrong_header_bytes_never_panic() {
     let bytes = written(&checkpoint(true));
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     for index in 0..8 + header {
         let mut wrong = bytes.clone();
         for byte in [0, b'0', b'9', b'"', b'{', b'}', b'-', b'a', b' ', b'\\', 0xff, bytes[index] ^ 1] {
             wrong[index] = byte;
-            // It may still be a checkpoint, of another name or step; then it can be written.
+            // If the file is still valid, with another name or step, it can be written.
             if let Ok(checkpoint) = Checkpoint::from_bytes(&wrong) {
                 written(&checkpoint);
             }
@@ -305,7 +308,8 @@ fn hostile_headers_are_refused() {
     let tensor = |name: &str, dtype: &str, shape: &str, start: u64, end: u64| {
         format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}"#)
     };
-    // Eight tensors of 2^61 - 1 bytes and one of 0: adding the header's length to their sum overflows.
+    // Eight tensors of 2^61 - 1 bytes and one of 0: adding the header's length to their sum
+    // overflows.
     let large = (1_u64 << 61) - 1;
     let tensors: Vec<_> = (0..8_u64)
         .map(|index| tensor(&format!("x{index}"), "U8", &format!("[{large}]"), index * large, (index + 1) * large))
@@ -346,7 +350,7 @@ fn metadata_is_checked_field_by_field() {
         let result = parts.read();
         assert!(matches!(&result, Err(Error::CheckpointMetadata { field: named }) if *named == field), "{result:?}");
     }
-    // Files written before there was a history are read.
+    // Files of older versions have no history.
     let mut parts = Parts::of(&base);
     parts.metadata.remove("history");
     assert_eq!(parts.read().unwrap().training.unwrap().history, "");
@@ -380,7 +384,7 @@ fn descriptions_are_not_trusted() {
     let replaced = |from: &str, to: &str| read(DESCRIPTION.replace(from, to));
     assert!(matches!(replaced("kernel = 3", "kernel = 0"), Error::OutOfRange { field: "kernel", .. }));
     assert!(matches!(replaced("[5, 4]", "[4096, 4097]"), Error::OutOfRange { field: "width", .. }));
-    // A billion parameters, in limits but not in the file.
+    // More parameters than the file has, within the limits.
     assert!(
         matches!(replaced("channels = 5", "channels = 60000"), Error::TensorShape { name, .. } if name == "second.weight")
     );
@@ -402,7 +406,7 @@ fn descriptions_are_not_trusted() {
 }
 
 #[test]
-fn every_tensor_must_be_there() {
+fn missing_tensors_are_errors() {
     let base = checkpoint(true);
     for removed in Parts::of(&base).tensors.keys() {
         let mut parts = Parts::of(&base);
@@ -413,7 +417,7 @@ fn every_tensor_must_be_there() {
 }
 
 #[test]
-fn nothing_else_may_be_there() {
+fn unknown_tensors_are_errors() {
     let unknown = [
         "third.weight",
         "optimizer",
@@ -436,7 +440,7 @@ fn nothing_else_may_be_there() {
 }
 
 #[test]
-fn shapes_and_types_must_be_the_networks() {
+fn wrong_shapes_and_types_are_errors() {
     for name in ["second.weight", "optimizer.first_moment/second.weight"] {
         let wrong = [
             (Dtype::F32, vec![5, 8], 160),
@@ -451,7 +455,7 @@ fn shapes_and_types_must_be_the_networks() {
         for (dtype, shape, bytes) in wrong {
             let mut parts = Parts::of(&checkpoint(true));
             assert_eq!(parts.tensors[name].1, [8, 5]);
-            let expected = format!("the tensor {name} is {dtype} {shape:?}, not F32 [8, 5]");
+            let expected = format!("tensor {name} is {dtype} {shape:?}, expected F32 [8, 5]");
             parts.tensors.insert(name.to_owned(), (dtype, shape, vec![0; bytes]));
             assert_eq!(parts.read().unwrap_err().to_string(), expected);
         }
@@ -459,7 +463,7 @@ fn shapes_and_types_must_be_the_networks() {
 }
 
 #[test]
-fn numbers_must_be_finite_and_variances_not_negative() {
+fn values_must_be_finite_and_variances_not_negative() {
     let base = checkpoint(true);
     for named in Parts::of(&base).tensors.keys() {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
@@ -474,7 +478,7 @@ fn numbers_must_be_finite_and_variances_not_negative() {
     assert!(matches!(parts.read(), Err(Error::NegativeVariance { name }) if name == "first.batch_norm.variance"));
 }
 
-/// What a refused write says; nothing may have been written.
+/// The error of a refused write, which must not have written anything.
 fn refusal(checkpoint: &Checkpoint) -> Error {
     let mut bytes = Vec::new();
     let error = checkpoint.write(&mut bytes).unwrap_err();
@@ -484,13 +488,13 @@ fn refusal(checkpoint: &Checkpoint) -> Error {
 }
 
 #[test]
-fn what_could_not_be_read_is_not_written() {
+fn invalid_checkpoints_are_not_written() {
     let mut wrong = checkpoint(false);
     wrong.parameters.values[7] = f32::NAN;
     assert!(matches!(refusal(&wrong), Error::NotFinite { name } if name == "first.weight"));
 
     let mut wrong = checkpoint(true);
-    wrong.training.as_mut().unwrap().buffers[1].1.values[0] = f32::INFINITY;
+    wrong.training.as_mut().unwrap().optimizer_state[1].1.values[0] = f32::INFINITY;
     assert!(matches!(refusal(&wrong), Error::NotFinite { name } if name == "optimizer.second_moment/first.weight"));
 
     let mut wrong = checkpoint(false);
@@ -498,8 +502,8 @@ fn what_could_not_be_read_is_not_written() {
     assert!(matches!(refusal(&wrong), Error::NegativeVariance { name } if name == "first.batch_norm.variance"));
 
     let mut wrong = checkpoint(true);
-    let buffers = &mut wrong.training.as_mut().unwrap().buffers;
-    buffers.push(buffers[0].clone());
+    let state = &mut wrong.training.as_mut().unwrap().optimizer_state;
+    state.push(state[0].clone());
     assert!(matches!(refusal(&wrong), Error::DuplicateName { name } if name == "optimizer.first_moment/first.weight"));
 
     let mut wrong = checkpoint(false);
@@ -511,8 +515,8 @@ fn what_could_not_be_read_is_not_written() {
     assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of recipe", .. }));
 
     let mut wrong = checkpoint(true);
-    wrong.training.as_mut().unwrap().pictures = "x".repeat((1 << 18) + 1);
-    assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes about pictures", .. }));
+    wrong.training.as_mut().unwrap().dataset = "x".repeat((1 << 18) + 1);
+    assert!(matches!(refusal(&wrong), Error::TooLarge { what: "bytes of dataset", .. }));
 
     let mut wrong = checkpoint(true);
     wrong.training.as_mut().unwrap().history = "x".repeat((1 << 18) + 1);
@@ -528,23 +532,23 @@ fn what_could_not_be_read_is_not_written() {
 }
 
 #[test]
-#[should_panic = "parameters are not those of network tiny"]
-fn parameters_of_another_network_are_a_bug() {
+#[should_panic = "parameters of another network than tiny"]
+fn parameters_of_another_network_panic() {
     let mut wrong = checkpoint(false);
     wrong.description.embedding = wrong.description.embedding.map(|dimension| dimension + 1);
     let _ = wrong.write(&mut Vec::new());
 }
 
 #[test]
-#[should_panic = "the buffer a/b has a / in its name"]
-fn buffers_with_a_slash_are_a_bug() {
+#[should_panic = "optimizer state a/b contains a slash"]
+fn optimizer_state_with_a_slash_panics() {
     let mut wrong = checkpoint(true);
-    wrong.training.as_mut().unwrap().buffers[0].0 = "a/b".to_owned();
+    wrong.training.as_mut().unwrap().optimizer_state[0].0 = "a/b".to_owned();
     let _ = wrong.write(&mut Vec::new());
 }
 
 #[test]
-fn a_full_disk_is_the_disks_error() {
+fn errors_of_the_writer_are_passed_on() {
     let error = checkpoint(true).write(&mut &mut [0; 100][..]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::WriteZero);
     assert!(error.source().is_none());
@@ -555,29 +559,30 @@ fn a_checkpoint_continues_training_bit_by_bit() {
     let base = checkpoint(false);
     let table = base.parameters.table();
     let gradients = Initializer::HeNormal.initialize::<f32>(table, 1);
-    let kind = OptimizerKind::default();
+    let config = OptimizerConfig::default();
     let mut whole = Initializer::HeUniform.initialize::<f32>(table, 2);
-    let mut optimizer = kind.optimizer(table);
+    let mut optimizer = config.build(table);
     (0..3).for_each(|step| optimizer.update(&mut whole, &gradients, 0.1, step));
 
-    let buffers = optimizer.state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone())).collect();
+    let optimizer_state =
+        optimizer.state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone())).collect();
     let training = Some(TrainingState {
         seed: 2,
         step: 3,
         recipe: String::new(),
-        pictures: String::new(),
+        dataset: String::new(),
         history: String::new(),
-        buffers,
+        optimizer_state,
     });
     let bytes = written(&Checkpoint { parameters: whole.clone(), training, ..base.clone() });
     (3..6).for_each(|step| optimizer.update(&mut whole, &gradients, 0.1, step));
 
     let Checkpoint { mut parameters, training, .. } = Checkpoint::from_bytes(&bytes).unwrap();
     let training = training.unwrap();
-    let mut resumed = kind.optimizer(parameters.table());
-    for ((name, place), (kept_name, kept)) in resumed.state_mut().into_iter().zip(training.buffers) {
-        assert_eq!(name, kept_name);
-        *place = kept;
+    let mut resumed = config.build(parameters.table());
+    for ((name, buffer), (saved_name, saved)) in resumed.state_mut().into_iter().zip(training.optimizer_state) {
+        assert_eq!(name, saved_name);
+        *buffer = saved;
     }
     (training.step..6).for_each(|step| resumed.update(&mut parameters, &gradients, 0.1, step));
     assert_eq!(bits(&whole), bits(&parameters));

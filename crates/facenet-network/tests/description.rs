@@ -1,4 +1,4 @@
-//! Descriptions: what they resolve to, and what is wrong with wrong ones.
+//! Descriptions: the plans they resolve to, and the errors of invalid ones.
 
 use facenet_network::{
     Description, Error, LANDMARK_NETWORK, Layer, NETWORKS, NormalizationScheme, Plan, Scaling, built_in,
@@ -15,21 +15,22 @@ fn message(layers: &str) -> String {
 }
 
 #[test]
-fn the_compact_network_costs_what_its_table_says() {
+fn costs_of_the_compact_network() {
     let plan = Plan::new(&compact_inception()).unwrap();
-    assert_eq!((plan.input(), plan.dimension()), ([64, 64], 128));
+    assert_eq!((plan.input_size(), plan.dimension()), ([64, 64], 128));
     assert_eq!(plan.multiply_adds(), 44_847_104);
     assert_eq!(plan.parameters().len(), 862_536);
-    assert_eq!(plan.rows().iter().map(|row| row.parameters).sum::<usize>(), plan.parameters().len());
-    let row = |name: &str| plan.rows().iter().find(|row| row.layer == name).unwrap();
-    // 3 x 3 x 48 x 64 weights, scale and shift of 64 channels; as many multiplications at each of 16 x 16 pixels.
-    let convolution = row("inception_3a.branch_3x3.conv");
+    assert_eq!(plan.layer_costs().iter().map(|cost| cost.parameters).sum::<usize>(), plan.parameters().len());
+    let cost = |name: &str| plan.layer_costs().iter().find(|cost| cost.layer == name).unwrap();
+    // 3 x 3 x 48 x 64 weights, scale and shift of 64 channels; a multiply-add per weight at each of
+    // 16 x 16 pixels.
+    let convolution = cost("inception_3a.branch_3x3.conv");
     assert_eq!((convolution.output, convolution.parameters), ([16, 16, 64], 27_648 + 128));
     assert_eq!(convolution.multiply_adds, 256 * 27_648);
 }
 
 #[test]
-fn toml_there_and_back() {
+fn toml_round_trip() {
     let description = compact_inception();
     assert_eq!(Description::from_toml(&description.to_toml()).unwrap(), description);
 }
@@ -58,64 +59,64 @@ fn names_are_paths_of_fields() {
 fn errors_name_the_layer_and_what_is_wrong_with_it() {
     let convolution = |rest: &str| format!("{{ layer = 'convolution', name = 'c', {rest} }}");
     for (layers, expected) in [
-        (convolution("kernel = 3, channels = 0"), "layer c: channels is 0, which is not between 1 and 65536"),
+        (convolution("kernel = 3, channels = 0"), "layer c: channels is 0, not between 1 and 65536"),
         (
             convolution("kernel = 3, channels = 9999999"),
-            "layer c: channels is 9999999, which is not between 1 and 65536",
+            "layer c: channels is 9999999, not between 1 and 65536",
         ),
-        (convolution("kernel = 9, channels = 1"), "layer c: a window of 9x9 with padding 0x0 does not fit 8x8"),
-        (convolution("kernel = 3, stride = 0, channels = 1"), "layer c: stride is 0, which is not between 1 and 1024"),
-        (convolution("kernel = 3, padding = 3, channels = 1"), "layer c: padding is 3, which is not between 0 and 2"),
+        (convolution("kernel = 9, channels = 1"), "layer c: a 9x9 window with padding 0x0 does not fit a 8x8 input"),
+        (convolution("kernel = 3, stride = 0, channels = 1"), "layer c: stride is 0, not between 1 and 1024"),
+        (convolution("kernel = 3, padding = 3, channels = 1"), "layer c: padding is 3, not between 0 and 2"),
         (
             format!("{}, {}", convolution("kernel = 1, channels = 1"), convolution("kernel = 1, channels = 1")),
             "the name c.weight is used twice",
         ),
         (
             "{ layer = 'maxout', pieces = 2 }".to_owned(),
-            "layer maxout (number 1): 3 channels can't be split into groups of 2",
+            "layer maxout (number 1): 3 channels cannot be split into groups of 2",
         ),
-        ("{ layer = 'inception', name = 'i' }".to_owned(), "layer i: it needs at least one branch with a layer"),
+        ("{ layer = 'inception', name = 'i' }".to_owned(), "layer i: the block has no layers"),
         (
             "{ layer = 'inception', name = 'i', stride = 2, branch_1x1 = 4 }".to_owned(),
-            "layer i: a row of stride 2 can't have a 1x1 branch",
+            "layer i: an inception block of stride 2 cannot have a 1x1 branch",
         ),
         (
             "{ layer = 'convolution', name = 'c', kernel = [1, 16], padding = [0, 3], channels = 1 }".to_owned(),
-            "layer c: a window of 1x16 with padding 0x3 does not fit 8x8",
+            "layer c: a 1x16 window with padding 0x3 does not fit a 8x8 input",
         ),
-        ("{ layer = 'branches', branches = [[], []] }".to_owned(), "layer branches (number 1): it needs at least one branch with a layer"),
+        ("{ layer = 'branches', branches = [[], []] }".to_owned(), "layer branches (number 1): the block has no layers"),
         (
             "{ layer = 'branches', name = 'b', branches = [[], [{ layer = 'pool', kind = 'max', kernel = 2 }]] }".to_owned(),
-            "layer b: branch 2 is 7x7, where the first is 8x8",
+            "layer b: the output of branch 2 is 7x7, that of the first branch 8x8",
         ),
-        ("{ layer = 'residual', name = 'r', layers = [] }".to_owned(), "layer r: it needs at least one branch with a layer"),
+        ("{ layer = 'residual', name = 'r', layers = [] }".to_owned(), "layer r: the block has no layers"),
         (
             format!("{{ layer = 'residual', name = 'r', repeat = 2, layers = [{}] }}", convolution("kernel = 1, channels = 4")),
-            "layer r_1: its layers turn [8, 8, 3] into [8, 8, 4], which can't be added to their input",
+            "layer r_1: the residual branch maps [8, 8, 3] to [8, 8, 4]; the shapes must be equal",
         ),
         (
             "{ layer = 'residual', name = 'r', scale = inf, layers = [{ layer = 'dropout', rate = 0.1 }] }".to_owned(),
-            "layer r: scale is inf, which is not between -1000000 and 1000000",
+            "layer r: scale is inf, not between -1000000 and 1000000",
         ),
         (
             "{ layer = 'residual', name = 'r', layers = [{ layer = 'maxout', pieces = 2 }] }".to_owned(),
-            "layer r.maxout: 3 channels can't be split into groups of 2",
+            "layer r.maxout: 3 channels cannot be split into groups of 2",
         ),
         (
             "{ layer = 'zero_pad', size = [9, 7] }".to_owned(),
-            "layer zero_pad (number 1): 8x8 can't be filled up with zeros to 9x7",
+            "layer zero_pad (number 1): a 8x8 input cannot be padded to 9x7",
         ),
         (
             "{ layer = 'squeeze_excitation', name = 's', channels = 0 }".to_owned(),
-            "layer s.reduce: channels is 0, which is not between 1 and 65536",
+            "layer s.reduce: channels is 0, not between 1 and 65536",
         ),
         (
             "{ layer = 'inception', name = 'i', branch_1x1 = 2, branch_pool = { kind = 'max', stride = 1, padding = 3 } }".to_owned(),
-            "layer i.pool: padding is 3, which is not between 0 and 2",
+            "layer i.pool: padding is 3, not between 0 and 2",
         ),
         (
             "{ layer = 'dropout', rate = 1.0 }".to_owned(),
-            "layer dropout (number 1): rate is 1, which is not between 0 and 0.99",
+            "layer dropout (number 1): rate is 1, not between 0 and 0.99",
         ),
     ] {
         assert_eq!(message(&layers), expected);
@@ -144,29 +145,29 @@ fn errors_name_the_layer_and_what_is_wrong_with_it() {
 }
 
 #[test]
-fn absurd_sizes_are_refused_before_anything_is_allocated() {
+fn excessive_sizes_are_refused_before_allocation() {
     let wide = "{ layer = 'fully_connected', name = 'f', channels = 65536 }, \
                 { layer = 'fully_connected', name = 'g', channels = 65536 }";
-    assert!(message(wide).contains("parameters, more than the 1073741824 allowed"), "{}", message(wide));
+    assert!(message(wide).contains("parameters, exceeding the limit of 1073741824"), "{}", message(wide));
     let mut description = compact_inception();
     description.input = [4096, 4096];
     description.layers.truncate(1);
     let error = Plan::new(&description).unwrap_err().to_string();
-    assert!(error.contains("numbers between its layers"), "{error}");
+    assert!(error.contains("activation elements"), "{error}");
 }
 
 #[test]
-fn blocks_in_blocks_are_bounded() {
-    // A thousand times a thousand times a thousand layers.
+fn nested_blocks_are_bounded() {
+    // 1000 * 1000 * 1000 layers.
     let inner = "{ layer = 'residual', name = 'c', repeat = 1000, layers = [{ layer = 'dropout', rate = 0.1 }] }";
     let block = |name: &str, layers: &str| {
         format!("{{ layer = 'residual', name = '{name}', repeat = 1000, layers = [{layers}] }}")
     };
     assert_eq!(
         message(&block("a", &block("b", inner))),
-        "layer a: with it the network has 10001 layers, more than the 10000 allowed"
+        "layer a: up to here the network has 10001 layers, exceeding the limit of 10000"
     );
-    // Deeper than any reader may follow.
+    // Deeper than the TOML parser allows.
     let deep = format!("{}{}", "{ layer = 'residual', name = 'd', layers = [".repeat(100_000), "] }".repeat(100_000));
     let text = format!("name = 'a'\ninput = [8, 8]\nembedding = 4\nlayers = [{deep}]");
     assert!(matches!(Description::from_toml(&text), Err(Error::DescriptionSyntax { .. })));
@@ -178,7 +179,10 @@ fn branches_names_and_windows_are_bounded() {
         "{{ layer = 'branches', branches = [{}] }}",
         "[],".repeat(65_000) + "[{ layer = 'dropout', rate = 0.1 }]"
     );
-    assert_eq!(message(&branches), "layer number 1: with it the network has 10001 layers, more than the 10000 allowed");
+    assert_eq!(
+        message(&branches),
+        "layer number 1: up to here the network has 10001 layers, exceeding the limit of 10000"
+    );
     let named = |name: &str| {
         format!("{{ layer = 'residual', name = '{name}', layers = [{{ layer = 'dropout', rate = 0.1 }}] }}")
     };
@@ -187,12 +191,12 @@ fn branches_names_and_windows_are_bounded() {
     }
     assert_eq!(
         message("{ layer = 'pool', kind = 'max', kernel = 1000, padding = 999 }"),
-        "layer pool (number 1): kernel height times width is 1000000, which is not between 1 and 16384"
+        "layer pool (number 1): kernel height times width is 1000000, not between 1 and 16384"
     );
 }
 
 #[test]
-fn names_in_blocks() {
+fn names_in_nested_blocks() {
     let plan = plan(
         "{ layer = 'residual', name = 'block', repeat = 2, layers = [
             { layer = 'branches', name = 'split', branches = [
@@ -218,14 +222,14 @@ fn names_in_blocks() {
         ]
     );
     assert_eq!(plan.parameters().entries()[3].shape, [1]);
-    let table = plan.table();
-    let table: Vec<_> = table.iter().map(|row| (row.layer.as_str(), row.output, row.weights)).collect();
-    assert_eq!(table, [("block_1", [8, 8, 3], 9), ("block_2", [8, 8, 3], 9), ("embedding", [1, 1, 4], 768)]);
+    let blocks = plan.block_costs();
+    let blocks: Vec<_> = blocks.iter().map(|cost| (cost.layer.as_str(), cost.output, cost.weights)).collect();
+    assert_eq!(blocks, [("block_1", [8, 8, 3], 9), ("block_2", [8, 8, 3], 9), ("embedding", [1, 1, 4], 768)]);
 }
 
-/// What is true of all layers may stand in each of them.
+/// Every default may be written out.
 #[test]
-fn a_description_that_says_everything_is_still_read() {
+fn explicit_defaults_are_equivalent() {
     let text = |normalization: &str| {
         format!(
             "name = 'a'
@@ -240,37 +244,38 @@ fn a_description_that_says_everything_is_still_read() {
             ]"
         )
     };
-    let [old, new] =
+    let [explicit, implicit] =
         [", normalization = 'batch_norm'", ""].map(|text_of| Description::from_toml(&text(text_of)).unwrap());
-    assert_eq!(Plan::new(&old).unwrap(), Plan::new(&new).unwrap());
-    assert_eq!(old.preprocessing, new.preprocessing);
+    assert_eq!(Plan::new(&explicit).unwrap(), Plan::new(&implicit).unwrap());
+    assert_eq!(explicit.preprocessing, implicit.preprocessing);
 }
 
 #[test]
-fn normalization_can_be_exchanged() {
+fn normalization_can_be_replaced() {
     let nn2 = || built_in("nn2").unwrap();
     let batch = nn2().with_normalization(NormalizationScheme::Batch).unwrap();
     let none = nn2().with_normalization(NormalizationScheme::None).unwrap();
     assert_eq!(nn2().with_normalization(NormalizationScheme::LocalResponse).unwrap(), nn2());
     let [paper, batch_plan, none_plan] = [&nn2(), &batch, &none].map(|description| Plan::new(description).unwrap());
     assert_eq!((paper.statistics().len(), none_plan.statistics().len()), (0, 0));
-    // A mean and a variance for each channel that had a bias, but for the embedding, which has no batch normalisation.
-    assert_eq!(batch_plan.statistics().len(), 2 * (paper.biases() - 128));
-    assert_eq!((batch_plan.weights(), none_plan.weights()), (paper.weights(), paper.weights()));
-    let norms = |plan: &Plan| plan.rows().iter().filter(|row| row.layer.starts_with("local_response")).count();
+    // A mean and a variance for each channel that had a bias, except for the embedding, which has
+    // no batch normalization.
+    assert_eq!(batch_plan.statistics().len(), 2 * (paper.bias_count() - 128));
+    assert_eq!((batch_plan.weight_count(), none_plan.weight_count()), (paper.weight_count(), paper.weight_count()));
+    let norms = |plan: &Plan| plan.layer_costs().iter().filter(|cost| cost.layer.starts_with("local_response")).count();
     assert_eq!([&paper, &batch_plan, &none_plan].map(norms), [2, 0, 0]);
     let error = built_in("nn4_small2").unwrap().with_normalization(NormalizationScheme::LocalResponse).unwrap_err();
-    assert_eq!(error.to_string(), "the network nn4_small2 has no local response normalisation");
+    assert_eq!(error.to_string(), "network nn4_small2 has no local response normalization");
     let around = "name = 'a'\ninput = [8, 8]\nembedding = 4\nlayers = [{ layer = 'residual', name = 'r', layers = [
         { layer = 'local_response_norm', size = 5, alpha = 1e-4, beta = 0.75, k = 1.0 }] }]";
     let around = Description::from_toml(around).unwrap().with_normalization(NormalizationScheme::Batch).unwrap();
-    assert_eq!(around.layers, [], "what is left of it would be twice its input");
+    assert_eq!(around.layers, [], "an empty residual block is removed");
     let resnet = built_in("inception_resnet_v1").unwrap().with_normalization(NormalizationScheme::None).unwrap();
     assert_eq!(Plan::new(&resnet).unwrap().statistics().len(), 0);
 }
 
 #[test]
-fn a_template_is_stretched_with_the_input() {
+fn the_template_scales_with_the_input() {
     let nn3 = built_in("nn3").unwrap();
     assert_eq!((nn3.name.as_str(), nn3.input), ("nn3", [160, 160]));
     let [nn2, nn3] = [built_in("nn2").unwrap(), nn3].map(|description| description.preprocessing.template.unwrap());
@@ -280,7 +285,7 @@ fn a_template_is_stretched_with_the_input() {
 }
 
 #[test]
-fn built_in_networks_survive_their_own_text() {
+fn built_in_networks_round_trip_through_toml() {
     for name in NETWORKS.into_iter().chain([LANDMARK_NETWORK]) {
         let description = built_in(name).unwrap();
         assert_eq!(description.name, name);
@@ -290,7 +295,7 @@ fn built_in_networks_survive_their_own_text() {
 }
 
 #[test]
-fn a_network_up_to_one_of_its_layers() {
+fn a_network_truncated_after_a_layer() {
     let openface = "openface_nn4_small2_v1";
     for (name, layer, output) in [
         (openface, "conv1", [48, 48, 64]),
@@ -302,27 +307,27 @@ fn a_network_up_to_one_of_its_layers() {
     ] {
         let description = built_in(name).unwrap();
         let whole = Plan::new(&description).unwrap();
-        let part = description.until(layer).unwrap();
+        let part = description.truncated_after(layer).unwrap();
         let text = part.to_toml();
         assert!(!text.contains("embedding ="), "{text}");
         assert_eq!(Description::from_toml(&text).unwrap(), part);
         let plan = Plan::new(&part).unwrap();
-        assert_eq!(plan.rows(), &whole.rows()[..plan.rows().len()], "{layer} of {name}");
+        assert_eq!(plan.layer_costs(), &whole.layer_costs()[..plan.layer_costs().len()], "{layer} of {name}");
         let entries = plan.parameters().entries();
         assert_eq!(entries, &whole.parameters().entries()[..entries.len()], "{layer} of {name}");
-        assert_eq!(plan.rows().last().unwrap().output, output, "{layer} of {name}");
+        assert_eq!(plan.layer_costs().last().unwrap().output, output, "{layer} of {name}");
         assert_eq!(plan.dimension(), output.iter().product::<usize>(), "{layer} of {name}");
     }
     for layer in ["", "inception_3", "inception_3b.branch_1x1.conv", "embedding"] {
-        assert_eq!(built_in(openface).unwrap().until(layer), None, "{layer}");
+        assert_eq!(built_in(openface).unwrap().truncated_after(layer), None, "{layer}");
     }
-    // The last layer: what is left out is the embedding.
+    // After the last layer only the embedding is removed, which this network does not have.
     let landmarks = built_in(LANDMARK_NETWORK).unwrap();
-    assert_eq!(landmarks.clone().until("points"), Some(landmarks));
+    assert_eq!(landmarks.clone().truncated_after("points"), Some(landmarks));
 }
 
 #[test]
-fn numbers_that_would_divide_by_zero_are_refused() {
+fn divisors_of_zero_are_refused() {
     let mut description = compact_inception();
     description.batch_norm.epsilon = 0.0;
     assert!(Plan::new(&description).unwrap_err().to_string().starts_with("batch_norm: epsilon is 0"));
@@ -334,18 +339,18 @@ fn numbers_that_would_divide_by_zero_are_refused() {
     let mut description = compact_inception();
     let Layer::Convolution(convolution) = &mut description.layers[0] else { panic!("a convolution comes first") };
     convolution.name.clear();
-    assert!(Plan::new(&description).unwrap_err().to_string().contains("needs a name"));
+    assert!(Plan::new(&description).unwrap_err().to_string().contains("layer names"));
 }
 
 #[test]
-fn templates_are_five_points_of_a_face() {
+fn templates_are_five_distinct_landmarks_near_the_image() {
     let with = |template: [[f32; 2]; 5]| {
         let mut description = compact_inception();
         description.preprocessing.template = Some(template);
         Plan::new(&description)
     };
     let own = compact_inception().preprocessing.template.unwrap();
-    // Points may lie outside the face, by its size at most.
+    // Landmarks may lie outside the image by up to its size.
     let mut outside = own;
     (outside[0], outside[4]) = ([-64.0, -64.0], [128.0, 128.0]);
     with(outside).unwrap();
@@ -354,18 +359,18 @@ fn templates_are_five_points_of_a_face() {
             let mut template = own;
             template[3][axis] = wrong;
             let message = with(template).unwrap_err().to_string();
-            let expected = format!("preprocessing: {name} is {wrong}, which is not between -64 and 128");
+            let expected = format!("preprocessing: {name} is {wrong}, not between -64 and 128");
             assert_eq!(message, expected);
         }
     }
     for spread in [0.0, 0.2] {
         let template = own.map(|[x, _]| [20.0 + spread * x / 64.0, 30.0]);
-        assert!(matches!(with(template), Err(Error::TemplateCoincides)));
+        assert!(matches!(with(template), Err(Error::DegenerateTemplate)));
     }
 }
 
 #[test]
-fn the_compact_network_sees_faces_upright_and_in_the_middle() {
+fn the_template_of_the_compact_network_is_upright_and_centered() {
     let template = compact_inception().preprocessing.template.unwrap();
     let [left_eye, right_eye, nose, left_mouth, right_mouth] = template;
     for (left, right) in [(left_eye, right_eye), (nose, nose), (left_mouth, right_mouth)] {
@@ -376,7 +381,7 @@ fn the_compact_network_sees_faces_upright_and_in_the_middle() {
 }
 
 #[test]
-fn a_template_in_toml() {
+fn templates_in_toml() {
     let text = "name = 'a'\ninput = [8, 8]\nembedding = 4\nlayers = []\npreprocessing = ";
     let read = |preprocessing: &str| Description::from_toml(&format!("{text}{preprocessing}"));
     let description = read("{ template = [[2, 2], [5, 2], [3.5, 3.5], [2.5, 5], [4.5, 5]] }").unwrap();

@@ -1,4 +1,4 @@
-//! Frozen networks against the networks that they were made of.
+//! Frozen networks against the networks they were frozen from.
 
 use facenet_network::{
     Description, FrozenNetwork, Initializer, LANDMARK_NETWORK, Mode, NETWORKS, Network, NormalizationScheme, Workspace,
@@ -11,16 +11,17 @@ use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
 
-/// With numbers away from those that networks start with, at which shifts, slopes and running statistics do not show.
+/// A network away from its initial parameters, at which shifts, slopes and running statistics have
+/// no effect.
 fn network(description: Description) -> Network<f32> {
     let mut network: Network<f32> = Network::new(description, Initializer::HeNormal, 3).unwrap();
-    for (numbers, seed) in [(&mut network.parameters, 4), (&mut network.statistics, 5)] {
+    for (parameters, seed) in [(&mut network.parameters, 4), (&mut network.statistics, 5)] {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        for index in 0..numbers.table().entries().len() {
-            if numbers.table().entries()[index].name.ends_with(".weight") {
+        for index in 0..parameters.table().entries().len() {
+            if parameters.table().entries()[index].name.ends_with(".weight") {
                 continue;
             }
-            let values = numbers.entry_mut(index);
+            let values = parameters.entry_mut(index);
             let shift = Array2::random_using((1, values.len()), Uniform::new(-0.2f32, 0.2), &mut random);
             values.iter_mut().zip(&shift).for_each(|(value, shift)| *value += shift);
         }
@@ -35,9 +36,9 @@ fn faces<T: Scalar>(description: &Description, batch: usize) -> Array4<T> {
 }
 
 /// The largest difference between two sets of embeddings, whose rows have length 1.
-fn apart<T: Scalar>(one: &Array2<T>, other: &Array2<T>) -> f64 {
-    let apart = one.iter().zip(other).map(|(one, other)| (Scalar::to_f64(*one) - Scalar::to_f64(*other)).abs());
-    apart.fold(0.0, f64::max)
+fn largest_difference<T: Scalar>(one: &Array2<T>, other: &Array2<T>) -> f64 {
+    let differences = one.iter().zip(other).map(|(one, other)| (Scalar::to_f64(*one) - Scalar::to_f64(*other)).abs());
+    differences.fold(0.0, f64::max)
 }
 
 fn trainable<T: Scalar>(network: &Network<T>, x: &Array4<T>) -> Array2<T> {
@@ -54,12 +55,19 @@ fn frozen_networks_give_the_same_embeddings() {
         let frozen = FrozenNetwork::new(&network);
         let expected = trainable(&network, &x);
         let embeddings = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
-        let difference = apart(&embeddings, &expected);
+        let difference = largest_difference(&embeddings, &expected);
         let name = &network.description().name;
-        println!("{name}: {difference:e}, {} of {} numbers", frozen.activations(), network.plan().activations());
+        println!(
+            "{name}: {difference:e}, {} of {} activations",
+            frozen.activation_count(),
+            network.plan().activation_count()
+        );
         assert!(embeddings.iter().all(|value| value.is_finite()) && difference < 1e-5, "{name}: {difference}");
-        assert!(apart(&expected, &expected.slice(s![..;-1, ..]).to_owned()) > 1e-3, "{name} tells faces apart");
-        assert!(frozen.activations() < network.plan().activations() / 2, "{name} shares memory");
+        assert!(
+            largest_difference(&expected, &expected.slice(s![..;-1, ..]).to_owned()) > 1e-3,
+            "{name} tells faces apart"
+        );
+        assert!(frozen.activation_count() < network.plan().activation_count() / 2, "{name} shares memory");
     }
 }
 
@@ -99,22 +107,26 @@ fn every_kind_of_layer_freezes_in_f64() {
     let x = faces(network.description(), 3);
     let frozen = FrozenNetwork::new(&network);
     let embeddings = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
-    let difference = apart(&embeddings, &trainable(&network, &x));
+    let difference = largest_difference(&embeddings, &trainable(&network, &x));
     assert!(difference < 1e-14, "{difference}");
 }
 
 #[test]
 fn networks_without_embeddings_freeze() {
     let openface = built_in("openface_nn4_small2_v1").unwrap();
-    for description in [openface.until("inception_3b").unwrap(), built_in(LANDMARK_NETWORK).unwrap()] {
+    for description in [openface.truncated_after("inception_3b").unwrap(), built_in(LANDMARK_NETWORK).unwrap()] {
         let network = network(description).cast::<f64>();
         let x = faces(network.description(), 2);
         let frozen = FrozenNetwork::new(&network);
         let expected = trainable(&network, &x);
         let found = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
         let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-        assert!(largest.is_finite() && apart(&found, &expected) < 1e-13 * largest, "{}", network.description().name);
-        assert!(apart(&expected, &expected.slice(s![..;-1, ..]).to_owned()) > 1e-3 * largest);
+        assert!(
+            largest.is_finite() && largest_difference(&found, &expected) < 1e-13 * largest,
+            "{}",
+            network.description().name
+        );
+        assert!(largest_difference(&expected, &expected.slice(s![..;-1, ..]).to_owned()) > 1e-3 * largest);
     }
 }
 
@@ -122,12 +134,12 @@ fn networks_without_embeddings_freeze() {
 fn a_workspace_serves_batches_of_any_size() {
     let network = network(built_in("nns2").unwrap());
     let frozen = FrozenNetwork::new(&network);
-    // More than pass through the network together.
+    // More faces than one chunk.
     let x = faces(network.description(), 19);
     let mut workspace = frozen.workspace();
     let all = frozen.forward(x.view(), &mut workspace).to_owned();
     for (row, face) in x.axis_chunks_iter(Axis(0), 1).enumerate() {
-        assert_eq!(frozen.forward(face, &mut workspace).row(0), all.row(row), "alone as among others");
+        assert_eq!(frozen.forward(face, &mut workspace).row(0), all.row(row), "alone and in a batch");
     }
     assert_eq!(frozen.forward(x.view(), &mut workspace), all);
     let none = faces(network.description(), 0);
@@ -135,8 +147,8 @@ fn a_workspace_serves_batches_of_any_size() {
 }
 
 #[test]
-#[should_panic(expected = "the workspace is that of another network")]
-fn another_networks_workspace_is_refused() {
+#[should_panic(expected = "the workspace was made for another network")]
+fn a_workspace_of_another_network_panics() {
     let [nn4, nns2] = ["nn4_small2", "nns2"].map(|name| FrozenNetwork::new(&network(built_in(name).unwrap())));
     nns2.forward(faces(nns2.description(), 1).view(), &mut nn4.workspace());
 }

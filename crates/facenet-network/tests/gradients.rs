@@ -1,4 +1,4 @@
-//! Whole networks, forth and back.
+//! Gradients of whole networks.
 
 use facenet_network::network_gradient_checks;
 

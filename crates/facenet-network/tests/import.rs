@@ -1,11 +1,11 @@
-//! Other programs' weights: what is read, how it is arranged, what is refused.
+//! Import of foreign weights: formats, layouts, errors.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use facenet_network::{
     Description, Error, ForeignTensor, ForeignTensors, Initializer, LANDMARK_NETWORK, Mode, NETWORKS, NameMap, Network,
-    Plan, Workspace, built_in, import, import_until,
+    Plan, Workspace, built_in, import, import_truncated,
 };
 use ndarray::{Array4, ArrayD, IxDyn};
 use ndarray_rand::rand::{Rng, SeedableRng};
@@ -23,8 +23,8 @@ layers = [
 ]
 "#;
 
-/// Each entry's tensor is called as the entry, in another layout; the first convolution has a bias of its own; the second
-/// convolution's inputs come in another order.
+/// Tensors have the names of their entries and other layouts. The first convolution has a bias; the
+/// inputs of the second convolution are permuted.
 const MAP: &str = r#"
 network = "made_up"
 ignored = ["classifier"]
@@ -55,7 +55,7 @@ fn map() -> NameMap {
     NameMap::from_toml(MAP).unwrap()
 }
 
-/// A network with numbers away from those that networks start with.
+/// A network with parameters and statistics away from their initial values.
 fn network() -> Network<f32> {
     let mut network: Network<f32> = Network::new(description(), Initializer::HeNormal, 1).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(2);
@@ -67,9 +67,9 @@ fn network() -> Network<f32> {
 /// All entries by name.
 fn entries(network: &Network<f32>) -> BTreeMap<String, ArrayD<f32>> {
     let tables = [&network.parameters, &network.statistics];
-    let entries = tables.into_iter().flat_map(|numbers| {
-        numbers.table().entries().iter().enumerate().map(|(index, entry)| {
-            let values = ArrayD::from_shape_vec(IxDyn(&entry.shape), numbers.entry(index).to_vec()).unwrap();
+    let entries = tables.into_iter().flat_map(|parameters| {
+        parameters.table().entries().iter().enumerate().map(|(index, entry)| {
+            let values = ArrayD::from_shape_vec(IxDyn(&entry.shape), parameters.entry(index).to_vec()).unwrap();
             (entry.name.clone(), values)
         })
     });
@@ -81,12 +81,12 @@ fn tensor(values: &ArrayD<f32>, shape: &[usize]) -> ForeignTensor {
     ForeignTensor { shape: shape.to_vec(), values: values.iter().copied().collect() }
 }
 
-/// The network as another program would write it.
+/// The network as another framework would write it.
 fn foreign(network: &Network<f32>) -> ForeignTensors {
     let mut tensors = BTreeMap::new();
     for (name, values) in entries(network) {
         let shape = values.shape().to_vec();
-        // Layouts of channels in turn.
+        // Cycles through the layouts of per-channel tensors.
         let channels = |turn: usize| match turn % 4 {
             0 => vec![shape[0]],
             1 => vec![1, shape[0]],
@@ -104,7 +104,7 @@ fn foreign(network: &Network<f32>) -> ForeignTensors {
                 tensor(&values, &[5, 1, 1, 2, 2])
             }
             "third.weight" => {
-                // Their inputs are our numbers 4, 2, 3, 0, 1.
+                // Their inputs are our inputs 4, 2, 3, 0, 1.
                 let values = values.select(ndarray::Axis(2), &[4, 2, 3, 0, 1]);
                 let values = values.permuted_axes(vec![3, 2, 0, 1]).as_standard_layout().into_owned();
                 tensor(&values, &[4, 5, 1, 1])
@@ -123,24 +123,25 @@ fn foreign(network: &Network<f32>) -> ForeignTensors {
         tensors.insert(name, theirs);
     }
     tensors.insert("classifier".to_owned(), ForeignTensor { shape: vec![2], values: vec![f32::NAN; 2] });
-    ForeignTensors { tensors, others: BTreeMap::from([("counter".to_owned(), "I64".to_owned())]) }
+    ForeignTensors { tensors, non_float: BTreeMap::from([("counter".to_owned(), "I64".to_owned())]) }
 }
 
 fn assert_same(found: &Network<f32>, expected: &Network<f32>, tolerance: f32) {
     let (found, expected) = (entries(found), entries(expected));
     for ((name, found), (other, expected)) in found.iter().zip(&expected) {
         assert_eq!(name, other);
-        let apart = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max);
-        assert!(apart <= tolerance, "{name}: {apart}");
+        let difference =
+            found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max);
+        assert!(difference <= tolerance, "{name}: {difference}");
     }
 }
 
 #[test]
-fn every_layout_is_arranged() {
+fn every_layout_is_transposed() {
     let network = network();
     let imported = import(description(), &foreign(&network), &map()).unwrap();
     assert_eq!(imported.parameters, network.parameters);
-    // The mean went through an addition and a subtraction.
+    // The mean is rounded by an addition and a subtraction.
     assert_same(&imported, &network, 1e-6);
     // The other layouts of depthwise and fully connected weights.
     let mut tensors = foreign(&network);
@@ -149,9 +150,9 @@ fn every_layout_is_arranged() {
     assert_eq!(import(description(), &tensors, &map()).unwrap().parameters, network.parameters);
 }
 
-/// Scale and statistics go into weights and shifts, by the formula of batch normalisation written out.
+/// Scales and statistics are folded into weights and shifts by the formula of batch normalization.
 #[test]
-fn folded_batch_normalisation_gives_the_same_embeddings() {
+fn folded_batch_normalization_gives_the_same_embeddings() {
     let network = network();
     let mut tensors = foreign(&network);
     let (mut map, own, epsilon) = (map(), entries(&network), network.description().batch_norm.epsilon);
@@ -187,91 +188,88 @@ fn folded_batch_normalisation_gives_the_same_embeddings() {
         found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-5),
         "{found}\n{expected}"
     );
-    // A shift is not taken for granted, nor is anything where nothing is folded.
+    // Shifts are always required, and scales unless the map says that they are folded.
     let mut without = map.clone();
     without.tensors.remove("first.batch_norm.shift");
     let result = import(description(), &tensors, &without);
-    assert!(matches!(&result, Err(Error::MapEntry { name, .. }) if name == "first.batch_norm.shift"), "{result:?}");
+    assert!(matches!(&result, Err(Error::NameMapEntry { name, .. }) if name == "first.batch_norm.shift"), "{result:?}");
     map.folded = false;
     let result = import(description(), &tensors, &map);
-    assert!(matches!(&result, Err(Error::MapEntry { name, .. }) if name == "first.batch_norm.scale"), "{result:?}");
+    assert!(matches!(&result, Err(Error::NameMapEntry { name, .. }) if name == "first.batch_norm.scale"), "{result:?}");
 }
 
-/// A change to what is imported, and what the error then says.
+/// A change to tensors or map, and the expected error.
 type Change = (fn(&mut ForeignTensors, &mut NameMap), &'static str);
 
 #[test]
-fn whatever_does_not_fit_is_named() {
+fn errors_name_the_tensor_or_entry() {
     fn inputs(map: &mut NameMap, ranges: &[[usize; 2]]) {
         map.tensors.get_mut("third.weight").unwrap().inputs = Some(ranges.to_vec());
     }
     let changes: &[Change] = &[
-        (|_, map| map.network = "nn1".to_owned(), "the name map is for the network nn1, not for made_up"),
-        (|_, map| drop(map.tensors.remove("third.bias")), "the name map's entry for third.bias: there is none"),
+        (|_, map| map.network = "nn1".to_owned(), "the name map is for network nn1, not for made_up"),
+        (|_, map| drop(map.tensors.remove("third.bias")), "name map entry for third.bias: missing"),
         (
             |_, map| drop(map.tensors.insert("fourth.bias".to_owned(), map.tensors["third.bias"].clone())),
-            "the name map's entry for fourth.bias: the network has nothing of that name",
+            "name map entry for fourth.bias: the network has no parameter or statistic of that name",
         ),
-        (
-            |tensors, _| drop(tensors.tensors.remove("1")),
-            "the name map's entry for first.weight: the file has no tensor 1",
-        ),
+        (|tensors, _| drop(tensors.tensors.remove("1")), "name map entry for first.weight: the file has no tensor 1"),
         (
             |tensors, _| drop(tensors.tensors.remove("first.bias")),
-            "the name map's entry for first.batch_norm.mean: the file has no tensor first.bias",
+            "name map entry for first.batch_norm.mean: the file has no tensor first.bias",
         ),
         (|_, map| map.ignored.clear(), "the file has a tensor classifier, which the name map neither uses nor ignores"),
         (
             |_, map| map.tensors.get_mut("third.bias").unwrap().tensor = "counter".to_owned(),
-            "the tensor counter is I64, not of a float type",
+            "tensor counter has element type I64, which is not a floating-point type",
         ),
         (
             |tensors, _| tensors.tensors.get_mut("1").unwrap().shape = vec![3, 5, 3, 2],
-            "the tensor 1 is [3, 5, 3, 2], not a layout of first.weight [3, 2, 3, 5]",
+            "tensor 1 is [3, 5, 3, 2], expected a layout of first.weight [3, 2, 3, 5]",
         ),
         (
             |tensors, _| tensors.tensors.get_mut("second.weight").unwrap().shape = vec![1, 5, 2, 2],
-            "the tensor second.weight is [1, 5, 2, 2], not a layout of second.weight [2, 2, 5]",
+            "tensor second.weight is [1, 5, 2, 2], expected a layout of second.weight [2, 2, 5]",
         ),
         (
             |tensors, _| tensors.tensors.get_mut("embedding.weight").unwrap().shape = vec![4, 3],
-            "the tensor embedding.weight is [4, 3], not a layout of embedding.weight [4, 3]",
+            "tensor embedding.weight is [4, 3], expected a layout of embedding.weight [4, 3]",
         ),
         (
             |tensors, _| tensors.tensors.get_mut("third.bias").unwrap().shape = vec![4, 1],
-            "the tensor third.bias is [4, 1], not a layout of third.bias [4]",
+            "tensor third.bias is [4, 1], expected a layout of third.bias [4]",
         ),
         (
-            // Fewer numbers than the shape says.
+            // Fewer values than the shape says.
             |tensors, _| tensors.tensors.get_mut("third.bias").unwrap().values.truncate(3),
-            "the tensor third.bias can't be read: it holds 3 numbers, not [1, 4, 1, 1]",
+            "tensor third.bias cannot be read: it has 3 values for shape [1, 4, 1, 1]",
         ),
         (
             |tensors, _| tensors.tensors.get_mut("second.slope").unwrap().values[0] = f32::INFINITY,
-            "the tensor second.slope holds a number that is not finite",
+            "tensor second.slope contains a value that is not finite",
         ),
         (
             |tensors, _| tensors.tensors.get_mut("first.bias").unwrap().values[4] = f32::NAN,
-            "the tensor first.bias holds a number that is not finite",
+            "tensor first.bias contains a value that is not finite",
         ),
         (
             |tensors, _| {
                 tensors.tensors.get_mut("first.bias").unwrap().values[4] = f32::MIN;
                 tensors.tensors.get_mut("first.batch_norm.mean").unwrap().values[4] = f32::MAX;
             },
-            "the tensor first.batch_norm.mean holds a number that is not finite",
+            "tensor first.batch_norm.mean contains a value that is not finite",
         ),
         (
             |tensors, _| tensors.tensors.get_mut("second.batch_norm.variance").unwrap().values[1] = -1e-9,
-            "the tensor second.batch_norm.variance holds a negative variance",
+            "tensor second.batch_norm.variance contains a negative variance",
         ),
-        (|_, map| inputs(map, &[[0, 4]]), "the name map's entry for third.weight: input 4 of 5 is in no range"),
-        (|_, map| inputs(map, &[[0, 3], [2, 2]]), "the name map's entry for third.weight: [2, 2] is empty, or has"),
-        (|_, map| inputs(map, &[[0, 5], [1, 0]]), "the name map's entry for third.weight: [1, 0] is empty, or has"),
-        (|_, map| inputs(map, &[[3, 3]]), "the name map's entry for third.weight: [3, 3] is not within 5 inputs"),
+        (|_, map| inputs(map, &[[0, 4]]), "name map entry for third.weight: input 4 of 5 is in no range"),
+        (|_, map| inputs(map, &[[0, 3], [2, 2]]), "name map entry for third.weight: [2, 2] is empty or overlaps"),
+        (|_, map| inputs(map, &[[0, 5], [1, 0]]), "name map entry for third.weight: [1, 0] is empty or overlaps"),
+        (|_, map| inputs(map, &[[3, 3]]), "name map entry for third.weight: [3, 3] is not within 5 inputs"),
         (
             |_, map| inputs(map, &[[9, usize::MAX]]),
-            "the name map's entry for third.weight: [9, 18446744073709551615] is not within 5 inputs",
+            "name map entry for third.weight: [9, 18446744073709551615] is not within 5 inputs",
         ),
     ];
     let network = network();
@@ -279,18 +277,19 @@ fn whatever_does_not_fit_is_named() {
         let (mut tensors, mut map) = (foreign(&network), map());
         change(&mut tensors, &mut map);
         let error = import(description(), &tensors, &map).unwrap_err().to_string();
-        assert!(error.starts_with(expected), "{error}\nwhere this was expected:\n{expected}");
+        assert!(error.starts_with(expected), "{error}\nexpected:\n{expected}");
     }
 }
 
 #[test]
-fn what_belongs_to_later_layers_may_be_missing() {
+fn tensors_of_later_layers_may_be_missing() {
     let network = network();
-    let until = |layer: &str, tensors: &ForeignTensors, map: &NameMap| import_until(description(), layer, tensors, map);
-    let whole = until("third", &foreign(&network), &map()).unwrap();
-    assert_eq!(*whole.description(), description().until("third").unwrap());
-    // The convolution's 4 x 4 x 5 numbers, halved in height and width.
-    let part = until("second", &foreign(&network), &map()).unwrap();
+    let truncated =
+        |layer: &str, tensors: &ForeignTensors, map: &NameMap| import_truncated(description(), layer, tensors, map);
+    let whole = truncated("third", &foreign(&network), &map()).unwrap();
+    assert_eq!(*whole.description(), description().truncated_after("third").unwrap());
+    // The convolution's 4x4x5 output, halved in height and width.
+    let part = truncated("second", &foreign(&network), &map()).unwrap();
     assert_eq!(part.plan().dimension(), 2 * 2 * 5);
     let all = entries(&network);
     for imported in [&whole, &part] {
@@ -304,26 +303,23 @@ fn what_belongs_to_later_layers_may_be_missing() {
     for later in ["third.weight", "third.bias"] {
         tensors.tensors.remove(later);
     }
-    // It is not looked at.
+    // Not read.
     tensors.tensors.get_mut("embedding.weight").unwrap().values.fill(f32::NAN);
-    let again = until("second", &tensors, &map()).unwrap();
+    let again = truncated("second", &tensors, &map()).unwrap();
     assert_eq!((&again.parameters, &again.statistics), (&part.parameters, &part.statistics));
 
     let changes: &[(&str, Change)] = &[
-        ("third", (|_, _| {}, "the name map's entry for third.weight: the file has no tensor third.weight")),
+        ("third", (|_, _| {}, "name map entry for third.weight: the file has no tensor third.weight")),
         ("fourth", (|_, _| {}, "made_up has no layer fourth")),
         ("embedding", (|_, _| {}, "made_up has no layer embedding")),
         (
             "second",
             (
                 |tensors, _| drop(tensors.tensors.remove("second.slope")),
-                "the name map's entry for second.slope: the file has no tensor second.slope",
+                "name map entry for second.slope: the file has no tensor second.slope",
             ),
         ),
-        (
-            "second",
-            (|_, map| drop(map.tensors.remove("first.slope")), "the name map's entry for first.slope: there is none"),
-        ),
+        ("second", (|_, map| drop(map.tensors.remove("first.slope")), "name map entry for first.slope: missing")),
         (
             "second",
             (
@@ -331,12 +327,12 @@ fn what_belongs_to_later_layers_may_be_missing() {
                 "the file has a tensor more, which the name map neither uses nor ignores",
             ),
         ),
-        ("second", (|_, map| map.network = "nn1".to_owned(), "the name map is for the network nn1, not for made_up")),
+        ("second", (|_, map| map.network = "nn1".to_owned(), "the name map is for network nn1, not for made_up")),
     ];
     for (layer, (change, expected)) in changes {
         let (mut tensors, mut map) = (tensors.clone(), map());
         change(&mut tensors, &mut map);
-        assert_eq!(until(layer, &tensors, &map).unwrap_err().to_string(), *expected);
+        assert_eq!(truncated(layer, &tensors, &map).unwrap_err().to_string(), *expected);
     }
 }
 
@@ -362,7 +358,7 @@ fn name_maps_are_not_trusted() {
     }
 }
 
-/// Each entry once, but for those that batch normalisation folds away.
+/// One source for each entry, except for folded scales and statistics.
 #[test]
 fn built_in_maps_are_complete() {
     let mut found = 0;
@@ -372,10 +368,10 @@ fn built_in_maps_are_complete() {
         assert_eq!(map.network, name);
         let plan = Plan::new(&built_in(name).unwrap()).unwrap();
         let entries = plan.parameters().entries().iter().chain(plan.statistics().entries());
-        let away =
+        let foldable =
             |name: &str| ["scale", "mean", "variance"].iter().any(|end| name.ends_with(&format!("batch_norm.{end}")));
         let mut expected: Vec<_> =
-            entries.map(|entry| &entry.name).filter(|name| !(map.folded && away(name))).collect();
+            entries.map(|entry| &entry.name).filter(|name| !(map.folded && foldable(name))).collect();
         expected.sort();
         assert!(expected.into_iter().eq(map.tensors.keys()), "{name}");
         let mut used: Vec<_> = map.tensors.values().map(|source| &source.tensor).collect();
@@ -387,19 +383,21 @@ fn built_in_maps_are_complete() {
     assert_eq!(found, 6);
 }
 
-/// OpenFace's module has other names than Keras-OpenFace, but the same tensors in the same order of channels.
+/// OpenFace's PyTorch module and Keras-OpenFace differ in names only, not in tensors or the order
+/// of channels.
 #[test]
-fn both_maps_of_openface_say_the_same() {
+fn both_maps_of_openface_agree() {
     let [keras, pytorch] = &NameMap::built_in("openface_nn4_small2_v1")[..] else { panic!("two maps") };
     let tensors = pytorch.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]).flatten();
     let names: std::collections::BTreeSet<&String> = tensors.collect();
-    // Three before the rows; of the rows three with all branches, two without 1x1 and projection, two without 5x5.
+    // Three before the inception blocks; three blocks with all branches, two without 1x1 and
+    // projection, two without 5x5.
     let convolutions = 3 + 3 * 6 + 2 * 4 + 2 * 4;
     assert_eq!(names.len(), 6 * convolutions + 2, "weight and bias; scale, shift, mean, variance");
     for name in ["conv1.weight", "bn3.running_var", "incept3a.branches.0.0.weight", "incept3a.branches.0.3.bias"] {
         assert!(names.contains(&name.to_owned()), "{name}");
     }
-    // A pooling branch without a projection has nothing; without a 5x5 branch it is the second.
+    // A pooling branch without projection has no tensors; without a 5x5 branch it is the second.
     for (name, there) in [
         ("incept3c.branches.2.1.weight", false),
         ("incept3b.branches.2.1.weight", true),
@@ -437,7 +435,7 @@ fn safetensors() -> Vec<u8> {
 }
 
 const XML: &str = r#"<?xml version="1.0" ?>
-<!-- two constants of numbers and one of a shape -->
+<!-- constants: floating point, and a shape -->
 <net name="small" version="11">
     <layers>
         <layer id="0" name="data" type="Parameter" version="opset1"><data shape="1,3" element_type="f32"/></layer>
@@ -459,13 +457,13 @@ fn bin() -> Vec<u8> {
     bytes
 }
 
-fn assert_tensors(found: &ForeignTensors, expected: &[(&str, &[usize], &[f32])], others: &[(&str, &str)]) {
+fn assert_tensors(found: &ForeignTensors, expected: &[(&str, &[usize], &[f32])], non_float: &[(&str, &str)]) {
     let own = |name: &str| name.to_owned();
     let tensors = expected
         .iter()
         .map(|(name, shape, values)| (own(name), ForeignTensor { shape: shape.to_vec(), values: values.to_vec() }));
-    let others = others.iter().map(|(name, element)| (own(name), own(element)));
-    assert_eq!(*found, ForeignTensors { tensors: tensors.collect(), others: others.collect() });
+    let non_float = non_float.iter().map(|(name, element)| (own(name), own(element)));
+    assert_eq!(*found, ForeignTensors { tensors: tensors.collect(), non_float: non_float.collect() });
 }
 
 #[test]
@@ -535,7 +533,7 @@ fn safetensors_files_are_not_trusted() {
     for dtype in ["BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"] {
         assert_tensors(&other(dtype).unwrap(), &[], &[("b", dtype)]);
     }
-    // Nothing is made of what is no tensor, however much and however deep it is.
+    // JSON that is not a tensor takes no memory, however large or deep it is.
     let wide = format!("[{}0]", r#"{"":0},"#.repeat(2_000_000));
     let deep = ["[".repeat(1 << 20), "]".repeat(1 << 20)].concat();
     for value in [wide, deep] {
@@ -578,7 +576,7 @@ fn openvino_files_are_not_trusted() {
     }
     let result = read(r#"<data element_type="f32" shape="2" offset="12" size="8"/>"#, "");
     assert!(matches!(&result, Err(Error::MalformedTensor { name, .. }) if name == "single"), "{result:?}");
-    // A second time, the same and another.
+    // A second data element, the same and others.
     let data = r#"<data element_type="f32" shape="2" offset="12" size="8"/>"#;
     for second in [data, r#"<data element_type="i64" shape="" offset="4" size="8"/>"#, "<data/>"] {
         let result = read(data, &[data, second].concat());
@@ -593,7 +591,7 @@ fn openvino_files_are_not_trusted() {
     let shape = r#"element_type="i64""#;
     let element = |element: &str| read(shape, &format!(r#"element_type="{element}""#));
     for integer in ["i4", "i8", "i64", "u1", "u4", "u64", "boolean"] {
-        assert_eq!(element(integer).unwrap().others["shape"], integer);
+        assert_eq!(element(integer).unwrap().non_float["shape"], integer);
     }
     for unread in ["f8e4m3", "f4e2m1", "nf4", "string", "undefined", "i128", "f128", ""] {
         let result = element(unread);
@@ -623,14 +621,14 @@ fn openvino_files_are_not_trusted() {
     assert!(ForeignTensors::from_openvino(b"<net version='10'/>", &[]).is_ok());
     let deep = format!("<net version='10'>{}", "<a>".repeat(1 << 20));
     let result = ForeignTensors::from_openvino(deep.as_bytes(), &[]);
-    assert!(matches!(result, Err(Error::TooLarge { what: "XML elements within each other", .. })), "{result:?}");
-    // Many attributes in one element, in time that does not grow with the square of their number.
+    assert!(matches!(result, Err(Error::TooLarge { what: "nested XML elements", .. })), "{result:?}");
+    // Many attributes in one element take linear time.
     let attributes: String = (0..1 << 19).map(|number| format!(" a{number}=''")).collect();
     let wide = format!("<net{attributes} version='10'><layers{attributes}/></net>");
     let start = Instant::now();
     assert!(ForeignTensors::from_openvino(wide.as_bytes(), &[]).is_ok());
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
-    // Many constants over the same bytes.
+    // Many constants that share bytes.
     let layers: String = (0..10_000)
         .map(|name| {
             let data = r#"<data element_type="f32" shape="4096" offset="0" size="16384"/>"#;
@@ -642,9 +640,10 @@ fn openvino_files_are_not_trusted() {
     assert!(matches!(result, Err(Error::TooLarge { what: "bytes of constants", .. })), "{result:?}");
 }
 
-/// Every byte changed to several others, and every length: an error or another file, in bounded time.
+/// Every byte changed to several others, and every truncation: an error or another valid file, in
+/// bounded time.
 #[test]
-fn damaged_files_are_read_or_refused() {
+fn damaged_files_never_panic() {
     fn damage(bytes: &[u8], mut read: impl FnMut(&[u8]) -> bool) -> [usize; 2] {
         let (mut counts, mut copy) = ([0; 2], bytes.to_vec());
         for index in 0..bytes.len() {
@@ -670,12 +669,13 @@ fn damaged_files_are_read_or_refused() {
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }
 
-/// A fully connected layer behind a picture of 2 x 3 with three channels: other programs flatten it by channels.
+/// A fully connected layer after a 2x3 input with three channels, which other frameworks flatten as
+/// [c, h, w].
 #[test]
-fn a_flattened_picture_has_its_channels_last() {
+fn inputs_of_fully_connected_layers_are_transposed_to_channels_last() {
     let description = Description::from_toml("name = 'flat'\ninput = [2, 3]\nembedding = 2\nlayers = []").unwrap();
     let map = NameMap::from_toml("network = 'flat'\n[tensors]\n\"embedding.weight\" = 'fc'").unwrap();
-    // The number of a weight says where it belongs: output, channel, row and column.
+    // The value of a weight encodes its output, channel, row and column.
     let theirs = |output: usize, channel: usize, row: usize, column: usize| {
         (output * 1_000 + channel * 100 + row * 10 + column) as f32
     };
@@ -687,7 +687,7 @@ fn a_flattened_picture_has_its_channels_last() {
     }
     let file = |values: Vec<f32>| ForeignTensors {
         tensors: BTreeMap::from([("fc".to_owned(), ForeignTensor { shape: vec![2, 18], values })]),
-        others: BTreeMap::new(),
+        non_float: BTreeMap::new(),
     };
     let network = import(description.clone(), &file(values.clone()), &map).unwrap();
     let mut ours = network.parameters.values.iter();

@@ -1,11 +1,11 @@
-//! What the rules promise of the numbers that a network starts with.
+//! Distributions of initial parameters.
 
 use facenet_network::{Description, Initializer, Parameters, Plan, Role};
 
-const RULES: [Initializer; 4] =
+const INITIALIZERS: [Initializer; 4] =
     [Initializer::HeNormal, Initializer::HeUniform, Initializer::GlorotNormal, Initializer::GlorotUniform];
 
-/// A first layer of `kernel` x `kernel`, then layers whose shapes don't depend on it.
+/// A `kernel` x `kernel` convolution, then layers whose shapes do not depend on it.
 fn plan(kernel: usize) -> Plan {
     let text = format!(
         r#"
@@ -29,7 +29,7 @@ fn entry<'a>(parameters: &'a Parameters<f64>, name: &str) -> &'a [f64] {
 }
 
 #[test]
-fn fans_count_the_numbers_of_a_sum() {
+fn fan_in_and_fan_out() {
     let role = |name: &str| plan(3).parameters().entries().iter().find(|entry| entry.name == name).unwrap().role;
     assert_eq!(role("first.weight"), Role::Weight { inputs: 9 * 3, outputs: 9 * 40 });
     assert_eq!(role("second.weight"), Role::Weight { inputs: 9, outputs: 9 });
@@ -38,12 +38,12 @@ fn fans_count_the_numbers_of_a_sum() {
 }
 
 #[test]
-fn weights_have_the_moments_and_bounds_of_their_rule() {
+fn weights_have_the_moments_and_bounds_of_their_distribution() {
     let (inputs, outputs, count) = (500.0, 300.0, 150_000.0_f64);
-    for rule in RULES {
-        let parameters = rule.initialize::<f64>(plan(3).parameters(), 1);
+    for initializer in INITIALIZERS {
+        let parameters = initializer.initialize::<f64>(plan(3).parameters(), 1);
         let weights = entry(&parameters, "embedding.weight");
-        let (variance, kurtosis) = match rule {
+        let (variance, kurtosis) = match initializer {
             Initializer::HeNormal => (2.0 / inputs, 3.0),
             Initializer::HeUniform => (2.0 / inputs, 1.8),
             Initializer::GlorotNormal => (2.0 / (inputs + outputs), 3.0),
@@ -51,39 +51,39 @@ fn weights_have_the_moments_and_bounds_of_their_rule() {
         };
         let moment = |power| weights.iter().map(|weight| weight.powi(power)).sum::<f64>() / count;
         // Five standard errors.
-        assert!(moment(1).abs() < 5.0 * (variance / count).sqrt(), "{rule:?}");
-        assert!((moment(2) / variance - 1.0).abs() < 5.0 * ((kurtosis - 1.0) / count).sqrt(), "{rule:?}");
-        assert!((moment(4) / (variance * variance) - kurtosis).abs() < 0.15, "{rule:?}");
+        assert!(moment(1).abs() < 5.0 * (variance / count).sqrt(), "{initializer:?}");
+        assert!((moment(2) / variance - 1.0).abs() < 5.0 * ((kurtosis - 1.0) / count).sqrt(), "{initializer:?}");
+        assert!((moment(4) / (variance * variance) - kurtosis).abs() < 0.15, "{initializer:?}");
         if kurtosis < 2.0 {
             let limit = (3.0 * variance).sqrt();
             let largest = weights.iter().fold(0.0_f64, |largest, weight| largest.max(weight.abs()));
-            assert!(largest <= limit && largest > 0.999 * limit, "{rule:?}");
+            assert!(largest <= limit && largest > 0.999 * limit, "{initializer:?}");
         }
     }
 }
 
 #[test]
-fn all_else_starts_as_its_role_says() {
-    for rule in RULES {
+fn other_parameters_start_as_their_role_says() {
+    for initializer in INITIALIZERS {
         let plan = plan(3);
-        let parameters = rule.initialize::<f64>(plan.parameters(), 3);
+        let parameters = initializer.initialize::<f64>(plan.parameters(), 3);
         assert!(entry(&parameters, "first.batch_norm.scale").iter().all(|&value| value == 1.0));
         assert!(entry(&parameters, "first.batch_norm.shift").iter().all(|&value| value == 0.0));
         assert!(entry(&parameters, "first.slope").iter().all(|&value| value == 0.25));
         assert!(entry(&parameters, "third.bias").iter().all(|&value| value == 0.0));
-        let statistics = rule.initialize::<f64>(plan.statistics(), 3);
+        let statistics = initializer.initialize::<f64>(plan.statistics(), 3);
         assert!(entry(&statistics, "second.batch_norm.mean").iter().all(|&value| value == 0.0));
         assert!(entry(&statistics, "second.batch_norm.variance").iter().all(|&value| value == 1.0));
     }
 }
 
 #[test]
-fn draws_depend_on_the_seed_and_on_no_other_entry() {
-    for rule in RULES {
-        let one = rule.initialize::<f64>(plan(1).parameters(), 5);
-        let same = rule.initialize::<f64>(plan(1).parameters(), 5);
-        let other = rule.initialize::<f64>(plan(1).parameters(), 6);
-        let larger = rule.initialize::<f64>(plan(3).parameters(), 5);
+fn values_depend_on_the_seed_but_not_on_other_entries() {
+    for initializer in INITIALIZERS {
+        let one = initializer.initialize::<f64>(plan(1).parameters(), 5);
+        let same = initializer.initialize::<f64>(plan(1).parameters(), 5);
+        let other = initializer.initialize::<f64>(plan(1).parameters(), 6);
+        let larger = initializer.initialize::<f64>(plan(3).parameters(), 5);
         assert_eq!(one, same);
         for name in ["second.weight", "third.weight", "embedding.weight"] {
             assert_ne!(entry(&one, name), entry(&other, name));
@@ -96,16 +96,16 @@ fn draws_depend_on_the_seed_and_on_no_other_entry() {
 
 #[test]
 fn single_precision_is_double_precision_rounded() {
-    for rule in RULES {
-        let double = rule.initialize::<f64>(plan(3).parameters(), 7);
-        let single = rule.initialize::<f32>(plan(3).parameters(), 7);
+    for initializer in INITIALIZERS {
+        let double = initializer.initialize::<f64>(plan(3).parameters(), 7);
+        let single = initializer.initialize::<f32>(plan(3).parameters(), 7);
         assert!(double.values.iter().zip(&single.values).all(|(&x, &y)| x as f32 == y));
     }
 }
 
 #[test]
-fn the_names_in_configurations() {
-    let names = RULES.map(|rule| serde_json::to_string(&rule).unwrap());
+fn names_in_configuration_files() {
+    let names = INITIALIZERS.map(|initializer| serde_json::to_string(&initializer).unwrap());
     assert_eq!(names, [r#""he_normal""#, r#""he_uniform""#, r#""glorot_normal""#, r#""glorot_uniform""#]);
     assert_eq!(Initializer::default(), Initializer::HeNormal);
 }

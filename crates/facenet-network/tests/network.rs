@@ -1,4 +1,4 @@
-//! Networks as a whole: precision, threads, batches, modes.
+//! Whole networks: precision, threads, batches, modes.
 
 use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace, compact_inception};
 use facenet_tensor::Scalar;
@@ -8,7 +8,7 @@ use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
 
-/// A compact inception network on smaller faces, so that the naive operations take seconds.
+/// A compact inception network for smaller faces, so that the naive operations take seconds.
 fn small() -> Description {
     Description { input: [33, 31], ..compact_inception() }
 }
@@ -55,15 +55,15 @@ fn f32_agrees_with_f64_entry_by_entry() {
             let differences: Vec<f64> =
                 fast.entry(index).iter().zip(naive.entry(index)).map(|(a, b)| f64::from(*a) - b).collect();
             let error = norm(&differences) / norm(naive.entry(index)).max(1e-6);
-            // 3x3 convolutions in tiles round more than sums do, and a rectifier whose input is nearly zero may be open in one and shut
-            // in the other.
+            // Winograd convolutions have larger rounding errors than direct sums, and a ReLU whose
+            // input is nearly 0 may be active in one precision and inactive in the other.
             assert!(error < 3e-3, "{mode:?}: the gradient of {} is off by {error}", entry.name);
         }
     }
 }
 
 #[test]
-fn threads_do_not_change_a_bit() {
+fn results_do_not_depend_on_the_number_of_threads() {
     let (network, x) = (network(), faces(9));
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -75,7 +75,7 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
-fn embeddings_have_unit_length_and_depend_on_their_own_face_alone() {
+fn embeddings_have_unit_length_and_depend_on_their_own_face_only() {
     let (network, x) = (network(), faces(7));
     let mut workspace = Workspace::new(network.plan());
     let together = network.forward(x.view(), Mode::Eval, &mut workspace).to_owned();
@@ -89,7 +89,7 @@ fn embeddings_have_unit_length_and_depend_on_their_own_face_alone() {
 }
 
 #[test]
-fn a_workspace_reused_for_other_batches_leaves_no_trace() {
+fn a_reused_workspace_does_not_affect_results() {
     let network = network();
     let mut workspace = Workspace::new(network.plan());
     for batch in [5, 2, 6] {
@@ -100,7 +100,7 @@ fn a_workspace_reused_for_other_batches_leaves_no_trace() {
 }
 
 #[test]
-fn running_statistics_come_to_those_of_the_batch() {
+fn running_statistics_converge_to_those_of_the_batch() {
     let (mut network, x) = (network(), faces(8));
     let mut workspace = Workspace::new(network.plan());
     let trained = network.forward(x.view(), TRAIN, &mut workspace).to_owned();
@@ -111,13 +111,13 @@ fn running_statistics_come_to_those_of_the_batch() {
     }
     let after = network.forward(x.view(), Mode::Eval, &mut workspace).to_owned();
     let distance = |a: &Array2<f32>| (a - &trained).mapv(|value| value * value).sum();
-    // What is left comes from the unbiased variance.
+    // The remaining difference is that of the unbiased variance.
     assert!(distance(&after) < 0.05 * distance(&before), "{} of {}", distance(&after), distance(&before));
 }
 
 #[test]
-#[should_panic(expected = "the last pass was not one of training")]
-fn statistics_of_an_eval_pass_are_a_mistake() {
+#[should_panic(expected = "the last pass was not a training pass")]
+fn updating_statistics_after_an_eval_pass_panics() {
     let mut network = network();
     let mut workspace = Workspace::new(network.plan());
     network.forward(faces(1).view(), Mode::Eval, &mut workspace);
@@ -125,15 +125,15 @@ fn statistics_of_an_eval_pass_are_a_mistake() {
 }
 
 #[test]
-#[should_panic(expected = "faces [1, 32, 31, 3] of this network")]
-fn faces_of_another_size_are_a_mistake() {
+#[should_panic(expected = "input [1, 32, 31, 3] of another size")]
+fn faces_of_another_size_panic() {
     let network = network();
     network.forward(Array4::zeros((1, 32, 31, 3)).view(), Mode::Eval, &mut Workspace::new(network.plan()));
 }
 
-/// The rest of a network goes on from the activations of its first part.
+/// The remaining layers compute the same embeddings from the activations of a truncated network.
 #[test]
-fn a_part_of_a_network_puts_out_its_last_layers_activations() {
+fn a_truncated_network_outputs_the_activations_of_its_last_layer() {
     let layers = [
         "{ layer = 'convolution', name = 'first', kernel = 3, stride = 2, padding = 1, channels = 6 }",
         "{ layer = 'inception', name = 'second', branch_1x1 = 1, branch_3x3 = [2, 1], branch_pool = { kind = 'max', projection = 1 } }",
@@ -145,7 +145,8 @@ fn a_part_of_a_network_puts_out_its_last_layers_activations() {
     };
     let whole = description("[33, 31]", &layers);
     let network: Network<f32> = Network::new(whole.clone(), Initializer::HeNormal, 5).unwrap();
-    let mut first: Network<f32> = Network::new(whole.until("second").unwrap(), Initializer::HeNormal, 6).unwrap();
+    let mut first: Network<f32> =
+        Network::new(whole.truncated_after("second").unwrap(), Initializer::HeNormal, 6).unwrap();
     let rest = description("[17, 16]", &layers[2..]);
     let mut rest: Network<f32> = Network::new(rest, Initializer::HeNormal, 7).unwrap();
     let (one, other) = network.parameters.values.split_at(first.parameters.values.len());
@@ -160,7 +161,7 @@ fn a_part_of_a_network_puts_out_its_last_layers_activations() {
     assert_eq!(between.dim(), (2, 17 * 16 * 3));
     let between = between.into_shape_with_order((2, 17, 16, 3)).unwrap();
     assert_eq!(evaluate(&rest, &between), evaluate(&network, &x));
-    // On the way back, what changes the sum of the activations.
+    // The gradient of the sum of the activations, against a difference quotient.
     let (mut first, x) = (first.cast::<f64>(), x.mapv(f64::from));
     let mut workspace = Workspace::new(first.plan());
     first.forward(x.view(), Mode::Eval, &mut workspace);

@@ -1,13 +1,13 @@
-//! The built-in networks: their counts, and the paper's table row by row.
+//! The built-in networks: their sizes, and the paper's tables row by row.
 
-use facenet_network::{LANDMARK_NETWORK, NETWORKS, Plan, Row, built_in, paper_network, printed_figure};
+use facenet_network::{LANDMARK_NETWORK, LayerCost, NETWORKS, Plan, built_in, paper_network, parse_printed_figure};
 
 fn plan(name: &str) -> Plan {
     Plan::new(&built_in(name).unwrap()).unwrap()
 }
 
-/// Name, input, dimension, weights, multiply-adds: those of the paper follow from its tables, the others from the graphs and
-/// layouts that the descriptions name.
+/// Name, input size, dimension, weights, multiply-adds: computed from the paper's tables, or from
+/// the sources that the descriptions name.
 const COUNTS: [(&str, [usize; 2], usize, usize, usize); 12] = [
     ("nn1", [220, 220], 128, 140_006_592, 1_605_944_064),
     ("nn2", [224, 224], 128, 7_448_256, 1_596_530_688),
@@ -24,75 +24,79 @@ const COUNTS: [(&str, [usize; 2], usize, usize, usize); 12] = [
 ];
 
 #[test]
-fn every_network_has_its_counts() {
+fn networks_have_the_expected_sizes() {
     assert_eq!(COUNTS.map(|(name, ..)| name), NETWORKS);
     for (name, input, dimension, weights, multiply_adds) in COUNTS {
         let plan = plan(name);
-        assert_eq!((plan.input(), plan.dimension()), (input, dimension), "{name}");
-        assert_eq!((plan.weights(), plan.multiply_adds()), (weights, multiply_adds), "{name}");
+        assert_eq!((plan.input_size(), plan.dimension()), (input, dimension), "{name}");
+        assert_eq!((plan.weight_count(), plan.multiply_adds()), (weights, multiply_adds), "{name}");
     }
 }
 
-/// Published counts of all parameters.
 #[test]
-fn every_parameter_of_the_published_networks_is_there() {
+fn parameter_counts_match_published_ones() {
     // facenet-pytorch's InceptionResnetV1 without its classifier.
     assert_eq!(plan("inception_resnet_v1").parameters().len(), 23_482_624);
-    // OpenFace's nn4.small2 has 3,733,968, with a bias before each batch normalisation, which ours leaves out.
+    // OpenFace's nn4.small2 has 3,733,968, including a redundant bias before each batch
+    // normalization, which ours omits.
     let plan = plan("openface_nn4_small2_v1");
     let redundant: usize = plan.statistics().len() / 2;
     assert_eq!(plan.parameters().len() + redundant, 3_733_968);
-    // OpenVINO's files of these two, whose batch normalisation is folded into weights and biases, hold 993,346 and
-    // 1,106,814 numbers; 2 and 6 of them are our preprocessing.
-    for (name, numbers) in [("mobilefacenet_y1", 993_344), ("face_reidentification_retail_0095", 1_106_808)] {
+    // The OpenVINO files of these two, with batch normalization folded into weights and biases,
+    // have 993,346 and 1,106,814 elements; 2 and 6 of them are our preprocessing.
+    for (name, count) in [("mobilefacenet_y1", 993_344), ("face_reidentification_retail_0095", 1_106_808)] {
         let plan = self::plan(name);
-        assert_eq!(plan.parameters().len() - plan.statistics().len() / 2, numbers, "{name}");
+        assert_eq!(plan.parameters().len() - plan.statistics().len() / 2, count, "{name}");
     }
-    // Its file holds 190,616.
+    // Its file has 190,616 elements; 6 of them are our preprocessing.
     assert_eq!(self::plan(LANDMARK_NETWORK).parameters().len(), 190_610);
 }
 
-/// The printed figure and ours, in units of its last digit.
-fn apart(printed: &str, ours: usize) -> f64 {
-    let (value, unit) = printed_figure(printed);
+/// Difference between a printed figure and ours, in units of its last digit.
+fn difference(printed: &str, ours: usize) -> f64 {
+    let (value, unit) = parse_printed_figure(printed);
     (value - ours as f64).abs() / unit
 }
 
 #[test]
-fn every_row_is_the_papers() {
+fn layer_costs_match_the_papers_tables() {
     for (name, rows) in [("nn1", 14), ("nn2", 13)] {
         let paper = paper_network(name).unwrap();
         assert_eq!(paper.rows.len(), rows);
         let plan = plan(name);
-        let table = plan.table();
-        let with_parameters: Vec<&Row> = table.iter().filter(|row| row.parameters > 0).collect();
-        assert_eq!(with_parameters.len(), rows, "every row of {name} with parameters is printed");
-        for (printed, row) in paper.rows.iter().zip(with_parameters) {
-            assert_eq!(printed.block, row.layer);
-            let [parameters, multiply_adds] = [row.weights + row.biases, row.multiply_adds + row.bias_additions];
+        let blocks = plan.block_costs();
+        let with_parameters: Vec<&LayerCost> = blocks.iter().filter(|cost| cost.parameters > 0).collect();
+        assert_eq!(with_parameters.len(), rows, "every block of {name} with parameters is printed");
+        for (printed, cost) in paper.rows.iter().zip(with_parameters) {
+            assert_eq!(printed.block, cost.layer);
+            let [parameters, multiply_adds] = [cost.weights + cost.biases, cost.multiply_adds + cost.bias_additions];
             println!(
                 "{name} {}: {} {parameters}, {} {multiply_adds}",
                 printed.layer, printed.parameters, printed.multiply_adds
             );
-            assert!(apart(printed.parameters, parameters) <= 1.0, "{name} {}: {parameters}", printed.layer);
-            assert!(apart(printed.multiply_adds, multiply_adds) <= 1.0, "{name} {}: {multiply_adds}", printed.layer);
+            assert!(difference(printed.parameters, parameters) <= 1.0, "{name} {}: {parameters}", printed.layer);
+            assert!(
+                difference(printed.multiply_adds, multiply_adds) <= 1.0,
+                "{name} {}: {multiply_adds}",
+                printed.layer
+            );
         }
     }
 }
 
 #[test]
-fn every_total_is_the_papers() {
+fn totals_match_the_papers_figures() {
     let mut compared = 0;
     for name in NETWORKS {
         let Some(paper) = paper_network(name) else { continue };
         let plan = plan(name);
-        let bias_additions: usize = plan.rows().iter().map(|row| row.bias_additions).sum();
+        let bias_additions: usize = plan.layer_costs().iter().map(|cost| cost.bias_additions).sum();
         for (printed, ours) in [
-            (paper.parameters, plan.weights() + plan.biases()),
+            (paper.parameters, plan.weight_count() + plan.bias_count()),
             (paper.multiply_adds, plan.multiply_adds() + bias_additions),
         ] {
             let Some(printed) = printed else { continue };
-            assert!(apart(printed, ours) <= 1.0, "{name}: {printed} and {ours}");
+            assert!(difference(printed, ours) <= 1.0, "{name}: {printed} and {ours}");
             compared += 1;
         }
     }

@@ -1,20 +1,21 @@
-//! Each optimiser against its formula, number by number.
+//! Optimizers against their formulas, element by element.
 
 use std::sync::Arc;
 
 use approx::assert_relative_eq;
 use facenet_network::{
-    AdaGrad, Adam, Description, Error, Initializer, Optimizer, OptimizerKind, ParameterTable, Parameters, Plan, Role,
+    AdaGrad, Adam, Description, Error, Initializer, Optimizer, OptimizerConfig, ParameterTable, Parameters, Plan, Role,
     Sgd,
 };
 use proptest::prelude::*;
 
-const SGD: OptimizerKind = OptimizerKind::Sgd(Sgd { momentum: 0.9, weight_decay: 0.01 });
-const PLAIN: OptimizerKind = OptimizerKind::Sgd(Sgd { momentum: 0.0, weight_decay: 0.01 });
-const ADA_GRAD: OptimizerKind =
-    OptimizerKind::AdaGrad(AdaGrad { initial_accumulator: 0.1, epsilon: 1e-6, weight_decay: 0.01 });
-const ADAM: OptimizerKind = OptimizerKind::Adam(Adam { beta1: 0.8, beta2: 0.95, epsilon: 1e-6, weight_decay: 0.01 });
-const KINDS: [OptimizerKind; 4] = [SGD, PLAIN, ADA_GRAD, ADAM];
+const SGD: OptimizerConfig = OptimizerConfig::Sgd(Sgd { momentum: 0.9, weight_decay: 0.01 });
+const PLAIN: OptimizerConfig = OptimizerConfig::Sgd(Sgd { momentum: 0.0, weight_decay: 0.01 });
+const ADA_GRAD: OptimizerConfig =
+    OptimizerConfig::AdaGrad(AdaGrad { initial_accumulator: 0.1, epsilon: 1e-6, weight_decay: 0.01 });
+const ADAM: OptimizerConfig =
+    OptimizerConfig::Adam(Adam { beta1: 0.8, beta2: 0.95, epsilon: 1e-6, weight_decay: 0.01 });
+const CONFIGS: [OptimizerConfig; 4] = [SGD, PLAIN, ADA_GRAD, ADAM];
 
 /// Entries of every role; the weights of `second` are long enough to be split.
 fn table() -> Arc<ParameterTable> {
@@ -30,7 +31,8 @@ fn table() -> Arc<ParameterTable> {
     Plan::new(&Description::from_toml(text).unwrap()).unwrap().parameters().clone()
 }
 
-/// The gradient of a bowl around a point that differs from number to number, with noise that differs from step to step.
+/// Gradient of a quadratic function whose minimum depends on the index, plus noise that depends on
+/// the step.
 fn gradient(index: usize, parameter: f64, step: u64) -> f64 {
     let center = (index as f64).sin();
     let noise = (index as f64 * 0.7 + step as f64 * 1.3).cos();
@@ -54,28 +56,28 @@ fn run(optimizer: &mut dyn Optimizer<f64>, parameters: &mut Parameters<f64>, ste
     }
 }
 
-/// A single number after `steps` steps, by the formulas of the sources.
-fn oracle(kind: OptimizerKind, index: usize, mut parameter: f64, decays: bool, steps: u64) -> f64 {
+/// A single parameter after `steps` steps, by the formulas of the sources.
+fn oracle(config: OptimizerConfig, index: usize, mut parameter: f64, decays: bool, steps: u64) -> f64 {
     let decay = |weight_decay: f64| if decays { weight_decay } else { 0.0 };
     let mut history = Vec::new();
     for step in 0..steps {
         let rate = learning_rate(step);
         let raw = gradient(index, parameter, step);
-        parameter = match kind {
-            OptimizerKind::Sgd(Sgd { momentum, weight_decay }) => {
-                // The momentum unrolled: every earlier gradient, faded.
+        parameter = match config {
+            OptimizerConfig::Sgd(Sgd { momentum, weight_decay }) => {
+                // Momentum unrolled: a sum of decayed gradients.
                 history.push(raw + decay(weight_decay) * parameter);
                 let ages = history.iter().rev().zip(0..);
                 parameter - rate * ages.map(|(gradient, age)| momentum.powi(age) * gradient).sum::<f64>()
             }
-            OptimizerKind::AdaGrad(AdaGrad { initial_accumulator, epsilon, weight_decay }) => {
+            OptimizerConfig::AdaGrad(AdaGrad { initial_accumulator, epsilon, weight_decay }) => {
                 let gradient = raw + decay(weight_decay) * parameter;
                 history.push(gradient);
                 let squares = history.iter().map(|gradient| gradient * gradient).sum::<f64>();
                 parameter - rate * gradient / ((initial_accumulator + squares).sqrt() + epsilon)
             }
-            OptimizerKind::Adam(Adam { beta1, beta2, epsilon, weight_decay }) => {
-                // The averages unrolled: weights of a geometric series that sum to 1.
+            OptimizerConfig::Adam(Adam { beta1, beta2, epsilon, weight_decay }) => {
+                // Moving averages unrolled: weights of a geometric series that sum to 1.
                 history.push(raw);
                 let average = |beta: f64, power: i32| {
                     let weights = || (0..history.len() as i32).rev().map(|age| beta.powi(age));
@@ -94,13 +96,13 @@ fn oracle(kind: OptimizerKind, index: usize, mut parameter: f64, decays: bool, s
 fn several_steps_agree_with_the_formulas() {
     let table = table();
     let start = Initializer::HeNormal.initialize::<f64>(&table, 1);
-    for kind in KINDS {
+    for config in CONFIGS {
         let mut parameters = start.clone();
-        run(&mut *kind.optimizer(&table), &mut parameters, 0..7);
+        run(&mut *config.build(&table), &mut parameters, 0..7);
         for entry in table.entries() {
             let decays = matches!(entry.role, Role::Weight { .. });
             for index in entry.range.clone() {
-                let expected = oracle(kind, index, start.values[index], decays, 7);
+                let expected = oracle(config, index, start.values[index], decays, 7);
                 assert_relative_eq!(parameters.values[index], expected, epsilon = 1e-12, max_relative = 1e-12);
             }
         }
@@ -108,19 +110,19 @@ fn several_steps_agree_with_the_formulas() {
 }
 
 #[test]
-fn weight_decay_moves_weights_alone() {
+fn weight_decay_applies_to_weights_only() {
     let table = table();
     let mut start = Parameters::<f64>::zeros(&table);
     start.values.fill(2.0);
-    for kind in KINDS {
+    for config in CONFIGS {
         let mut parameters = start.clone();
-        kind.optimizer(&table).update(&mut parameters, &Parameters::zeros(&table), 0.1, 0);
+        config.build(&table).update(&mut parameters, &Parameters::zeros(&table), 0.1, 0);
         for (index, entry) in table.entries().iter().enumerate() {
             let decays = matches!(entry.role, Role::Weight { .. });
-            assert!(parameters.entry(index).iter().all(|&value| (value < 2.0) == decays && value > 1.0), "{kind:?}");
+            assert!(parameters.entry(index).iter().all(|&value| (value < 2.0) == decays && value > 1.0), "{config:?}");
         }
-        if kind != ADA_GRAD {
-            // SGD: 0.1 * (0.01 * 2); decoupled, the same.
+        if config != ADA_GRAD {
+            // SGD: 0.1 * (0.01 * 2); the same for decoupled decay.
             let weights = parameters.entry(0);
             assert_relative_eq!(weights[0], 2.0 - 0.1 * 0.01 * 2.0, max_relative = 1e-12);
         }
@@ -128,118 +130,118 @@ fn weight_decay_moves_weights_alone() {
 }
 
 #[test]
-fn a_state_put_back_goes_on_bit_by_bit() {
+fn a_restored_state_continues_bit_by_bit() {
     let table = table();
-    for kind in KINDS {
+    for config in CONFIGS {
         let mut whole = Initializer::HeNormal.initialize::<f64>(&table, 2);
         let mut halves = whole.clone();
-        run(&mut *kind.optimizer(&table), &mut whole, 0..10);
+        run(&mut *config.build(&table), &mut whole, 0..10);
 
-        let mut first = kind.optimizer(&table);
+        let mut first = config.build(&table);
         run(&mut *first, &mut halves, 0..4);
-        let mut second = kind.optimizer(&table);
-        for ((name, kept), (place_name, place)) in first.state().into_iter().zip(second.state_mut()) {
-            assert_eq!(name, place_name);
-            place.clone_from(kept);
+        let mut second = config.build(&table);
+        for ((name, saved), (restored_name, restored)) in first.state().into_iter().zip(second.state_mut()) {
+            assert_eq!(name, restored_name);
+            restored.clone_from(saved);
         }
         run(&mut *second, &mut halves, 4..10);
-        assert_eq!(whole, halves, "{kind:?}");
+        assert_eq!(whole, halves, "{config:?}");
     }
 }
 
 #[test]
-fn threads_do_not_change_a_bit() {
+fn results_do_not_depend_on_the_number_of_threads() {
     let table = table();
-    for kind in KINDS {
+    for config in CONFIGS {
         let [one, many] = [1, 5].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let mut parameters = Initializer::HeNormal.initialize::<f32>(&table, 3);
                 let gradients = Initializer::HeUniform.initialize::<f32>(&table, 4);
-                let mut optimizer = kind.optimizer(&table);
+                let mut optimizer = config.build(&table);
                 (0..3).for_each(|step| optimizer.update(&mut parameters, &gradients, 0.05, step));
                 parameters
             })
         });
-        assert_eq!(one, many, "{kind:?}");
+        assert_eq!(one, many, "{config:?}");
     }
 }
 
 #[test]
-fn the_names_of_what_is_kept() {
+fn names_of_the_state() {
     let table = table();
-    let names = KINDS.map(|kind| {
-        let optimizer = kind.optimizer::<f32>(&table);
+    let names = CONFIGS.map(|config| {
+        let optimizer = config.build::<f32>(&table);
         optimizer.state().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
     });
     assert_eq!(names, [vec!["momentum"], vec![], vec!["accumulator"], vec!["first_moment", "second_moment"]]);
 }
 
 #[test]
-fn a_bowl_is_descended_to_its_bottom() {
+fn quadratic_functions_are_minimized() {
     let table = table();
-    let kinds = [
-        (OptimizerKind::Sgd(Sgd::default()), 0.02),
-        (OptimizerKind::AdaGrad(AdaGrad::default()), 0.5),
-        (OptimizerKind::default(), 0.02),
+    let configs = [
+        (OptimizerConfig::Sgd(Sgd::default()), 0.02),
+        (OptimizerConfig::AdaGrad(AdaGrad::default()), 0.5),
+        (OptimizerConfig::default(), 0.02),
     ];
-    for (kind, rate) in kinds {
+    for (config, learning_rate) in configs {
         let mut parameters = Initializer::HeNormal.initialize::<f32>(&table, 5);
         let mut gradients = parameters.clone();
-        let mut optimizer = kind.optimizer(&table);
+        let mut optimizer = config.build(&table);
         let center = |index: usize| (index as f32).sin();
         for step in 0..600 {
             for (index, (gradient, parameter)) in gradients.values.iter_mut().zip(&parameters.values).enumerate() {
                 *gradient = (0.5 + (index % 3) as f32) * (parameter - center(index));
             }
-            optimizer.update(&mut parameters, &gradients, rate, step);
+            optimizer.update(&mut parameters, &gradients, learning_rate, step);
         }
         let differences = parameters.values.iter().enumerate().map(|(index, parameter)| parameter - center(index));
         let worst = differences.fold(0.0_f32, |worst, difference| worst.max(difference.abs()));
-        assert!(worst < 1e-3, "{kind:?}: {worst}");
+        assert!(worst < 1e-3, "{config:?}: {worst}");
     }
 }
 
 #[test]
-fn zero_gradients_and_extreme_numbers_stay_finite() {
+fn zero_gradients_leave_parameters_unchanged_at_extreme_hyperparameters() {
     let table = table();
-    let kinds = [
-        OptimizerKind::AdaGrad(AdaGrad { initial_accumulator: 0.0, epsilon: 1e-12, weight_decay: 0.0 }),
-        OptimizerKind::Adam(Adam { beta1: 0.0, beta2: 0.999_999, epsilon: 1e-12, weight_decay: 0.0 }),
-        OptimizerKind::default(),
+    let configs = [
+        OptimizerConfig::AdaGrad(AdaGrad { initial_accumulator: 0.0, epsilon: 1e-12, weight_decay: 0.0 }),
+        OptimizerConfig::Adam(Adam { beta1: 0.0, beta2: 0.999_999, epsilon: 1e-12, weight_decay: 0.0 }),
+        OptimizerConfig::default(),
     ];
-    for kind in kinds {
-        kind.validate().unwrap();
+    for config in configs {
+        config.validate().unwrap();
         let mut parameters = Initializer::HeNormal.initialize::<f32>(&table, 6);
         let before = parameters.clone();
-        let mut optimizer = kind.optimizer(&table);
+        let mut optimizer = config.build(&table);
         for step in [0, 1, u64::MAX] {
             optimizer.update(&mut parameters, &Parameters::zeros(&table), 0.1, step);
         }
-        assert_eq!(before, parameters, "{kind:?}");
+        assert_eq!(before, parameters, "{config:?}");
     }
 }
 
 #[test]
 #[should_panic = "different tables"]
-fn gradients_of_another_network_are_refused() {
+fn gradients_of_another_network_panic() {
     let table = table();
     let other = Arc::new(ParameterTable::default());
     let mut parameters = Parameters::<f32>::zeros(&table);
-    ADAM.optimizer(&table).update(&mut parameters, &Parameters::zeros(&other), 0.1, 0);
+    ADAM.build(&table).update(&mut parameters, &Parameters::zeros(&other), 0.1, 0);
 }
 
 #[test]
-fn configurations_by_name_with_the_usual_numbers() {
-    let read = |text: &str| toml::from_str::<OptimizerKind>(text);
-    assert_eq!(read(r#"kind = "sgd""#).unwrap(), OptimizerKind::Sgd(Sgd { momentum: 0.9, weight_decay: 0.0 }));
-    assert_eq!(read(r#"kind = "ada_grad""#).unwrap(), OptimizerKind::AdaGrad(AdaGrad::default()));
-    assert_eq!(read(r#"kind = "adagrad""#).unwrap(), OptimizerKind::AdaGrad(AdaGrad::default()));
-    assert_eq!(read(r#"kind = "adam""#).unwrap(), OptimizerKind::default());
+fn configurations_by_name_with_defaults() {
+    let read = |text: &str| toml::from_str::<OptimizerConfig>(text);
+    assert_eq!(read(r#"kind = "sgd""#).unwrap(), OptimizerConfig::Sgd(Sgd { momentum: 0.9, weight_decay: 0.0 }));
+    assert_eq!(read(r#"kind = "ada_grad""#).unwrap(), OptimizerConfig::AdaGrad(AdaGrad::default()));
+    assert_eq!(read(r#"kind = "adagrad""#).unwrap(), OptimizerConfig::AdaGrad(AdaGrad::default()));
+    assert_eq!(read(r#"kind = "adam""#).unwrap(), OptimizerConfig::default());
     let adam = Adam { weight_decay: 0.1, ..Adam::default() };
-    assert_eq!(read("kind = \"adam\"\nweight_decay = 0.1").unwrap(), OptimizerKind::Adam(adam));
-    for kind in KINDS {
-        assert_eq!(read(&toml::to_string(&kind).unwrap()).unwrap(), kind);
+    assert_eq!(read("kind = \"adam\"\nweight_decay = 0.1").unwrap(), OptimizerConfig::Adam(adam));
+    for config in CONFIGS {
+        assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config);
     }
     for wrong in ["", r#"kind = "adagradd""#, "kind = \"sgd\"\nbeta1 = 0.5", "kind = \"adam\"\nmomentum = 0.5"] {
         assert!(read(wrong).is_err(), "{wrong}");
@@ -248,21 +250,21 @@ fn configurations_by_name_with_the_usual_numbers() {
 
 proptest! {
     #[test]
-    fn numbers_out_of_range_are_named(wrong in prop_oneof![-9.0..-1e-9, 1.1e6..1e9, Just(f64::NAN), Just(f64::INFINITY)]) {
+    fn hyperparameters_out_of_range_are_named(wrong in prop_oneof![-9.0..-1e-9, 1.1e6..1e9, Just(f64::NAN), Just(f64::INFINITY)]) {
         let cases = [
-            ("momentum", OptimizerKind::Sgd(Sgd { momentum: wrong, ..Sgd::default() })),
-            ("weight_decay", OptimizerKind::Sgd(Sgd { weight_decay: wrong, ..Sgd::default() })),
-            ("initial_accumulator", OptimizerKind::AdaGrad(AdaGrad { initial_accumulator: wrong, ..AdaGrad::default() })),
-            ("epsilon", OptimizerKind::AdaGrad(AdaGrad { epsilon: wrong, ..AdaGrad::default() })),
-            ("weight_decay", OptimizerKind::AdaGrad(AdaGrad { weight_decay: wrong, ..AdaGrad::default() })),
-            ("beta1", OptimizerKind::Adam(Adam { beta1: wrong, ..Adam::default() })),
-            ("beta2", OptimizerKind::Adam(Adam { beta2: wrong, ..Adam::default() })),
-            ("epsilon", OptimizerKind::Adam(Adam { epsilon: wrong, ..Adam::default() })),
-            ("weight_decay", OptimizerKind::Adam(Adam { weight_decay: wrong, ..Adam::default() })),
+            ("momentum", OptimizerConfig::Sgd(Sgd { momentum: wrong, ..Sgd::default() })),
+            ("weight_decay", OptimizerConfig::Sgd(Sgd { weight_decay: wrong, ..Sgd::default() })),
+            ("initial_accumulator", OptimizerConfig::AdaGrad(AdaGrad { initial_accumulator: wrong, ..AdaGrad::default() })),
+            ("epsilon", OptimizerConfig::AdaGrad(AdaGrad { epsilon: wrong, ..AdaGrad::default() })),
+            ("weight_decay", OptimizerConfig::AdaGrad(AdaGrad { weight_decay: wrong, ..AdaGrad::default() })),
+            ("beta1", OptimizerConfig::Adam(Adam { beta1: wrong, ..Adam::default() })),
+            ("beta2", OptimizerConfig::Adam(Adam { beta2: wrong, ..Adam::default() })),
+            ("epsilon", OptimizerConfig::Adam(Adam { epsilon: wrong, ..Adam::default() })),
+            ("weight_decay", OptimizerConfig::Adam(Adam { weight_decay: wrong, ..Adam::default() })),
         ];
-        for (name, kind) in cases {
-            let named = matches!(kind.validate(), Err(Error::OutOfRange { field, .. }) if field == name);
-            prop_assert!(named, "{:?}", kind);
+        for (name, config) in cases {
+            let named = matches!(config.validate(), Err(Error::OutOfRange { field, .. }) if field == name);
+            prop_assert!(named, "{:?}", config);
         }
     }
 }
@@ -270,11 +272,11 @@ proptest! {
 #[test]
 fn the_defaults_are_in_range() {
     let defaults = [
-        OptimizerKind::Sgd(Sgd::default()),
-        OptimizerKind::AdaGrad(AdaGrad::default()),
-        OptimizerKind::Adam(Adam::default()),
+        OptimizerConfig::Sgd(Sgd::default()),
+        OptimizerConfig::AdaGrad(AdaGrad::default()),
+        OptimizerConfig::Adam(Adam::default()),
     ];
-    for kind in KINDS.iter().chain(&defaults) {
-        kind.validate().unwrap();
+    for config in CONFIGS.iter().chain(&defaults) {
+        config.validate().unwrap();
     }
 }

@@ -1,19 +1,20 @@
-//! Networks against PyTorch, number type by number type: embeddings, and the gradient of every parameter.
+//! Networks against PyTorch in both scalar types: embeddings, and the gradient of every parameter.
 //!
-//! `pytorch/networks.py` computed the same networks from the same numbers, which both sides derive from names. Of every
-//! tensor its files hold the norm and the products with eight fixed vectors, in f64.
+//! `pytorch/networks.py` computed the same networks from the same inputs and parameters, which both
+//! sides derive from names. Its files have the norm of each tensor and its dot products with eight
+//! fixed vectors, in f64.
 
 use facenet_network::{Description, Mode, Network, NormalizationScheme, Parameters, Plan, Workspace, built_in};
 use facenet_tensor::Scalar;
 use ndarray::{Array2, Array4};
 use serde::Deserialize;
 
-use reference::{Tensor, numbers};
+use reference::{Tensor, named_values};
 
 #[path = "pytorch/reference.rs"]
 mod reference;
 
-/// One layer of each kind, on faces that are not square.
+/// One layer of each kind, for faces that are not square.
 const SHALLOW: &str = r#"
 name = "shallow"
 input = [34, 30]
@@ -34,13 +35,13 @@ layers = [
 "#;
 
 #[test]
-fn nn2_with_batch_normalisation() {
+fn nn2_with_batch_normalization() {
     let description = built_in("nn2").unwrap().with_normalization(NormalizationScheme::Batch).unwrap();
     agrees("nn2", &description, Mode::Eval);
 }
 
 #[test]
-fn nn2_with_local_response_normalisation() {
+fn nn2_with_local_response_normalization() {
     let description = built_in("nn2").unwrap().with_normalization(NormalizationScheme::LocalResponse).unwrap();
     agrees("nn2_local_response", &description, Mode::Eval);
 }
@@ -60,10 +61,11 @@ fn a_shallow_network_in_training() {
     agrees("training", &Description::from_toml(SHALLOW).unwrap(), Mode::Train { seed: 1, step: 2 });
 }
 
-/// What PyTorch computed for one network.
+/// Results of PyTorch for one network.
 #[derive(Deserialize)]
 struct Reference {
-    /// The numbers of the faces in the batch, chosen so that `f32` and `f64` pass every ReLU and max pool on the same side.
+    /// Indices of the faces in the batch, chosen so that all ReLUs and max pools select the same
+    /// elements in `f32` and `f64`.
     faces: Vec<usize>,
     tensors: Vec<Tensor>,
 }
@@ -91,14 +93,14 @@ fn compare<T: Scalar>(case: &str, description: &Description, mode: Mode, referen
         })
         .collect();
     errors.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let number_type = std::any::type_name::<T>();
-    println!("{case} in {number_type}: {} tensors, the worst {} off by {:.1e}", errors.len(), errors[0].1, errors[0].0);
-    // A NaN is in no range.
+    let scalar_type = std::any::type_name::<T>();
+    println!("{case} in {scalar_type}: {} tensors, the worst {} off by {:.1e}", errors.len(), errors[0].1, errors[0].0);
+    // NaN is not in the range.
     errors.retain(|(error, _)| !(0.0..=bound).contains(error));
-    assert!(errors.is_empty(), "{case} in {number_type}: off by more than {bound:e}: {errors:#?}");
+    assert!(errors.is_empty(), "{case} in {scalar_type}: off by more than {bound:e}: {errors:#?}");
 }
 
-/// The embeddings, and the gradients of a sum of their numbers with fixed weights.
+/// The embeddings, and the gradients of their dot product with fixed values.
 fn compute<T: Scalar>(description: &Description, mode: Mode, faces: &[usize]) -> Vec<Tensor> {
     let plan = Plan::new(description).unwrap();
     let [parameters, statistics] = [plan.parameters(), plan.statistics()].map(|table| {
@@ -108,8 +110,8 @@ fn compute<T: Scalar>(description: &Description, mode: Mode, faces: &[usize]) ->
     });
     let network: Network<T> = Network::with_parameters(description.clone(), parameters, statistics).unwrap();
 
-    let named = |name: &str| numbers(name).map(T::from_f64);
-    let [height, width] = plan.input();
+    let named = |name: &str| named_values(name).map(T::from_f64);
+    let [height, width] = plan.input_size();
     let mut values = faces.iter().flat_map(|k| named(&format!("face {k}")).take(height * width * 3));
     let x = Array4::from_shape_simple_fn((faces.len(), height, width, 3), || values.next().unwrap());
     let mut values = named("dembeddings");
@@ -126,7 +128,8 @@ fn compute<T: Scalar>(description: &Description, mode: Mode, faces: &[usize]) ->
     std::iter::once(embeddings).chain(gradients).collect()
 }
 
-/// Gives every entry numbers about a centre that suits what it is; those of weights keep the size of what passes through.
+/// Fills every entry with values around a center that depends on its role. Weights preserve the
+/// scale of activations.
 fn fill<T: Scalar>(parameters: &mut Parameters<T>) {
     let table = parameters.table().clone();
     for (index, entry) in table.entries().iter().enumerate() {
@@ -140,10 +143,10 @@ fn fill<T: Scalar>(parameters: &mut Parameters<T>) {
             "scale" => (1.0, 0.2),
             "variance" => (1.0, 0.5),
             "slope" => (0.25, 0.1),
-            _ => panic!("nothing is known of {}", entry.name),
+            _ => panic!("unknown parameter {}", entry.name),
         };
-        for (value, number) in parameters.entry_mut(index).iter_mut().zip(numbers(&entry.name)) {
-            *value = T::from_f64(center + radius * number);
+        for (value, uniform) in parameters.entry_mut(index).iter_mut().zip(named_values(&entry.name)) {
+            *value = T::from_f64(center + radius * uniform);
         }
     }
 }

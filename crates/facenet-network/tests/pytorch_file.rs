@@ -1,6 +1,6 @@
-//! Files of `torch.save`: real ones number by number, and hostile ones.
+//! Files of `torch.save`: real ones value by value, and hostile ones.
 //!
-//! `pytorch_files/write.py` made the real ones with PyTorch.
+//! `pytorch_files/write.py` wrote the real ones with PyTorch.
 
 use std::time::{Duration, Instant};
 
@@ -22,11 +22,11 @@ fn assert_network(file: &ForeignTensors) {
     assert_tensor(file, "bn.bias", &[2], &[0.125, 2.0]);
     assert_tensor(file, "bn.running_mean", &[2], &[-3.0, 0.75]);
     assert_tensor(file, "bn.running_var", &[2], &[4.0, 0.0625]);
-    assert_eq!(file.others["bn.num_batches_tracked"], "int64");
+    assert_eq!(file.non_float["bn.num_batches_tracked"], "int64");
 }
 
 #[test]
-fn both_formats_hold_what_pytorch_wrote() {
+fn both_formats_are_read() {
     for bytes in [ZIP, LEGACY] {
         let file = ForeignTensors::from_pytorch(bytes).unwrap();
         assert_network(&file);
@@ -40,8 +40,8 @@ fn both_formats_hold_what_pytorch_wrote() {
         assert_tensor(&file, "expanded", &[2, 3], &[0.5, 0.5, 0.5, 3.0, 3.0, 3.0]);
         assert_tensor(&file, "scalar", &[], &[-0.75]);
         assert_tensor(&file, "empty", &[0, 3], &[]);
-        assert_eq!(file.others["mask"], "bool");
-        assert_eq!((file.tensors.len(), file.others.len()), (15, 2));
+        assert_eq!(file.non_float["mask"], "bool");
+        assert_eq!((file.tensors.len(), file.non_float.len()), (15, 2));
     }
 }
 
@@ -49,13 +49,13 @@ fn both_formats_hold_what_pytorch_wrote() {
 fn a_state_dictionary_is_found_within_a_checkpoint() {
     let file = ForeignTensors::from_pytorch(CHECKPOINT).unwrap();
     assert_network(&file);
-    assert_eq!((file.tensors.len(), file.others.len()), (5, 1));
+    assert_eq!((file.tensors.len(), file.non_float.len()), (5, 1));
 }
 
-/// An ordered dictionary takes its items as a list of pairs in Python 2, whose texts are bytes; before PyTorch 0.4 tensors have
-/// no gradients.
+/// In Python 2, ordered dictionaries take their items as a list of pairs and strings are bytes.
+/// Before PyTorch 0.4 tensors have no requires_grad.
 #[test]
-fn files_of_python_2_and_the_first_versions() {
+fn files_of_python_2_and_early_versions_are_read() {
     let bytes = |pickle: Opcodes, text: &str| pickle.raw([b'U', u8::try_from(text.len()).unwrap()]).raw(text);
     let pickle = Opcodes::default().raw("ccollections\nOrderedDict\n(](");
     let pickle = bytes(pickle.raw("]("), "weight").raw("ctorch._utils\n_rebuild_tensor\n((");
@@ -66,7 +66,7 @@ fn files_of_python_2_and_the_first_versions() {
     assert_eq!(file.tensors.len(), 1);
 }
 
-/// A pickle of protocol 2, put together opcode by opcode.
+/// A pickle of protocol 2, assembled opcode by opcode.
 #[derive(Clone, Default)]
 struct Opcodes(Vec<u8>);
 
@@ -88,12 +88,12 @@ impl Opcodes {
         values.iter().fold(self.raw("("), |pickle, &value| pickle.integer(value)).raw("t")
     }
 
-    /// A storage of 4-byte numbers.
+    /// A storage of 4-byte elements.
     fn storage(self, class: &str, key: &str, length: i64) -> Self {
         self.raw("(").text("storage").raw(format!("c{class}\n")).text(key).text("cpu").integer(length).raw("tQ")
     }
 
-    /// A tensor of the storage "0", of 4 numbers.
+    /// A tensor of storage "0", which has 4 elements.
     fn tensor(self, offset: i64, shape: &[i64], strides: &[i64]) -> Self {
         self.raw("ctorch._utils\n_rebuild_tensor_v2\n(")
             .storage("torch\nFloatStorage", "0", 4)
@@ -103,7 +103,8 @@ impl Opcodes {
             .raw(b"\x89}tR")
     }
 
-    /// The whole file, in the format before zip archives, with the storage "0" of 4 numbers if there is a storage.
+    /// The whole file in the legacy format, with storage "0" of 4 elements if the pickle refers to
+    /// one.
     fn file(&self) -> Vec<u8> {
         let mut bytes = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec();
         bytes.extend(b"\x80\x02M\xe9\x03.");
@@ -151,7 +152,7 @@ fn assert_tensor_error(result: Result<ForeignTensors, Error>, part: &str) {
 }
 
 #[test]
-fn views_are_taken_from_their_storage() {
+fn views_are_gathered_from_their_storage() {
     for (offset, shape, strides, values) in [
         (0, &[2, 2][..], &[2, 1][..], &[1.0, 2.0, 3.0, 4.0][..]),
         (0, &[2, 2], &[1, 2], &[1.0, 3.0, 2.0, 4.0]),
@@ -166,23 +167,22 @@ fn views_are_taken_from_their_storage() {
     }
 }
 
-/// Complex numbers are as wide as others, but no network's.
 #[test]
-fn complex_numbers_are_refused() {
+fn complex_tensors_are_refused() {
     let read = |class: &str, length: i64| {
         let pickle = Opcodes::default().raw("}").text("weight").raw("ctorch._utils\n_rebuild_tensor_v2\n(");
         let pickle = pickle.storage(&format!("torch\n{class}"), "0", length).integer(0).integers(&[1]).integers(&[1]);
         let pickle = pickle.raw(b"\x89}tRs.").0;
         ForeignTensors::from_pytorch(&archive(&[("a/data.pkl", &pickle), ("a/data/0", &[0; 16])], false))
     };
-    assert_tensor_error(read("ComplexFloatStorage", 2), "complex64 is not read");
-    assert_tensor_error(read("ComplexDoubleStorage", 1), "complex128 is not read");
-    assert_eq!(read("LongStorage", 2).unwrap().others["weight"], "int64");
-    // The format before zip archives needs their width to find the next storage.
+    assert_tensor_error(read("ComplexFloatStorage", 2), "complex64 is not supported");
+    assert_tensor_error(read("ComplexDoubleStorage", 1), "complex128 is not supported");
+    assert_eq!(read("LongStorage", 2).unwrap().non_float["weight"], "int64");
+    // The legacy format needs their size to find the next storage.
     let file = tensor(0, &[1], &[1]).file();
     let at = file.windows(12).position(|window| window == b"FloatStorage").unwrap();
     let file = [&file[..at], b"Complex", &file[at..file.len() - 16], &[0; 32]].concat();
-    assert_tensor_error(ForeignTensors::from_pytorch(&file), "complex64 is not read");
+    assert_tensor_error(ForeignTensors::from_pytorch(&file), "complex64 is not supported");
 }
 
 #[test]
@@ -209,9 +209,9 @@ fn a_view_outside_its_storage_is_an_error() {
 
 #[test]
 fn a_small_file_does_not_become_large() {
-    // One number a billion times.
-    assert_tensor_error(tensor(0, &[1 << 30], &[0]).read(), "more numbers than the file has bytes");
-    // One storage by many names, as often as its tensor is recalled.
+    // One element repeated a billion times.
+    assert_tensor_error(tensor(0, &[1 << 30], &[0]).read(), "more elements than the file has bytes");
+    // One tensor by many names.
     let shared = |count: usize| {
         let pickle = Opcodes::default().raw("}(").text("first").tensor(0, &[4, 8], &[1, 0]).raw(b"q\x01");
         let pickle = (0..count).fold(pickle, |pickle, index| pickle.text(&index.to_string()).raw(b"h\x01"));
@@ -234,12 +234,12 @@ fn functions_are_named_and_never_called() {
         assert_tensor_error(single("weight", call).read(), &expected);
         assert_tensor_error(single("weight", text_call).read(), &expected);
         assert_tensor_error(single("state_dict", |p| call(p.raw("}").text("weight")).raw("s")).read(), &expected);
-        // Instead of a storage's class.
+        // As the class of a storage.
         let class = format!("{module}\n{name}");
         let storage =
             |p: Opcodes| p.raw("ctorch._utils\n_rebuild_tensor_v2\n(").storage(&class, "0", 4).raw(b"K\x00))\x89}tR");
         assert_file_error(single("weight", storage).read(), &expected);
-        // As a function of a class, a parameter of no tensor.
+        // As a parameter that does not wrap a tensor.
         let parameter = |p: Opcodes| call(p.raw("ctorch._utils\n_rebuild_parameter\n(")).raw(b"\x88}tR");
         assert_tensor_error(single("weight", parameter).read(), "parameter");
     }
@@ -247,13 +247,13 @@ fn functions_are_named_and_never_called() {
 }
 
 #[test]
-fn what_is_no_state_dictionary_is_an_error() {
+fn files_without_state_dictionary_are_errors() {
     for (pickle, part) in [
         (Opcodes::default().raw("N"), "None, not a dictionary"),
         (Opcodes::default().tensor(0, &[1], &[1]), "a tensor, not a dictionary"),
         (Opcodes::default().raw("}"), "no tensors"),
         (single("epoch", |pickle| pickle.raw("K\x03")), "no tensors"),
-        (Opcodes::default().raw("}").raw(b"K\x01").tensor(0, &[1], &[1]).raw("s"), "not a text"),
+        (Opcodes::default().raw("}").raw(b"K\x01").tensor(0, &[1], &[1]).raw("s"), "not a string"),
         (Opcodes::default().raw("K\x01K\x02K\x03s"), "damaged"),
         (Opcodes::default().raw("}(K\x01u"), "damaged"),
         (Opcodes::default().raw("}(0"), "damaged"),
@@ -271,11 +271,10 @@ fn what_is_no_state_dictionary_is_an_error() {
     let mixed = Opcodes::default().raw("}(").text("first").tensor(0, &[1], &[1]).text("weight").raw("}u");
     assert_tensor_error(mixed.read(), "a dictionary, not a tensor");
     for text in [&b""[..], b"{\"a\": 1}", b"\x80\x02}.", &8_u64.to_le_bytes()] {
-        assert_file_error(ForeignTensors::from_pytorch(text), "like no file of torch.save");
+        assert_file_error(ForeignTensors::from_pytorch(text), "does not start like one of torch.save");
     }
 }
 
-/// Numbers of the other byte order, in both formats.
 #[test]
 fn big_endian_files_are_refused() {
     let big = |bytes: &[u8], from: &[u8], to: &[u8]| {
@@ -332,36 +331,36 @@ fn archive(entries: &[(&str, &[u8])], zip64: bool) -> Vec<u8> {
 }
 
 #[test]
-fn archives() {
+fn zip_archives() {
     let pickle = Opcodes(tensor(0, &[2, 2], &[2, 1]).raw(".").0).0;
-    let numbers: Vec<u8> = [1.0, 2.0, 3.0, 4.0].iter().flat_map(|value: &f32| value.to_le_bytes()).collect();
-    let good = [("a/data.pkl", &*pickle), ("a/byteorder", b"little"), ("a/data/0", &*numbers)];
+    let storage: Vec<u8> = [1.0, 2.0, 3.0, 4.0].iter().flat_map(|value: &f32| value.to_le_bytes()).collect();
+    let good = [("a/data.pkl", &*pickle), ("a/byteorder", b"little"), ("a/data/0", &*storage)];
     for zip64 in [false, true] {
         let file = ForeignTensors::from_pytorch(&archive(&good, zip64)).unwrap();
         assert_tensor(&file, "weight", &[2, 2], &[1.0, 2.0, 3.0, 4.0]);
     }
-    // Older files don't say which byte order they have.
+    // Older files do not state their byte order.
     let old = ForeignTensors::from_pytorch(&archive(&[good[0], good[2]], false)).unwrap();
     assert_tensor(&old, "weight", &[2, 2], &[1.0, 2.0, 3.0, 4.0]);
 
     let read = |entries: &[(&str, &[u8])]| ForeignTensors::from_pytorch(&archive(entries, false));
     assert_file_error(read(&[good[0], good[2], good[2]]), "two entries \"a/data/0\"");
-    assert_file_error(read(&[good[0], ("b/data.pkl", &pickle), good[2]]), "does not have one file data.pkl");
-    assert_file_error(read(&[good[2]]), "does not have one file data.pkl");
+    assert_file_error(read(&[good[0], ("b/data.pkl", &pickle), good[2]]), "exactly one folder with a file data.pkl");
+    assert_file_error(read(&[good[2]]), "exactly one folder with a file data.pkl");
     assert_tensor_error(read(&[good[0]]), "its storage \"0\" is missing");
-    assert_tensor_error(read(&[good[0], ("a/data/0", &numbers[..15])]), "has 15 bytes, not 4 times 4");
-    assert_tensor_error(read(&[good[0], ("a/data/0", &[&*numbers, b"0"].concat())]), "has 17 bytes");
-    assert_file_error(read(&[("a/data.pkl", &[&*pickle, b"0"].concat()), good[2]]), "goes on after its pickle");
+    assert_tensor_error(read(&[good[0], ("a/data/0", &storage[..15])]), "has 15 bytes instead of 4 * 4");
+    assert_tensor_error(read(&[good[0], ("a/data/0", &[&*storage, b"0"].concat())]), "has 17 bytes");
+    assert_file_error(read(&[("a/data.pkl", &[&*pickle, b"0"].concat()), good[2]]), "continues after its pickle");
 
-    // Bits of the first header of the directory.
+    // Fields of the first header in the directory.
     let bytes = archive(&good, false);
     let directory = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
     for (at, value, part) in [
         (8, 1, "\"a/data.pkl\" of the zip archive is encrypted"),
         (10, 8, "\"a/data.pkl\" of the zip archive is compressed"),
-        (20, 0, "does not lie where its directory says"),
-        (42, 1, "does not lie where its directory says"),
-        (0, 0, "cut off or damaged"),
+        (20, 0, "is not where its directory says"),
+        (42, 1, "is not where its directory says"),
+        (0, 0, "truncated or damaged"),
     ] {
         let mut bytes = bytes.clone();
         bytes[directory + at] = value;
@@ -370,18 +369,18 @@ fn archives() {
 }
 
 #[test]
-fn every_cut_is_an_error() {
+fn truncated_files_are_errors() {
     for bytes in [ZIP, LEGACY, CHECKPOINT] {
         for length in 0..bytes.len() {
             assert!(ForeignTensors::from_pytorch(&bytes[..length]).is_err(), "{length}");
         }
     }
-    assert_file_error(ForeignTensors::from_pytorch(&[LEGACY, b"0"].concat()), "goes on after its last storage");
+    assert_file_error(ForeignTensors::from_pytorch(&[LEGACY, b"0"].concat()), "continues after its last storage");
 }
 
-/// No change of a byte makes the reader panic, or read more numbers than the file can hold.
+/// No changed byte makes the reader panic, or read more elements than the file can have.
 #[test]
-fn every_changed_byte_is_survived() {
+fn changed_bytes_never_panic() {
     for original in [ZIP, LEGACY, CHECKPOINT] {
         let mut bytes = original.to_vec();
         let mut refused = 0;
@@ -392,19 +391,19 @@ fn every_changed_byte_is_survived() {
                 bytes[at] = value;
                 match ForeignTensors::from_pytorch(&bytes) {
                     Ok(file) => {
-                        let numbers: usize = file.tensors.values().map(|tensor| tensor.values.len()).sum();
-                        assert!(numbers <= bytes.len(), "byte {at} as {value:#x}");
+                        let elements: usize = file.tensors.values().map(|tensor| tensor.values.len()).sum();
+                        assert!(elements <= bytes.len(), "byte {at} as {value:#x}");
                     }
                     Err(_) => refused += 1,
                 }
             }
             bytes[at] = byte;
         }
-        assert!(refused > original.len(), "only {refused} changes were noticed");
+        assert!(refused > original.len(), "only {refused} changes were refused");
     }
 }
 
-/// Pickles of a few megabytes that would nest, repeat or refer to each other without end.
+/// Pickles of a few megabytes that nest, repeat or refer to each other excessively.
 #[test]
 fn large_pickles_take_bounded_time() {
     let repeated = |start: &[u8], opcodes: &[u8], end: &[u8]| {
@@ -432,18 +431,19 @@ fn large_pickles_take_bounded_time() {
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
     let long = single("weight", |pickle| pickle.raw("N0".repeat(3 << 20)).tensor(0, &[1], &[1]));
-    assert_file_error(long.read(), "longer than the 4194304 bytes allowed");
+    assert_file_error(long.read(), "exceeds the limit of 4194304 bytes");
 }
 
-/// The pickles before that of the tensors, at the most that they may take and a byte beyond it.
+/// The pickles before that of the tensors, at their limit and one byte beyond it.
 #[test]
-fn the_first_pickles_are_short() {
+fn preamble_pickles_are_limited() {
     let file = tensor(0, &[1], &[1]).file();
     let starts: Vec<_> = (0..file.len()).filter(|&at| file[at..].starts_with(b"\x80\x02")).collect();
-    for (index, reason) in ["like no file of torch.save", "4096 bytes allowed", "4096 bytes allowed"].iter().enumerate()
+    for (index, reason) in
+        ["does not start like one of torch.save", "limit of 4096 bytes", "limit of 4096 bytes"].iter().enumerate()
     {
         let (start, length) = (starts[index] + 2, starts[index + 1] - starts[index]);
-        // A text that is dropped again: its opcode, its length, itself, the opcode that drops it.
+        // A string that is popped again: opcode, length, string, opcode.
         let longer = |total: usize| {
             let text = "x".repeat(total - length - 6);
             let padding = Opcodes::default().text(&text).raw("0").0;

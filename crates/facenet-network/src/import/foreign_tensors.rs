@@ -1,31 +1,31 @@
-//! What other programs' files hold.
+//! The tensors of another framework's file.
 
 use std::collections::BTreeMap;
 
-use crate::Error;
+use crate::error::Error;
 
-/// The most dimensions that a tensor has.
-pub(super) const DIMENSIONS: usize = 8;
+/// Maximum number of dimensions.
+pub(super) const MAX_DIMENSIONS: usize = 8;
 
-/// The tensors of another program's file, under its names and in its layouts.
+/// The tensors of another framework's file, with its names and layouts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ForeignTensors {
-    /// Those of numbers, by name.
+    /// Floating-point tensors by name, converted to `f32`.
     pub tensors: BTreeMap<String, ForeignTensor>,
-    /// The element types of all others, by name: integers, which are counters and shapes.
-    pub others: BTreeMap<String, String>,
+    /// Element types of all other tensors by name: integers, such as counters and shapes.
+    pub non_float: BTreeMap<String, String>,
 }
 
-/// One tensor.
+/// A tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ForeignTensor {
-    /// Its shape.
+    /// Shape.
     pub shape: Vec<usize>,
-    /// Its numbers, row-major: as many as the shape says.
+    /// Values, row-major; their number is the product of the shape.
     pub values: Vec<f32>,
 }
 
-/// A type of numbers, little-endian.
+/// A floating-point element type, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FloatType {
     F16,
@@ -35,7 +35,7 @@ pub(super) enum FloatType {
 }
 
 impl ForeignTensors {
-    /// Takes in a tensor of numbers, if it has the bytes that its shape asks for.
+    /// Adds a floating-point tensor after checking its length against its shape.
     pub(super) fn insert(
         &mut self,
         name: String,
@@ -44,28 +44,29 @@ impl ForeignTensors {
         bytes: &[u8],
     ) -> Result<(), Error> {
         self.check_new(&name)?;
-        if shape.len() > DIMENSIONS {
-            let reason = format!("it has {} dimensions, more than the {DIMENSIONS} allowed", shape.len());
+        if shape.len() > MAX_DIMENSIONS {
+            let reason = format!("it has {} dimensions, exceeding the limit of {MAX_DIMENSIONS}", shape.len());
             return Err(Error::MalformedTensor { name, reason });
         }
         let expected = shape.iter().try_fold(float.size(), |size, &side| size.checked_mul(side));
         if expected != Some(bytes.len()) {
-            let reason = format!("{} bytes are not {shape:?} numbers of {} bytes each", bytes.len(), float.size());
+            let reason =
+                format!("it has {} bytes for shape {shape:?} and {} bytes per element", bytes.len(), float.size());
             return Err(Error::MalformedTensor { name, reason });
         }
         self.tensors.insert(name, ForeignTensor { shape, values: float.decode(bytes) });
         Ok(())
     }
 
-    /// Takes note of a tensor that holds something else.
-    pub(super) fn insert_other(&mut self, name: String, element: String) -> Result<(), Error> {
+    /// Records a tensor of another element type.
+    pub(super) fn insert_non_float(&mut self, name: String, element: String) -> Result<(), Error> {
         self.check_new(&name)?;
-        self.others.insert(name, element);
+        self.non_float.insert(name, element);
         Ok(())
     }
 
     fn check_new(&self, name: &str) -> Result<(), Error> {
-        if self.tensors.contains_key(name) || self.others.contains_key(name) {
+        if self.tensors.contains_key(name) || self.non_float.contains_key(name) {
             return Err(Error::DuplicateName { name: name.to_owned() });
         }
         Ok(())
@@ -81,7 +82,7 @@ impl FloatType {
         }
     }
 
-    /// Exact, but for `F64`, which is rounded.
+    /// Converts to `f32`: exact except for `F64`, which is rounded.
     pub(super) fn decode(self, bytes: &[u8]) -> Vec<f32> {
         match self {
             Self::F16 => bytes.as_chunks().0.iter().map(|bytes| half(u16::from_le_bytes(*bytes))).collect(),
@@ -95,7 +96,7 @@ impl FloatType {
     }
 }
 
-/// A number in half precision.
+/// Converts from half precision.
 ///
 /// ```text
 /// sign 1 bit, exponent e 5 bits, fraction f 10 bits
@@ -117,9 +118,9 @@ fn half(bits: u16) -> f32 {
 mod tests {
     use super::*;
 
-    /// All 65,536 against the formula in `f64`.
+    /// All 65,536 values against the formula in `f64`.
     #[test]
-    fn every_half_is_exact() {
+    fn every_half_precision_value_is_exact() {
         for bits in 0..=u16::MAX {
             let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
             let magnitude = match exponent {
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_types_are_what_rust_makes_of_them() {
+    fn other_types_are_converted_as_by_rust() {
         assert_eq!(FloatType::BF16.decode(&[0x80, 0x3f, 0x49, 0xc0]), [1.0, -3.140_625]);
         let bytes = [1.5f64, 1e-300, 0.1, 1e300].map(f64::to_le_bytes).concat();
         assert_eq!(FloatType::F64.decode(&bytes), [1.5, 0.0, 0.1, f32::INFINITY]);

@@ -1,14 +1,14 @@
-//! Which tensor of a file is which of a network.
+//! Name maps: which foreign tensor holds which parameter.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::ForeignTensors;
-use crate::Error;
-use crate::checkpoint::short;
+use crate::bounds::check_text;
+use crate::error::Error;
+use crate::import::foreign_tensors::ForeignTensors;
 
-/// Where the numbers of a network are in another program's file: a TOML file.
+/// Locates the parameters and statistics of a network in another framework's file. Written in TOML:
 ///
 /// ```text
 /// network = "mobilefacenet_y1"
@@ -23,28 +23,30 @@ use crate::checkpoint::short;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NameMap {
-    /// The name of the network that it is for.
+    /// Name of the network.
     pub network: String,
-    /// Whether batch normalisation is folded into weights and shifts: scales, means and variances that the map has nothing
-    /// for are 1, 0 and 1 - epsilon, which changes nothing.
+    /// Whether batch normalization is folded into weights and shifts. Scales, means and variances
+    /// without an entry are then 1, 0 and 1 - epsilon, an identity.
     #[serde(default)]
     pub folded: bool,
-    /// Tensors that the file may have and the network has not: preprocessing, a classifier.
+    /// Tensors of the file that the network does not use, such as preprocessing or a classifier.
     #[serde(default)]
     pub ignored: Vec<String>,
-    /// What each parameter and statistic of the network is made of, by name.
-    pub tensors: BTreeMap<String, Source>,
+    /// Source of each parameter and statistic of the network, by name.
+    pub tensors: BTreeMap<String, TensorSource>,
 }
 
-/// What a parameter or statistic is made of. In TOML a name alone is that of the tensor.
+/// Source of a parameter or statistic. In TOML, a string is short for a table with `tensor` only.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "NameOrTable")]
-pub struct Source {
-    /// The name of their tensor.
+pub struct TensorSource {
+    /// Name of the foreign tensor.
     pub tensor: String,
-    /// Another one that is subtracted: the bias of a product, from the mean of the batch normalisation behind it.
+    /// A tensor to subtract: the bias of a convolution, from the mean of the batch normalization
+    /// that follows it.
     pub minus: Option<String>,
-    /// Where our inputs, in order, are among theirs: ranges `[first, count]`. `None` if they are in the same order.
+    /// Permutation of input channels: ranges `[first, count]` of theirs, in our order. `None` if
+    /// the order is the same.
     pub inputs: Option<Vec<[usize; 2]>>,
 }
 
@@ -63,7 +65,7 @@ struct Table {
     inputs: Option<Vec<[usize; 2]>>,
 }
 
-impl From<NameOrTable> for Source {
+impl From<NameOrTable> for TensorSource {
     fn from(source: NameOrTable) -> Self {
         match source {
             NameOrTable::Name(tensor) => Self { tensor, minus: None, inputs: None },
@@ -73,9 +75,10 @@ impl From<NameOrTable> for Source {
 }
 
 impl NameMap {
-    /// The maps from the published weights of a built-in network, one for each way in which their tensors are called.
+    /// Name maps of the published weights of a built-in network, one for each naming of their
+    /// tensors.
     ///
-    /// None for names that are no network's, as for networks whose weights nobody has published.
+    /// Empty for unknown names and for networks without published weights.
     #[must_use]
     pub fn built_in(network: &str) -> Vec<Self> {
         let texts: &[&str] = match network {
@@ -89,12 +92,12 @@ impl NameMap {
             "landmarks_regression_retail_0009" => &[include_str!("maps/landmarks_regression_retail_0009.toml")],
             _ => &[],
         };
-        texts.iter().map(|text| Self::from_toml(text).expect("the built-in maps are valid")).collect()
+        texts.iter().map(|text| Self::from_toml(text).expect("built-in maps are valid")).collect()
     }
 
-    /// The share of the tensors that the map names which a file has: 1 if it has all of them.
+    /// Fraction of the tensors named in the map that the file has.
     #[must_use]
-    pub fn share_in(&self, file: &ForeignTensors) -> f64 {
+    pub fn coverage(&self, file: &ForeignTensors) -> f64 {
         let named = self.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]);
         let (found, all) = named.flatten().fold((0_usize, 0_usize), |(found, all), name| {
             (found + usize::from(file.tensors.contains_key(name)), all + 1)
@@ -102,13 +105,13 @@ impl NameMap {
         found as f64 / all.max(1) as f64
     }
 
-    /// Reads a map in TOML.
+    /// Parses a map from TOML.
     ///
     /// # Errors
     ///
-    /// If the text is too long, or not such a map.
+    /// If the text is too long or not a name map.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        toml::from_str(short("bytes of name map", text)?)
+        toml::from_str(check_text("bytes of name map", text)?)
             .map_err(|error| Error::NameMapSyntax { reason: error.to_string() })
     }
 }

@@ -1,44 +1,48 @@
-//! Files of PyTorch's `torch.save`: state dictionaries, read without Python and without running what a pickle asks for.
+//! State dictionaries written by PyTorch's `torch.save`, read without executing their pickles.
 
 mod archive;
 mod pickle;
+mod syntax_error;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::pickle::{Id, LONGEST, Pickle, Value};
-use super::foreign_tensors::{DIMENSIONS, FloatType};
-use super::{ForeignTensor, ForeignTensors};
-use crate::Error;
+use self::pickle::{Id, MAX_PICKLE, Pickle, Value};
+use self::syntax_error::syntax_error;
+use crate::error::Error;
+use crate::import::foreign_tensors::{FloatType, ForeignTensor, ForeignTensors, MAX_DIMENSIONS};
 
-/// What the files of PyTorch before 1.6 start with, as a number.
+/// Magic number of files of PyTorch before 1.6, little-endian.
 const MAGIC: [u8; 10] = *b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 const PROTOCOL: i64 = 1001;
 
-/// The longest pickle before that of the tensors: magic number, version, sizes of types take less than 200 bytes each.
-const LONGEST_START: usize = 4 << 10;
+/// Bytes of each pickle before that of the tensors: magic number, protocol version and type sizes
+/// take less than 200 bytes each.
+const MAX_PREAMBLE: usize = 4 << 10;
 
-/// Keys are decimal numbers. A long one to which many storages refer would be compared again and again.
-const LONGEST_KEY: usize = 64;
+/// Bytes of a storage's key. Keys are decimal numbers; a long key that many tensors refer to would
+/// be compared over and over.
+const MAX_KEY: usize = 64;
 
 impl ForeignTensors {
-    /// Reads a state dictionary that `torch.save` has written, or a dictionary that holds one, such as
+    /// Reads a state dictionary written by `torch.save`, or a dictionary that contains one, such as
     /// `{"state_dict": ..., "epoch": 3}`.
     ///
     /// ```text
-    /// zip (since PyTorch 1.6)   NAME/data.pkl   a pickle: names, and per tensor a storage, an offset, a shape and strides
-    ///                           NAME/data/KEY   one storage each, stored as it is
-    /// before                    pickles: magic number, version, sizes of types, the same pickle, the keys of the storages;
-    ///                           then per key a count of 8 bytes and the storage
+    /// zip (since PyTorch 1.6)   NAME/data.pkl   pickle of tensors by name: storage, offset, shape, strides
+    ///                           NAME/data/KEY   one storage each, uncompressed
+    /// legacy                    pickles: magic number, version, type sizes, tensors, storage keys;
+    ///                           then for each key an element count of 8 bytes and the storage
     /// ```
     ///
-    /// Nothing in the pickle is run: of all classes and functions that it can name, only those of tensors, parameters,
-    /// storages and ordered dictionaries mean something here. The tensors together have at most as many numbers as the file
-    /// has bytes, so a small file can't become large by tensors that repeat one storage.
+    /// Nothing in the pickle is executed. Of all classes and functions that it can name, only those
+    /// of tensors, parameters, storages and ordered dictionaries are understood. All tensors
+    /// together have at most as many elements as the file has bytes, so a small file cannot
+    /// allocate much memory with tensors that repeat a storage.
     ///
     /// # Errors
     ///
-    /// If the bytes are no such file, if it does not hold exactly one state dictionary, if there is something else than a
-    /// tensor or a plain value in it, or if a tensor does not lie within its storage.
+    /// If the bytes are not such a file, the file does not have exactly one state dictionary, that
+    /// contains anything but tensors and plain values, or a tensor exceeds its storage.
     pub fn from_pytorch(bytes: &[u8]) -> Result<Self, Error> {
         let file =
             if bytes.starts_with(b"PK\x03\x04") { File::from_archive(bytes)? } else { File::from_legacy(bytes)? };
@@ -52,25 +56,25 @@ struct File<'a> {
     storages: BTreeMap<&'a str, &'a [u8]>,
 }
 
-/// What a pickle says about a storage.
+/// A storage as described in the pickle.
 struct Storage<'a> {
     element: Element,
     key: &'a str,
     length: usize,
 }
 
-/// The type of a storage's numbers.
+/// Element type of a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Element {
     Float(FloatType),
-    /// An integer or a truth value, with its name and its bytes.
+    /// Integer or boolean: name and size in bytes.
     Other(&'static str, usize),
-    /// A complex number, which no network here has, with its name and its bytes.
+    /// Complex number, which is not supported: name and size in bytes.
     Complex(&'static str, usize),
 }
 
 impl Element {
-    fn of(class: &str) -> Option<Self> {
+    fn from_class(class: &str) -> Option<Self> {
         Some(match class {
             "FloatStorage" => Self::Float(FloatType::F32),
             "HalfStorage" => Self::Float(FloatType::F16),
@@ -88,7 +92,7 @@ impl Element {
         })
     }
 
-    fn bytes(self) -> usize {
+    fn size(self) -> usize {
         match self {
             Self::Float(float) => float.size(),
             Self::Other(_, bytes) | Self::Complex(_, bytes) => bytes,
@@ -101,15 +105,15 @@ impl<'a> File<'a> {
         let entries = archive::entries(bytes)?;
         let mut roots = entries.keys().filter_map(|name| name.strip_suffix("/data.pkl"));
         let (Some(root), None) = (roots.next(), roots.next()) else {
-            return Err(syntax("the zip archive does not have one file data.pkl in a folder"));
+            return Err(syntax_error("the zip archive does not have exactly one folder with a file data.pkl"));
         };
         let within = |path: &str| entries.get(format!("{root}/{path}").as_str()).copied();
         if within("byteorder").is_some_and(|order| order != b"little") {
-            return Err(syntax("its numbers are not little-endian"));
+            return Err(syntax_error("the tensors are not little-endian"));
         }
-        let (pickle, rest) = Pickle::read(within("data.pkl").unwrap_or_default(), LONGEST)?;
+        let (pickle, rest) = Pickle::read(within("data.pkl").unwrap_or_default(), MAX_PICKLE)?;
         if !rest.is_empty() {
-            return Err(syntax("data.pkl goes on after its pickle"));
+            return Err(syntax_error("data.pkl continues after its pickle"));
         }
         let prefix = format!("{root}/data/");
         let storages = entries.iter().filter_map(|(name, data)| Some((name.strip_prefix(prefix.as_str())?, *data)));
@@ -118,61 +122,61 @@ impl<'a> File<'a> {
 
     fn from_legacy(bytes: &'a [u8]) -> Result<Self, Error> {
         let magic = |start: &Pickle| matches!(start.value(start.root()), Value::Long(digits) if **digits == MAGIC);
-        let start = Pickle::read(bytes, LONGEST_START).ok().filter(|(start, _)| magic(start));
-        let (_, rest) = start.ok_or_else(|| syntax("it starts like no file of torch.save"))?;
-        let (version, rest) = Pickle::read(rest, LONGEST_START)?;
+        let start = Pickle::read(bytes, MAX_PREAMBLE).ok().filter(|(start, _)| magic(start));
+        let (_, rest) = start.ok_or_else(|| syntax_error("the file does not start like one of torch.save"))?;
+        let (version, rest) = Pickle::read(rest, MAX_PREAMBLE)?;
         if version.integer(version.root()) != Some(PROTOCOL) {
-            return Err(syntax(format_args!("it is not of version {PROTOCOL}, the only one before zip archives")));
+            return Err(syntax_error(format_args!("the protocol version is not {PROTOCOL}")));
         }
-        let (system, rest) = Pickle::read(rest, LONGEST_START)?;
+        let (system, rest) = Pickle::read(rest, MAX_PREAMBLE)?;
         let little = system.dictionary(system.root()).unwrap_or_default().iter().any(|&(key, value)| {
             system.text(key) == Some("little_endian") && matches!(system.value(value), Value::Boolean(true))
         });
         if !little {
-            return Err(syntax("its numbers are not little-endian"));
+            return Err(syntax_error("the tensors are not little-endian"));
         }
-        let (pickle, rest) = Pickle::read(rest, LONGEST)?;
-        let (keys, mut rest) = Pickle::read(rest, LONGEST)?;
+        let (pickle, rest) = Pickle::read(rest, MAX_PICKLE)?;
+        let (keys, mut rest) = Pickle::read(rest, MAX_PICKLE)?;
         let mut file = Self { pickle, storages: BTreeMap::new() };
-        let sizes = file.element_bytes()?;
+        let sizes = file.element_sizes()?;
         let Value::List(list) = keys.value(keys.root()) else {
-            return Err(syntax("it has no list of storages"));
+            return Err(syntax_error("the file has no list of storages"));
         };
         for &key in list {
-            let key = keys.text(key).ok_or_else(|| syntax("a storage has a key that is no text"))?;
-            let size = sizes.get(key).ok_or_else(|| syntax(format_args!("no tensor uses the storage {key:?}")))?;
-            let data =
-                sized(&mut rest, *size).ok_or_else(|| syntax(format_args!("it ends within the storage {key:?}")))?;
+            let key = keys.text(key).ok_or_else(|| syntax_error("the key of a storage is not a string"))?;
+            let size = sizes.get(key).ok_or_else(|| syntax_error(format_args!("no tensor uses storage {key:?}")))?;
+            let data = take_elements(&mut rest, *size)
+                .ok_or_else(|| syntax_error(format_args!("the file ends within storage {key:?}")))?;
             if file.storages.insert(key, data).is_some() {
-                return Err(syntax(format_args!("it has two storages {key:?}")));
+                return Err(syntax_error(format_args!("the file has two storages {key:?}")));
             }
         }
-        if rest.is_empty() { Ok(file) } else { Err(syntax("it goes on after its last storage")) }
+        if rest.is_empty() { Ok(file) } else { Err(syntax_error("the file continues after its last storage")) }
     }
 
-    /// The bytes of one number of each storage.
-    fn element_bytes(&self) -> Result<BTreeMap<&'a str, usize>, Error> {
+    /// Element size of each storage, in bytes.
+    fn element_sizes(&self) -> Result<BTreeMap<&'a str, usize>, Error> {
         let mut sizes = BTreeMap::new();
         for value in self.pickle.values() {
-            if let Value::Persistent(what) = *value {
-                let storage = self.storage(what).map_err(syntax)?;
-                let size = storage.element.bytes();
+            if let Value::Persistent(id) = *value {
+                let storage = self.storage(id).map_err(syntax_error)?;
+                let size = storage.element.size();
                 if *sizes.entry(storage.key).or_insert(size) != size {
                     let key = storage.key;
-                    return Err(syntax(format_args!("the storage {key:?} has numbers of two types")));
+                    return Err(syntax_error(format_args!("storage {key:?} has two element types")));
                 }
             }
         }
         Ok(sizes)
     }
 
-    /// All tensors of the state dictionary, if they don't have more than `limit` numbers.
+    /// All tensors of the state dictionary, which must not have more than `limit` elements.
     fn tensors(&self, limit: usize) -> Result<ForeignTensors, Error> {
         let mut tensors = ForeignTensors::default();
         let mut names = BTreeSet::new();
         let mut left = limit;
         for &(key, value) in self.state_dictionary()? {
-            let name = self.pickle.text(key).ok_or_else(|| syntax("a tensor's name is not a text"))?;
+            let name = self.pickle.text(key).ok_or_else(|| syntax_error("the name of a tensor is not a string"))?;
             if !names.insert(name) {
                 return Err(Error::DuplicateName { name: name.to_owned() });
             }
@@ -180,7 +184,7 @@ impl<'a> File<'a> {
             let Some(arguments) = self.tensor_arguments(value).map_err(fail)? else { continue };
             let (storage, view) = self.view(arguments).map_err(fail)?;
             if let Element::Other(element, _) = storage.element {
-                tensors.others.insert(name.to_owned(), element.to_owned());
+                tensors.non_float.insert(name.to_owned(), element.to_owned());
                 continue;
             }
             let values = self.values(&storage, &view, &mut left).map_err(fail)?;
@@ -189,32 +193,39 @@ impl<'a> File<'a> {
         Ok(tensors)
     }
 
-    /// The dictionary of tensors: the outermost one or, if no tensor is in it, the only one among its values with tensors.
+    /// The dictionary of tensors: the outermost one or, if that has no tensors, the only one with
+    /// tensors among its values.
     fn state_dictionary(&self) -> Result<&[(Id, Id)], Error> {
         let root = self.pickle.root();
         let Some(items) = self.pickle.dictionary(root) else {
-            return Err(syntax(format_args!("it holds {}, not a dictionary of tensors", self.describe(root))));
+            return Err(syntax_error(format_args!(
+                "the file contains {}, not a dictionary of tensors",
+                self.describe(root)
+            )));
         };
-        // Each dictionary once, however often a hostile file refers to it.
+        // Each dictionary once, however often the file refers to it.
         let inner: BTreeSet<Id> = items.iter().map(|item| item.1).collect();
         let inner: Vec<_> = inner.into_iter().filter_map(|id| self.pickle.dictionary(id)).collect();
         let is_tensor = |id| self.tensor_function(id).is_some();
         let is_call = |id| matches!(self.pickle.value(id), Value::Call(..) | Value::Global(..));
-        // Without any tensor, whatever is called instead of one is where the reason is to be found.
+        // If there are no tensors, the dictionary with other calls gives a more specific error
+        // later.
         for counts in [&is_tensor as &dyn Fn(Id) -> bool, &is_call] {
             for level in [&[items][..], &inner] {
                 let mut found = level.iter().filter(|items| items.iter().any(|item| counts(item.1)));
                 match (found.next(), found.next()) {
                     (Some(items), None) => return Ok(items),
-                    (Some(_), Some(_)) => return Err(syntax("it holds more than one dictionary of tensors")),
+                    (Some(_), Some(_)) => {
+                        return Err(syntax_error("the file contains more than one dictionary of tensors"));
+                    }
                     _ => {}
                 }
             }
         }
-        Err(syntax("it holds no tensors"))
+        Err(syntax_error("the file contains no tensors"))
     }
 
-    /// Which function makes a tensor, if the value is one, and the arguments.
+    /// If the value is a tensor, the function that rebuilds it and its arguments.
     fn tensor_function(&self, id: Id) -> Option<(&'a str, Id)> {
         let Value::Call(function, arguments) = *self.pickle.value(id) else { return None };
         let ("torch._utils", name) = self.pickle.global(function)? else { return None };
@@ -224,7 +235,7 @@ impl<'a> File<'a> {
         Some((name, arguments))
     }
 
-    /// The arguments that make a tensor, or none for a plain value.
+    /// The arguments that a tensor is rebuilt from; `None` for a plain value.
     fn tensor_arguments(&self, id: Id) -> Result<Option<&[Id]>, String> {
         let tensor = match (self.tensor_function(id), self.pickle.value(id)) {
             // A parameter wraps a tensor.
@@ -240,14 +251,14 @@ impl<'a> File<'a> {
             }
             (None, _) => return Err(format!("it is {}, not a tensor", self.describe(id))),
         };
-        // Storage, offset, shape and strides; since PyTorch 0.4 also whether it has a gradient, and its hooks.
+        // Storage, offset, shape and strides; since PyTorch 0.4 also requires_grad and hooks.
         let (count, arguments) = match tensor {
             Some(("_rebuild_tensor_v2", arguments)) => (6, arguments),
             Some(("_rebuild_tensor", arguments)) => (4, arguments),
-            _ => return Err("the parameter is not made from a tensor".to_owned()),
+            _ => return Err("the parameter does not wrap a tensor".to_owned()),
         };
         let arguments = self.pickle.tuple(arguments).filter(|arguments| arguments.len() == count);
-        arguments.map(Some).ok_or_else(|| "it is not made as tensors are".to_owned())
+        arguments.map(Some).ok_or_else(|| "its arguments are not those of a tensor".to_owned())
     }
 
     fn view(&self, arguments: &[Id]) -> Result<(Storage<'a>, View), String> {
@@ -258,7 +269,7 @@ impl<'a> File<'a> {
         let size = |id: &Id| self.pickle.integer(*id).and_then(|size| usize::try_from(size).ok());
         let sizes = |id| {
             let sizes = self.pickle.tuple(id)?;
-            if sizes.len() > DIMENSIONS { None } else { sizes.iter().map(size).collect::<Option<Vec<_>>>() }
+            if sizes.len() > MAX_DIMENSIONS { None } else { sizes.iter().map(size).collect::<Option<Vec<_>>>() }
         };
         let view = size(&arguments[1]).zip(sizes(arguments[2])).zip(sizes(arguments[3]));
         let view = view.map(|((offset, shape), strides)| View { offset, shape, strides });
@@ -267,16 +278,16 @@ impl<'a> File<'a> {
     }
 
     fn storage(&self, id: Id) -> Result<Storage<'a>, String> {
-        let invalid = || "its storage is not described as storages are".to_owned();
+        let invalid = || "the description of its storage is not valid".to_owned();
         let (&[kind, class, key, _, length], views) =
             self.pickle.tuple(id).and_then(|items| items.split_first_chunk()).ok_or_else(invalid)?;
         let class = self.pickle.global(class).ok_or_else(invalid)?;
         let element = match class {
-            ("torch", class) => Element::of(class),
+            ("torch", class) => Element::from_class(class),
             _ => None,
         };
-        let element = element.ok_or_else(|| format!("its storage is a {}.{}, which is not read", class.0, class.1))?;
-        let key = self.pickle.text(key).filter(|key| key.len() <= LONGEST_KEY).ok_or_else(invalid)?;
+        let element = element.ok_or_else(|| format!("its storage class {}.{} is not supported", class.0, class.1))?;
+        let key = self.pickle.text(key).filter(|key| key.len() <= MAX_KEY).ok_or_else(invalid)?;
         let length = self.pickle.integer(length).and_then(|length| usize::try_from(length).ok()).ok_or_else(invalid)?;
         let whole = views.iter().all(|&view| matches!(self.pickle.value(view), Value::None)) && views.len() <= 1;
         if self.pickle.text(kind) == Some("storage") && whole {
@@ -286,52 +297,52 @@ impl<'a> File<'a> {
         }
     }
 
-    /// The numbers of a tensor, taken from those that are `left`.
+    /// The values of a tensor, whose number is subtracted from `left`.
     fn values(&self, storage: &Storage, view: &View, left: &mut usize) -> Result<Vec<f32>, String> {
         let key = storage.key;
         let bytes = self.storages.get(key).ok_or_else(|| format!("its storage {key:?} is missing"))?;
-        if storage.length.checked_mul(storage.element.bytes()) != Some(bytes.len()) {
-            let (length, size) = (storage.length, storage.element.bytes());
-            return Err(format!("its storage {key:?} has {} bytes, not {length} times {size}", bytes.len()));
+        if storage.length.checked_mul(storage.element.size()) != Some(bytes.len()) {
+            let (length, size) = (storage.length, storage.element.size());
+            return Err(format!("its storage {key:?} has {} bytes instead of {length} * {size}", bytes.len()));
         }
         let (count, end) = view.extent().ok_or("its shape overflows")?;
         if end > storage.length {
-            return Err(format!("it ends at number {end} of a storage of {}", storage.length));
+            return Err(format!("it ends at element {end} of a storage of {}", storage.length));
         }
-        *left = left.checked_sub(count).ok_or("with it there are more numbers than the file has bytes")?;
+        *left = left.checked_sub(count).ok_or("up to here tensors have more elements than the file has bytes")?;
         match storage.element {
             Element::Float(float) => Ok(float.decode(&view.gather(bytes, float.size(), count))),
             Element::Other(element, _) | Element::Complex(element, _) => {
-                Err(format!("its element type {element} is not read"))
+                Err(format!("element type {element} is not supported"))
             }
         }
     }
 
-    /// A value in words, with the name of what would have been called.
+    /// Describes a value for error messages, with the name of the function that would be called.
     fn describe(&self, id: Id) -> String {
         match *self.pickle.value(id) {
             Value::None => "None".to_owned(),
-            Value::Boolean(_) => "a truth value".to_owned(),
+            Value::Boolean(_) => "a boolean".to_owned(),
             Value::Integer(_) | Value::Long(_) => "an integer".to_owned(),
-            Value::Text(_) => "a text".to_owned(),
-            Value::Inert => "a number or bytes".to_owned(),
+            Value::Text(_) => "a string".to_owned(),
+            Value::Inert => "a float or bytes".to_owned(),
             Value::Tuple(_) => "a tuple".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Dictionary(_) => "a dictionary".to_owned(),
             Value::Persistent(_) => "a storage".to_owned(),
             Value::Global(..) => format!("the class or function {}", self.path(id)),
             Value::Call(..) if self.tensor_function(id).is_some() => "a tensor".to_owned(),
-            Value::Call(function, _) => format!("what {} would make", self.path(function)),
+            Value::Call(function, _) => format!("a call of {}", self.path(function)),
         }
     }
 
-    /// A class or function with its module.
+    /// Module and name of a class or function.
     fn path(&self, id: Id) -> String {
-        self.pickle.global(id).map_or_else(|| "a call".to_owned(), |(module, name)| format!("{module}.{name}"))
+        self.pickle.global(id).map_or_else(|| "another call".to_owned(), |(module, name)| format!("{module}.{name}"))
     }
 }
 
-/// The part of a storage that a tensor is.
+/// A tensor's view of its storage, in elements.
 struct View {
     offset: usize,
     shape: Vec<usize>,
@@ -339,7 +350,7 @@ struct View {
 }
 
 impl View {
-    /// How many numbers it has, and where in the storage the last of them ends.
+    /// Number of elements, and the end of the last one in the storage.
     fn extent(&self) -> Option<(usize, usize)> {
         let count = self.shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size))?;
         if count == 0 {
@@ -352,7 +363,7 @@ impl View {
         Some((count, last.checked_add(1)?))
     }
 
-    /// The bytes of its numbers, `size` each, row-major, from a storage that holds its extent.
+    /// The bytes of all elements, row-major, `size` bytes each. The storage must be large enough.
     fn gather(&self, storage: &[u8], size: usize, count: usize) -> Vec<u8> {
         let mut gathered = Vec::with_capacity(count * size);
         let mut index = vec![0; self.shape.len()];
@@ -373,15 +384,11 @@ impl View {
     }
 }
 
-/// A count of 8 bytes and as many numbers of `size` bytes, taken from the front.
-fn sized<'a>(rest: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
+/// Takes an element count of 8 bytes and as many elements of `size` bytes from the front.
+fn take_elements<'a>(rest: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
     let (count, after) = rest.split_first_chunk()?;
     let length = usize::try_from(u64::from_le_bytes(*count)).ok()?.checked_mul(size)?;
     let (data, after) = after.split_at_checked(length)?;
     *rest = after;
     Some(data)
-}
-
-fn syntax(reason: impl ToString) -> Error {
-    Error::ForeignSyntax { format: "PyTorch", reason: reason.to_string() }
 }

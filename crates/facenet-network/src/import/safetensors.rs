@@ -1,4 +1,4 @@
-//! Safetensors files of any tensors.
+//! Safetensors files with arbitrary tensors.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,20 +9,20 @@ use safetensors::tensor::TensorInfo;
 use serde::Deserializer;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 
-use super::foreign_tensors::{FloatType, ForeignTensors};
-use crate::Error;
-use crate::checkpoint::{split_header, syntax};
+use crate::error::Error;
+use crate::import::foreign_tensors::{FloatType, ForeignTensors};
+use crate::safetensors_header::{split_header, syntax_error};
 
 const METADATA: &str = "__metadata__";
 
 impl ForeignTensors {
-    /// Reads a safetensors file: F16, BF16, F32 and F64 become `f32`; integers and truth values are none of a network's
-    /// numbers, and are only named.
+    /// Reads a safetensors file. F16, BF16, F32 and F64 are converted to `f32`; of integers and
+    /// booleans only names and types are kept.
     ///
     /// # Errors
     ///
-    /// If the bytes are no safetensors file, if it has two tensors of one name or one of another element type, or if its
-    /// tensors don't lie one after the other up to its end.
+    /// If the bytes are not a safetensors file, two tensors have the same name, an element type is
+    /// not supported, or the tensors do not cover the file without gaps or overlaps.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
         let (header, data) = split_header(bytes)?;
         let mut infos: Vec<_> = Header::read(header)?.into_iter().collect();
@@ -30,11 +30,11 @@ impl ForeignTensors {
         let (mut tensors, mut next) = (Self::default(), 0);
         for (name, TensorInfo { dtype, shape, data_offsets: (start, end) }) in infos {
             if start != next {
-                let reason = format!("it starts at byte {start}, but the one before ends at {next}");
+                let reason = format!("it starts at byte {start}, the previous tensor ends at {next}");
                 return Err(Error::MalformedTensor { name, reason });
             }
             let Some(bytes) = data.get(start..end) else {
-                let reason = format!("its bytes {start}..{end} are not within the {} of the file", data.len());
+                let reason = format!("its bytes {start}..{end} exceed the {} bytes of tensor data", data.len());
                 return Err(Error::MalformedTensor { name, reason });
             };
             next = end;
@@ -52,29 +52,33 @@ impl ForeignTensors {
                 | Dtype::I32
                 | Dtype::U64
                 | Dtype::I64 => {
-                    tensors.insert_other(name, dtype.to_string())?;
+                    tensors.insert_non_float(name, dtype.to_string())?;
                     continue;
                 }
                 _ => {
-                    let reason = format!("its element type {dtype} is not read");
+                    let reason = format!("element type {dtype} is not supported");
                     return Err(Error::MalformedTensor { name, reason });
                 }
             };
             tensors.insert(name, shape, float, bytes)?;
         }
         if next != data.len() {
-            return Err(syntax(format_args!("it has {} bytes of numbers, not {next}", data.len())));
+            return Err(syntax_error(format_args!(
+                "the file has {} bytes of tensor data, its header describes {next}",
+                data.len()
+            )));
         }
         Ok(tensors)
     }
 }
 
-/// What is read of a header, tensor by tensor. A tree of all that its JSON can say would take a hundred times its bytes.
+/// A header, read tensor by tensor. A tree of the whole JSON would take a hundred times its length
+/// in memory.
 #[derive(Default)]
 struct Header {
     infos: BTreeMap<String, TensorInfo>,
     has_metadata: bool,
-    /// Why it is refused, where that is no matter of JSON.
+    /// Why the header was refused, if not for a JSON error.
     refused: Option<Error>,
 }
 
@@ -84,7 +88,7 @@ impl Header {
         let mut json = serde_json::Deserializer::from_slice(bytes);
         match json.deserialize_map(&mut header).and_then(|()| json.end()) {
             Ok(()) => Ok(header.infos),
-            Err(error) => Err(header.refused.unwrap_or_else(|| syntax(error))),
+            Err(error) => Err(header.refused.unwrap_or_else(|| syntax_error(error))),
         }
     }
 
@@ -93,7 +97,7 @@ impl Header {
             if std::mem::replace(&mut self.has_metadata, true) {
                 return Err(Error::DuplicateName { name });
             }
-            return entries.next_value().map(|IgnoredAny| ()).map_err(syntax);
+            return entries.next_value().map(|IgnoredAny| ()).map_err(syntax_error);
         }
         match self.infos.entry(name) {
             Entry::Occupied(entry) => Err(Error::DuplicateName { name: entry.key().clone() }),
@@ -112,7 +116,7 @@ impl<'de> Visitor<'de> for &mut Header {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("tensors by name")
+        formatter.write_str("a map of tensors by name")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {

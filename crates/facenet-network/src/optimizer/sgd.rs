@@ -1,31 +1,32 @@
-//! Gradient descent, with momentum where asked for.
+//! Stochastic gradient descent with momentum.
 
 use std::sync::Arc;
 
 use facenet_tensor::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, Part, for_each_part, in_range, limit};
-use crate::Error;
+use crate::error::Error;
+use crate::optimizer::hyperparameter::{DECAY_RATE, WEIGHT_DECAY, check_hyperparameter};
+use crate::optimizer::update::{Chunk, Optimizer, update_chunks};
 use crate::parameters::{ParameterTable, Parameters};
 
 /// Stochastic gradient descent with momentum.
 ///
 /// ```text
-/// g = gradient + weight_decay * parameter      (decay of weights only)
+/// g = gradient + weight_decay * parameter      (weights only)
 /// v = momentum * v + g                         (v = 0 at the start)
 /// parameter = parameter - learning_rate * v
 /// ```
 ///
-/// The learning rate stands outside `v`, so a change of it acts at once.
+/// The learning rate is not part of `v`, so a change of it takes effect immediately.
 ///
 /// Source: Polyak, "Some methods of speeding up the convergence of iteration methods", 1964.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sgd {
-    /// How much of the last step goes into the next. With 0 nothing is kept between steps.
+    /// Fraction of `v` kept from step to step. With 0 the optimizer has no state.
     pub momentum: f64,
-    /// L2 regularisation of weights, as a part of the gradient.
+    /// L2 regularization of weights, added to the gradient.
     pub weight_decay: f64,
 }
 
@@ -37,50 +38,50 @@ impl Default for Sgd {
 
 impl Sgd {
     pub(super) fn validate(&self) -> Result<(), Error> {
-        in_range("momentum", self.momentum, limit::DECAY_RATE)?;
-        in_range("weight_decay", self.weight_decay, limit::WEIGHT_DECAY)
+        check_hyperparameter("momentum", self.momentum, DECAY_RATE)?;
+        check_hyperparameter("weight_decay", self.weight_decay, WEIGHT_DECAY)
     }
 }
 
-pub(super) struct Descent<T> {
-    numbers: Sgd,
-    /// Absent where momentum is 0.
-    momentum: Option<Parameters<T>>,
+pub(super) struct SgdState<T> {
+    config: Sgd,
+    /// `v`; `None` if momentum is 0.
+    velocity: Option<Parameters<T>>,
 }
 
-impl<T: Scalar> Descent<T> {
-    pub(super) fn new(numbers: Sgd, table: &Arc<ParameterTable>) -> Self {
-        Self { numbers, momentum: (numbers.momentum != 0.0).then(|| Parameters::zeros(table)) }
+impl<T: Scalar> SgdState<T> {
+    pub(super) fn new(config: Sgd, table: &Arc<ParameterTable>) -> Self {
+        Self { config, velocity: (config.momentum != 0.0).then(|| Parameters::zeros(table)) }
     }
 }
 
-impl<T: Scalar> Optimizer<T> for Descent<T> {
+impl<T: Scalar> Optimizer<T> for SgdState<T> {
     fn update(&mut self, parameters: &mut Parameters<T>, gradients: &Parameters<T>, learning_rate: f64, _step: u64) {
-        let rate = T::from_f64(learning_rate);
-        let keep = T::from_f64(self.numbers.momentum);
-        let decay = self.numbers.weight_decay;
-        match &mut self.momentum {
-            None => for_each_part(parameters, gradients, [], decay, |decay, part| {
-                let Part { parameters, gradients, buffers: [] } = part;
+        let learning_rate = T::from_f64(learning_rate);
+        let momentum = T::from_f64(self.config.momentum);
+        let weight_decay = self.config.weight_decay;
+        match &mut self.velocity {
+            None => update_chunks(parameters, gradients, [], weight_decay, |weight_decay, chunk| {
+                let Chunk { parameters, gradients, buffers: [] } = chunk;
                 for (parameter, &gradient) in parameters.iter_mut().zip(gradients) {
-                    *parameter -= rate * (gradient + decay * *parameter);
+                    *parameter -= learning_rate * (gradient + weight_decay * *parameter);
                 }
             }),
-            Some(momentum) => for_each_part(parameters, gradients, [momentum], decay, |decay, part| {
-                let Part { parameters, gradients, buffers: [momentum] } = part;
-                for ((parameter, &gradient), momentum) in parameters.iter_mut().zip(gradients).zip(momentum) {
-                    *momentum = keep * *momentum + (gradient + decay * *parameter);
-                    *parameter -= rate * *momentum;
+            Some(velocity) => update_chunks(parameters, gradients, [velocity], weight_decay, |weight_decay, chunk| {
+                let Chunk { parameters, gradients, buffers: [velocity] } = chunk;
+                for ((parameter, &gradient), velocity) in parameters.iter_mut().zip(gradients).zip(velocity) {
+                    *velocity = momentum * *velocity + (gradient + weight_decay * *parameter);
+                    *parameter -= learning_rate * *velocity;
                 }
             }),
         }
     }
 
     fn state(&self) -> Vec<(&'static str, &Parameters<T>)> {
-        self.momentum.iter().map(|momentum| ("momentum", momentum)).collect()
+        self.velocity.iter().map(|velocity| ("momentum", velocity)).collect()
     }
 
     fn state_mut(&mut self) -> Vec<(&'static str, &mut Parameters<T>)> {
-        self.momentum.iter_mut().map(|momentum| ("momentum", momentum)).collect()
+        self.velocity.iter_mut().map(|velocity| ("momentum", velocity)).collect()
     }
 }

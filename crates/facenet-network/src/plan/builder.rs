@@ -1,66 +1,73 @@
-//! From a description's layers to operations, slots and parameters.
+//! Resolves the layers of a description into operations, slots and parameters.
 
 use std::collections::HashSet;
 
 use facenet_tensor::{LocalResponseNormParameters, Window};
 
-use super::{INPUT, Operation, Place, Row, at_most, in_range, limit, real_in_range};
-use crate::Error;
-use crate::description::{
-    Activation, Branches, Convolution, Depthwise, Description, FullyConnected, Inception, Layer, LocalResponseNorm,
-    Normalization, Pool, Residual, SqueezeExcitation, ZeroPad,
+use crate::bounds::{check_limit, check_range};
+use crate::description::Description;
+use crate::description::layer::{
+    Activation, Branches, Convolution, Depthwise, FullyConnected, Inception, Layer, LocalResponseNorm, Pool, Residual,
+    SqueezeExcitation, ZeroPad,
 };
+use crate::description::normalization::Normalization;
+use crate::error::Error;
 use crate::parameters::{ParameterTable, Role};
+use crate::plan::layer_cost::LayerCost;
+use crate::plan::limit;
+use crate::plan::operation::{ChannelSlice, INPUT, Operation};
 
-/// A product with what follows it.
+/// An affine layer: a convolution or fully connected layer with its normalization and activation.
 #[derive(Clone)]
-struct Product {
+struct AffineLayer {
     name: String,
     normalization: Normalization,
     activation: Activation,
 }
 
-/// What has been resolved so far.
+/// The part of a plan that has been resolved so far.
 #[derive(Default)]
 pub(super) struct Builder {
     pub(super) operations: Vec<Operation>,
-    /// The row of each operation.
-    pub(super) operation_rows: Vec<usize>,
+    /// Index into `layer_costs` of each operation's layer.
+    pub(super) operation_layers: Vec<usize>,
     pub(super) slots: Vec<[usize; 3]>,
+    /// Elements of all slots, per face.
     activations: usize,
     pub(super) parameters: ParameterTable,
     pub(super) statistics: ParameterTable,
     names: HashSet<String>,
-    pub(super) rows: Vec<Row>,
-    /// What follows products of layers that don't say.
+    pub(super) layer_costs: Vec<LayerCost>,
+    /// Normalization of layers that do not set their own.
     normalization: Normalization,
-    /// What names start with: the blocks around the present layer.
+    /// Prefix of names: the blocks around the current layer.
     scope: String,
-    /// The present layer's place in the description's list.
+    /// Position of the current top-level layer in the description, from 1.
     number: usize,
-    /// Layers so far, those inside others included.
+    /// Number of layers so far, including nested ones.
     layers: usize,
 }
 
 impl Builder {
-    /// All of a network and where its result is: its layers, the product that makes the embedding, the normalisation.
-    pub(super) fn build(description: &Description) -> Result<(Self, Place), Error> {
+    /// Resolves a network: its layers, the fully connected layer that computes the embedding, L2
+    /// normalization. Returns the slice of the output as well.
+    pub(super) fn build(description: &Description) -> Result<(Self, ChannelSlice), Error> {
         let [height, width] = description.input;
         let mut builder = Self::new([height, width, 3], description.normalization);
-        let faces = Place { slot: INPUT, channels: 0..3 };
-        let x = description.layers.iter().enumerate().try_fold(faces, |x, (index, layer)| {
+        let input = ChannelSlice { slot: INPUT, channels: 0..3 };
+        let x = description.layers.iter().enumerate().try_fold(input, |x, (index, layer)| {
             builder.number = index + 1;
             builder.layer(layer, x).map_err(|error| match error {
-                Error::TooLarge { what, found, limit: most } => {
+                Error::TooLarge { what, found, limit: max } => {
                     let name = layer.name().map(|name| name.chars().take(limit::NAME).collect());
                     let layer = name.unwrap_or_else(|| format!("number {}", index + 1));
-                    Error::LayerTooLarge { layer, what, found, limit: most }
+                    Error::LayerTooLarge { layer, what, found, limit: max }
                 }
                 other => other,
             })
         })?;
         let Some(dimension) = description.embedding else { return Ok((builder, x)) };
-        let embedding = Product {
+        let embedding = AffineLayer {
             name: "embedding".to_owned(),
             normalization: description.embedding_normalization,
             activation: Activation::None,
@@ -68,7 +75,7 @@ impl Builder {
         let x = builder.fully_connected(&embedding, x, dimension)?;
         let y = builder.slot([1, 1, dimension])?;
         builder.operations.push(Operation::L2Normalize { x, y: y.clone() });
-        builder.operation_rows.push(builder.rows.len() - 1);
+        builder.operation_layers.push(builder.layer_costs.len() - 1);
         Ok((builder, y))
     }
 
@@ -76,23 +83,23 @@ impl Builder {
         Self { slots: vec![input], activations: input.iter().product(), normalization, ..Self::default() }
     }
 
-    fn shape(&self, place: &Place) -> [usize; 3] {
-        let [height, width, _] = self.slots[place.slot];
-        [height, width, place.channels.len()]
+    fn shape(&self, slice: &ChannelSlice) -> [usize; 3] {
+        let [height, width, _] = self.slots[slice.slot];
+        [height, width, slice.channels.len()]
     }
 
-    fn slot(&mut self, shape: [usize; 3]) -> Result<Place, Error> {
+    fn slot(&mut self, shape: [usize; 3]) -> Result<ChannelSlice, Error> {
         self.activations += shape.iter().product::<usize>();
-        at_most("numbers between its layers", self.activations, limit::ACTIVATIONS)?;
-        at_most("channels in one layer", shape[2], limit::CHANNELS)?;
+        check_limit("activation elements", self.activations, limit::ACTIVATIONS)?;
+        check_limit("channels in one layer", shape[2], limit::CHANNELS)?;
         self.slots.push(shape);
-        Ok(Place { slot: self.slots.len() - 1, channels: 0..shape[2] })
+        Ok(ChannelSlice { slot: self.slots.len() - 1, channels: 0..shape[2] })
     }
 
     fn parameter(&mut self, name: String, shape: &[usize], role: Role) -> Result<usize, Error> {
         self.new_name(&name)?;
         let index = self.parameters.push(name, shape, role);
-        at_most("parameters", self.parameters.len(), limit::PARAMETERS)?;
+        check_limit("parameters", self.parameters.len(), limit::PARAMETERS)?;
         Ok(index)
     }
 
@@ -101,33 +108,37 @@ impl Builder {
         if self.names.insert(name.to_owned()) { Ok(()) } else { Err(Error::DuplicateName { name: name.to_owned() }) }
     }
 
-    /// The full name of a layer.
+    /// Full name of a layer.
     fn name(&self, name: &str) -> String {
         format!("{}{name}", self.scope)
     }
 
-    /// What a layer without a name is called in tables and errors.
+    /// Label of an unnamed layer in cost tables and errors.
     fn label(&self, kind: &str) -> String {
         if self.scope.is_empty() { format!("{kind} (number {})", self.number) } else { self.name(kind) }
     }
 
-    fn product(&self, name: &str, normalization: Option<Normalization>, activation: Activation) -> Product {
-        Product { name: self.name(name), normalization: normalization.unwrap_or(self.normalization), activation }
+    fn affine(&self, name: &str, normalization: Option<Normalization>, activation: Activation) -> AffineLayer {
+        AffineLayer { name: self.name(name), normalization: normalization.unwrap_or(self.normalization), activation }
     }
 
-    /// Layers and branches are bounded together.
+    /// Counts a layer or branch; both count towards the same limit.
     fn count_layer(&mut self) -> Result<(), Error> {
         self.layers += 1;
-        at_most("layers", self.layers, limit::LAYERS)
+        check_limit("layers", self.layers, limit::LAYERS)
     }
 
-    /// Layers one after the other.
-    fn sequence(&mut self, layers: &[Layer], x: Place) -> Result<Place, Error> {
+    /// Resolves consecutive layers.
+    fn sequence(&mut self, layers: &[Layer], x: ChannelSlice) -> Result<ChannelSlice, Error> {
         layers.iter().try_fold(x, |x, layer| self.layer(layer, x))
     }
 
-    /// Layers whose names start with that of the block they are in.
-    fn scoped(&mut self, name: &str, build: impl FnOnce(&mut Self) -> Result<Place, Error>) -> Result<Place, Error> {
+    /// Resolves the layers of a block, whose names are prefixed with that of the block.
+    fn scoped(
+        &mut self,
+        name: &str,
+        build: impl FnOnce(&mut Self) -> Result<ChannelSlice, Error>,
+    ) -> Result<ChannelSlice, Error> {
         let outside = self.scope.clone();
         self.scope = format!("{outside}{name}.");
         check_name(&self.scope)?;
@@ -136,22 +147,22 @@ impl Builder {
         Ok(y)
     }
 
-    fn layer(&mut self, layer: &Layer, x: Place) -> Result<Place, Error> {
+    fn layer(&mut self, layer: &Layer, x: ChannelSlice) -> Result<ChannelSlice, Error> {
         self.count_layer()?;
         match layer {
             Layer::Convolution(Convolution { name, kernel, stride, padding, channels, normalization, activation }) => {
-                let product = self.product(name, *normalization, *activation);
-                let window = window(&product.name, *kernel, *stride, *padding)?;
-                self.convolution(&product, x, *channels, window)
+                let affine = self.affine(name, *normalization, *activation);
+                let window = window(&affine.name, *kernel, *stride, *padding)?;
+                self.convolution(&affine, x, *channels, window)
             }
             Layer::Depthwise(Depthwise { name, kernel, stride, padding, normalization, activation }) => {
-                let product = self.product(name, *normalization, *activation);
-                let window = window(&product.name, *kernel, *stride, *padding)?;
-                self.depthwise(&product, x, window)
+                let affine = self.affine(name, *normalization, *activation);
+                let window = window(&affine.name, *kernel, *stride, *padding)?;
+                self.depthwise(&affine, x, window)
             }
             Layer::FullyConnected(FullyConnected { name, channels, normalization, activation }) => {
-                let product = self.product(name, *normalization, *activation);
-                self.fully_connected(&product, x, *channels)
+                let affine = self.affine(name, *normalization, *activation);
+                self.fully_connected(&affine, x, *channels)
             }
             Layer::Pool(layer) => self.pool(layer, x),
             Layer::LocalResponseNorm(layer) => self.local_response_norm(*layer, x),
@@ -170,7 +181,7 @@ impl Builder {
                 let label = self.label("zero_pad");
                 let [height, width, channels] = self.shape(&x);
                 for side in size {
-                    in_range(&label, "size", *side, 1, limit::SIDE)?;
+                    check_count(&label, "size", *side, 1, limit::SIDE)?;
                 }
                 if height > size[0] || width > size[1] {
                     return Err(Error::PadTooSmall { layer: label, found: [height, width], size: *size });
@@ -182,7 +193,7 @@ impl Builder {
             Layer::Maxout(layer) => {
                 let label = self.label("maxout");
                 let pieces = layer.pieces;
-                in_range(&label, "pieces", pieces, 1, limit::CHANNELS)?;
+                check_count(&label, "pieces", pieces, 1, limit::CHANNELS)?;
                 let [height, width, channels] = self.shape(&x);
                 if channels % pieces != 0 {
                     return Err(Error::MaxoutPieces { layer: label, channels, pieces });
@@ -192,45 +203,45 @@ impl Builder {
             Layer::Dropout(layer) => {
                 let label = self.label("dropout");
                 let rate = layer.rate;
-                real_in_range(&format!("layer {label}"), "rate", rate, 0.0, 0.99)?;
+                check_range(&format!("layer {label}"), "rate", rate, 0.0, 0.99)?;
                 let layer = self.layers as u64 - 1;
                 self.unary(label, self.shape(&x), |y| Operation::Dropout { x, y, rate, layer })
             }
         }
     }
 
-    /// A row of the table, with the entries of parameters after the first `before`.
-    fn finish(&mut self, layer: String, y: &Place, before: usize, multiply_adds: usize) {
+    /// Records the cost of a layer, whose parameters are those after the first `before` entries.
+    fn record_cost(&mut self, layer: String, y: &ChannelSlice, before: usize, multiply_adds: usize) {
         let output = self.shape(y);
         let [mut weights, mut biases, mut parameters] = [0; 3];
         for entry in &self.parameters.entries()[before..] {
             parameters += entry.range.len();
             match entry.role {
                 Role::Weight { .. } => weights += entry.range.len(),
-                Role::Zero => biases += entry.range.len(),
-                Role::One | Role::Slope => {}
+                Role::Bias => biases += entry.range.len(),
+                Role::Scale | Role::Slope => {}
             }
         }
         let bias_additions = if biases > 0 { output.iter().product() } else { 0 };
-        // Those since the last row.
-        self.operation_rows.resize(self.operations.len(), self.rows.len());
-        self.rows.push(Row { layer, output, weights, biases, parameters, multiply_adds, bias_additions });
+        // All operations since the last layer belong to this one.
+        self.operation_layers.resize(self.operations.len(), self.layer_costs.len());
+        self.layer_costs.push(LayerCost { layer, output, weights, biases, parameters, multiply_adds, bias_additions });
     }
 
-    /// An operation without parameters, which writes to a slot of its own.
+    /// Adds an operation without parameters that writes a new slot.
     fn unary(
         &mut self,
         label: String,
         shape: [usize; 3],
-        operation: impl FnOnce(Place) -> Operation,
-    ) -> Result<Place, Error> {
+        operation: impl FnOnce(ChannelSlice) -> Operation,
+    ) -> Result<ChannelSlice, Error> {
         let y = self.slot(shape)?;
         self.operations.push(operation(y.clone()));
-        self.finish(label, &y, self.parameters.entries().len(), 0);
+        self.record_cost(label, &y, self.parameters.entries().len(), 0);
         Ok(y)
     }
 
-    fn windowed(&self, layer: &str, window: Window, x: &Place) -> Result<[usize; 2], Error> {
+    fn windowed(&self, layer: &str, window: Window, x: &ChannelSlice) -> Result<[usize; 2], Error> {
         let [height, width, _] = self.shape(x);
         window.output([height, width]).ok_or_else(|| Error::WindowDoesNotFit {
             layer: layer.to_owned(),
@@ -241,47 +252,67 @@ impl Builder {
         })
     }
 
-    fn convolution(&mut self, product: &Product, x: Place, channels: usize, window: Window) -> Result<Place, Error> {
-        in_range(&product.name, "channels", channels, 1, limit::CHANNELS)?;
-        let [height, width] = self.windowed(&product.name, window, &x)?;
+    fn convolution(
+        &mut self,
+        affine: &AffineLayer,
+        x: ChannelSlice,
+        channels: usize,
+        window: Window,
+    ) -> Result<ChannelSlice, Error> {
+        check_count(&affine.name, "channels", channels, 1, limit::CHANNELS)?;
+        let [height, width] = self.windowed(&affine.name, window, &x)?;
         let inputs = x.channels.len();
         let [rows, columns] = window.kernel;
         let taps = rows * columns;
         let before = self.parameters.entries().len();
         let role = Role::Weight { inputs: taps * inputs, outputs: taps * channels };
-        let weight = self.parameter(format!("{}.weight", product.name), &[rows, columns, inputs, channels], role)?;
+        let weight = self.parameter(format!("{}.weight", affine.name), &[rows, columns, inputs, channels], role)?;
         let multiply_adds = height * width * taps * inputs * channels;
-        let y =
-            self.followed(product, [height, width, channels], |y| Operation::Convolution { x, y, weight, window })?;
-        self.finish(product.name.clone(), &y, before, multiply_adds);
+        let y = self.normalize_and_activate(affine, [height, width, channels], |y| Operation::Convolution {
+            x,
+            y,
+            weight,
+            window,
+        })?;
+        self.record_cost(affine.name.clone(), &y, before, multiply_adds);
         Ok(y)
     }
 
-    fn depthwise(&mut self, product: &Product, x: Place, window: Window) -> Result<Place, Error> {
-        let [height, width] = self.windowed(&product.name, window, &x)?;
+    fn depthwise(&mut self, affine: &AffineLayer, x: ChannelSlice, window: Window) -> Result<ChannelSlice, Error> {
+        let [height, width] = self.windowed(&affine.name, window, &x)?;
         let channels = x.channels.len();
         let [rows, columns] = window.kernel;
         let taps = rows * columns;
         let before = self.parameters.entries().len();
         let role = Role::Weight { inputs: taps, outputs: taps };
-        let weight = self.parameter(format!("{}.weight", product.name), &[rows, columns, channels], role)?;
-        let y = self.followed(product, [height, width, channels], |y| Operation::Depthwise { x, y, weight, window })?;
-        self.finish(product.name.clone(), &y, before, height * width * taps * channels);
+        let weight = self.parameter(format!("{}.weight", affine.name), &[rows, columns, channels], role)?;
+        let y = self.normalize_and_activate(affine, [height, width, channels], |y| Operation::Depthwise {
+            x,
+            y,
+            weight,
+            window,
+        })?;
+        self.record_cost(affine.name.clone(), &y, before, height * width * taps * channels);
         Ok(y)
     }
 
-    fn fully_connected(&mut self, product: &Product, x: Place, channels: usize) -> Result<Place, Error> {
-        in_range(&product.name, "channels", channels, 1, limit::CHANNELS)?;
+    fn fully_connected(
+        &mut self,
+        affine: &AffineLayer,
+        x: ChannelSlice,
+        channels: usize,
+    ) -> Result<ChannelSlice, Error> {
+        check_count(&affine.name, "channels", channels, 1, limit::CHANNELS)?;
         let inputs: usize = self.shape(&x).iter().product();
         let before = self.parameters.entries().len();
         let role = Role::Weight { inputs, outputs: channels };
-        let weight = self.parameter(format!("{}.weight", product.name), &[inputs, channels], role)?;
-        let y = self.followed(product, [1, 1, channels], |y| Operation::Linear { x, y, weight })?;
-        self.finish(product.name.clone(), &y, before, inputs * channels);
+        let weight = self.parameter(format!("{}.weight", affine.name), &[inputs, channels], role)?;
+        let y = self.normalize_and_activate(affine, [1, 1, channels], |y| Operation::Linear { x, y, weight })?;
+        self.record_cost(affine.name.clone(), &y, before, inputs * channels);
         Ok(y)
     }
 
-    fn pool(&mut self, pool: &Pool, x: Place) -> Result<Place, Error> {
+    fn pool(&mut self, pool: &Pool, x: ChannelSlice) -> Result<ChannelSlice, Error> {
         let label = self.label("pool");
         let window = window(&label, pool.kernel, pool.stride, pool.padding)?;
         let [height, width] = self.windowed(&label, window, &x)?;
@@ -289,28 +320,28 @@ impl Builder {
         self.unary(label, [height, width, x.channels.len()], |y| Operation::Pool { x, y, kind, window })
     }
 
-    fn global_average_pool(&mut self, x: Place) -> Result<Place, Error> {
+    fn global_average_pool(&mut self, x: ChannelSlice) -> Result<ChannelSlice, Error> {
         let label = self.label("global_average_pool");
         self.unary(label, [1, 1, x.channels.len()], |y| Operation::GlobalAveragePool { x, y })
     }
 
-    fn local_response_norm(&mut self, layer: LocalResponseNorm, x: Place) -> Result<Place, Error> {
+    fn local_response_norm(&mut self, layer: LocalResponseNorm, x: ChannelSlice) -> Result<ChannelSlice, Error> {
         let label = self.label("local_response_norm");
         let LocalResponseNorm { size, alpha, beta, k } = layer;
-        in_range(&label, "size", size, 1, limit::CHANNELS)?;
-        let place = format!("layer {label}");
-        real_in_range(&place, "alpha", alpha, 0.0, 1e6)?;
-        real_in_range(&place, "beta", beta, 0.0, 1e3)?;
-        real_in_range(&place, "k", k, 1e-6, 1e6)?;
-        let numbers = LocalResponseNormParameters { size, alpha, beta, k };
-        self.unary(label, self.shape(&x), |y| Operation::LocalResponseNorm { x, y, numbers })
+        check_count(&label, "size", size, 1, limit::CHANNELS)?;
+        let context = format!("layer {label}");
+        check_range(&context, "alpha", alpha, 0.0, 1e6)?;
+        check_range(&context, "beta", beta, 0.0, 1e3)?;
+        check_range(&context, "k", k, 1e-6, 1e6)?;
+        let parameters = LocalResponseNormParameters { size, alpha, beta, k };
+        self.unary(label, self.shape(&x), |y| Operation::LocalResponseNorm { x, y, parameters })
     }
 
-    /// The row as branches of layers.
-    fn inception(&mut self, layer: &Inception, x: Place) -> Result<Place, Error> {
+    /// Resolves an inception block as branches of convolutions and pooling layers.
+    fn inception(&mut self, layer: &Inception, x: ChannelSlice) -> Result<ChannelSlice, Error> {
         let stride = layer.stride;
         let name = self.name(&layer.name);
-        in_range(&name, "stride", stride, 1, limit::WINDOW)?;
+        check_count(&name, "stride", stride, 1, limit::WINDOW)?;
         if stride > 1 && layer.branch_1x1.is_some() {
             return Err(Error::StridedBranch { layer: name, stride });
         }
@@ -351,10 +382,11 @@ impl Builder {
         self.scoped(&layer.name, |builder| builder.branches(name, &branches, x))
     }
 
-    /// Builds each branch, then has its last operations write into its slice of the concatenated output instead.
-    fn branches(&mut self, label: String, branches: &[Vec<Layer>], x: Place) -> Result<Place, Error> {
+    /// Resolves each branch, then redirects its last operations to its slice of the concatenated
+    /// output.
+    fn branches(&mut self, label: String, branches: &[Vec<Layer>], x: ChannelSlice) -> Result<ChannelSlice, Error> {
         if branches.iter().all(Vec::is_empty) {
-            return Err(Error::NoBranch { layer: label });
+            return Err(Error::EmptyBlock { layer: label });
         }
         let mut outputs = Vec::new();
         let mut ranges = Vec::new();
@@ -388,25 +420,25 @@ impl Builder {
             self.activations -= self.slots[output.slot].iter().product::<usize>();
             self.slots[output.slot] = [0; 3];
             for operation in &mut self.operations[range] {
-                for place in operation.places_mut() {
-                    if place.slot == output.slot {
-                        let channels = start + place.channels.start..start + place.channels.end;
-                        *place = Place { slot: y.slot, channels };
+                for slice in operation.slices_mut() {
+                    if slice.slot == output.slot {
+                        let channels = start + slice.channels.start..start + slice.channels.end;
+                        *slice = ChannelSlice { slot: y.slot, channels };
                     }
                 }
             }
             start += output.channels.len();
         }
-        self.finish(label, &y, self.parameters.entries().len(), 0);
+        self.record_cost(label, &y, self.parameters.entries().len(), 0);
         Ok(y)
     }
 
-    fn residual(&mut self, layer: &Residual, mut x: Place) -> Result<Place, Error> {
+    fn residual(&mut self, layer: &Residual, mut x: ChannelSlice) -> Result<ChannelSlice, Error> {
         let name = self.name(&layer.name);
-        in_range(&name, "repeat", layer.repeat, 1, limit::LAYERS)?;
-        real_in_range(&format!("layer {name}"), "scale", layer.scale, -1e6, 1e6)?;
+        check_count(&name, "repeat", layer.repeat, 1, limit::LAYERS)?;
+        check_range(&format!("layer {name}"), "scale", layer.scale, -1e6, 1e6)?;
         if layer.layers.is_empty() {
-            return Err(Error::NoBranch { layer: name });
+            return Err(Error::EmptyBlock { layer: name });
         }
         for number in 1..=layer.repeat {
             let block = if layer.repeat == 1 { layer.name.clone() } else { format!("{}_{number}", layer.name) };
@@ -416,79 +448,72 @@ impl Builder {
                 return Err(Error::ResidualShape { layer: self.name(&block), found, expected });
             }
             let before = self.parameters.entries().len();
-            let product = self.product(&block, Some(Normalization::None), layer.activation);
+            let affine = self.affine(&block, Some(Normalization::None), layer.activation);
             let scale = layer.scale;
-            let y = self.followed(&product, expected, |y| Operation::ScaledSum { x, branch, y, scale })?;
-            self.finish(product.name, &y, before, 0);
+            let y = self.normalize_and_activate(&affine, expected, |y| Operation::ScaledSum { x, branch, y, scale })?;
+            self.record_cost(affine.name, &y, before, 0);
             x = y;
         }
         Ok(x)
     }
 
-    fn squeeze_excitation(&mut self, layer: &SqueezeExcitation, x: Place) -> Result<Place, Error> {
+    fn squeeze_excitation(&mut self, layer: &SqueezeExcitation, x: ChannelSlice) -> Result<ChannelSlice, Error> {
         let name = self.name(&layer.name);
         let gate = self.scoped(&layer.name, |builder| {
             let mean = builder.global_average_pool(x.clone())?;
-            let reduce = builder.product("reduce", Some(Normalization::Bias), layer.activation);
+            let reduce = builder.affine("reduce", Some(Normalization::Bias), layer.activation);
             let reduced = builder.fully_connected(&reduce, mean, layer.channels)?;
-            let expand = builder.product("expand", Some(Normalization::Bias), Activation::Sigmoid);
+            let expand = builder.affine("expand", Some(Normalization::Bias), Activation::Sigmoid);
             builder.fully_connected(&expand, reduced, x.channels.len())
         })?;
         self.unary(name, self.shape(&x), |y| Operation::ChannelScale { x, gate, y })
     }
 
-    /// The product, then its normalisation and activation.
-    fn followed(
+    /// Adds the operation of an affine layer, then its normalization and activation.
+    fn normalize_and_activate(
         &mut self,
-        product: &Product,
+        affine: &AffineLayer,
         shape: [usize; 3],
-        operation: impl FnOnce(Place) -> Operation,
-    ) -> Result<Place, Error> {
+        operation: impl FnOnce(ChannelSlice) -> Operation,
+    ) -> Result<ChannelSlice, Error> {
         let channels = shape[2];
-        let name = |field: &str| format!("{}.{field}", product.name);
+        let name = |field: &str| format!("{}.{field}", affine.name);
         let y = self.slot(shape)?;
-        // Batch norm and PReLU read what they replace in their backward pass, so it has a slot of its own.
-        let slopes = match product.activation {
+        // The backward passes of batch normalization and PReLU read their inputs, so these have
+        // slots of their own.
+        let slopes = match affine.activation {
             Activation::Prelu => Some(channels),
             Activation::PreluShared => Some(1),
             Activation::Relu | Activation::Sigmoid | Activation::None => None,
         };
         let normalized = if slopes.is_some() { self.slot(shape)? } else { y.clone() };
-        let multiplied = match product.normalization {
+        let product = match affine.normalization {
             Normalization::BatchNorm => self.slot(shape)?,
             Normalization::Bias | Normalization::None => normalized.clone(),
         };
-        self.operations.push(operation(multiplied.clone()));
-        match product.normalization {
+        self.operations.push(operation(product.clone()));
+        match affine.normalization {
             Normalization::None => {}
             Normalization::Bias => {
-                let bias = self.parameter(name("bias"), &[channels], Role::Zero)?;
+                let bias = self.parameter(name("bias"), &[channels], Role::Bias)?;
                 self.operations.push(Operation::Bias { y: normalized.clone(), bias });
             }
             Normalization::BatchNorm => {
-                let scale = self.parameter(name("batch_norm.scale"), &[channels], Role::One)?;
-                let shift = self.parameter(name("batch_norm.shift"), &[channels], Role::Zero)?;
+                let scale = self.parameter(name("batch_norm.scale"), &[channels], Role::Scale)?;
+                let shift = self.parameter(name("batch_norm.shift"), &[channels], Role::Bias)?;
                 self.new_name(&name("batch_norm.mean"))?;
                 self.new_name(&name("batch_norm.variance"))?;
-                let mean = self.statistics.push(name("batch_norm.mean"), &[channels], Role::Zero);
-                let variance = self.statistics.push(name("batch_norm.variance"), &[channels], Role::One);
+                let mean = self.statistics.push(name("batch_norm.mean"), &[channels], Role::Bias);
+                let variance = self.statistics.push(name("batch_norm.variance"), &[channels], Role::Scale);
                 let y = normalized.clone();
-                let rectified = product.activation == Activation::Relu;
-                self.operations.push(Operation::BatchNorm {
-                    x: multiplied,
-                    y,
-                    scale,
-                    shift,
-                    mean,
-                    variance,
-                    rectified,
-                });
+                let rectified = affine.activation == Activation::Relu;
+                self.operations.push(Operation::BatchNorm { x: product, y, scale, shift, mean, variance, rectified });
             }
         }
-        match product.activation {
+        match affine.activation {
             Activation::None => {}
-            // Batch normalisation rectifies in the same pass.
-            Activation::Relu if product.normalization == Normalization::BatchNorm => {}
+            // Fused into batch normalization.
+            Activation::Relu if affine.normalization == Normalization::BatchNorm => {}
             Activation::Relu => self.operations.push(Operation::Relu { y: y.clone() }),
             Activation::Sigmoid => self.operations.push(Operation::Sigmoid { y: y.clone() }),
             Activation::Prelu | Activation::PreluShared => {
@@ -502,15 +527,15 @@ impl Builder {
 
 fn window(layer: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Window, Error> {
     for axis in 0..2 {
-        in_range(layer, "kernel", kernel[axis], 1, limit::WINDOW)?;
-        in_range(layer, "stride", stride[axis], 1, limit::WINDOW)?;
-        in_range(layer, "padding", padding[axis], 0, kernel[axis] - 1)?;
+        check_count(layer, "kernel", kernel[axis], 1, limit::WINDOW)?;
+        check_count(layer, "stride", stride[axis], 1, limit::WINDOW)?;
+        check_count(layer, "padding", padding[axis], 0, kernel[axis] - 1)?;
     }
-    in_range(layer, "kernel height times width", kernel[0] * kernel[1], 1, limit::TAPS)?;
+    check_count(layer, "kernel height times width", kernel[0] * kernel[1], 1, limit::TAPS)?;
     Ok(Window { kernel, stride, padding })
 }
 
-/// Names are paths of fields, none of them empty.
+/// Names are dotted paths without empty components.
 fn check_name(name: &str) -> Result<(), Error> {
     if name.starts_with('.') || name.contains("..") || name.len() > limit::NAME {
         return Err(Error::LayerName { name: name.chars().take(limit::NAME).collect() });
@@ -518,46 +543,7 @@ fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use std::ops::Range;
-
-    use super::*;
-    use crate::Plan;
-
-    /// Each branch writes to its own channels of the one output, in order, however deep it is.
-    #[test]
-    fn branches_share_their_output_out() {
-        let convolution = |name: &str, channels: usize| {
-            format!("{{ layer = 'convolution', name = '{name}', kernel = 1, channels = {channels} }}")
-        };
-        let [a, b, c, d] = [("a", 1), ("b", 2), ("c", 3), ("d", 4)].map(|(name, channels)| convolution(name, channels));
-        let inner = format!("{{ layer = 'branches', branches = [[{b}], [], [{c}]] }}");
-        let residual =
-            "{ layer = 'residual', name = 'r', activation = 'prelu', layers = [{ layer = 'dropout', rate = 0.1 }] }";
-        let layers = format!("{{ layer = 'branches', branches = [[{a}], [{inner}], [{d}, {residual}]] }}");
-        let text = format!("name = 'n'\ninput = [8, 8]\nembedding = 4\nlayers = [{layers}]");
-        let plan = Plan::new(&Description::from_toml(&text).unwrap()).unwrap();
-        let Some(Operation::Linear { x: output, .. }) =
-            plan.operations.iter().find(|operation| matches!(operation, Operation::Linear { .. }))
-        else {
-            panic!("the embedding is a product")
-        };
-        assert_eq!((plan.slots[output.slot], output.channels.clone()), ([8, 8, 13], 0..13));
-        // What is written last: the rectified a, b and c, the copy of the three colours, PReLU of the sum.
-        let mut written: Vec<Range<usize>> = Vec::new();
-        for operation in &plan.operations {
-            let (Operation::BatchNorm { y, .. } | Operation::ZeroPad { y, .. } | Operation::PRelu { y, .. }) =
-                operation
-            else {
-                continue;
-            };
-            if y.slot == output.slot {
-                written.push(y.channels.clone());
-            }
-        }
-        assert_eq!(written, [0..1, 1..3, 3..6, 6..9, 9..13]);
-        let emptied = plan.slots.iter().filter(|shape| **shape == [0; 3]).count();
-        assert_eq!(emptied, 6, "the outputs that were moved take no memory");
-    }
+/// Checks a count of a layer; see [`check_range`].
+fn check_count(layer: &str, field: &'static str, value: usize, min: usize, max: usize) -> Result<(), Error> {
+    check_range(&format!("layer {layer}"), field, value as f64, min as f64, max as f64)
 }

@@ -1,14 +1,17 @@
-"""landmarks-regression-retail-0009 in PyTorch, operation by operation as its graph says: landmarks.json beside this script.
+"""landmarks-regression-retail-0009 in PyTorch, operation by operation as in its graph. Writes
+landmarks.json beside this script.
 
 Run with Python 3, torch 2.9.1 (the CPU is enough) and numpy 2:
 
     python landmarks.py landmarks-regression-retail-0009.xml
 
-It follows the edges of the graph and takes the constants from the .bin file beside it; it knows nothing of our table or name map.
-All is computed in float64, from levels 0..255 in the order blue, green, red to the ten numbers that come out.
+It follows the edges of the graph and takes the constants from the .bin file beside it; it does not use
+our description or name map. Everything is computed in float64, from pixel values 0..255 in the order
+blue, green, red to the ten outputs.
 
-Level [y, x, c] of face k is that of the 8x8 square it lies in: floor(128 (v + 1)) of the number v at [y / 8, x / 8, c] of the
-tensor [6, 6, 3] named "face k" of networks.py, its colours being red, green, blue.
+Pixel [y, x, c] of face k is that of the 8x8 square it is in: floor(128 (v + 1)) for the value v at
+[y / 8, x / 8, c] of the tensor [6, 6, 3] named "face k" of networks.py, whose channels are red, green,
+blue.
 """
 
 import json
@@ -38,7 +41,7 @@ def window(data):
 
 
 def run(path, faces):
-    """What the graph's result reads, given what its parameter puts out."""
+    """The input of the graph's result, given the output of its parameter."""
     net = ElementTree.parse(path).getroot()
     constants = path.with_suffix(".bin").read_bytes()
     sources = {}
@@ -83,7 +86,7 @@ def run(path, faces):
 
 
 def draw_levels(k):
-    """A face [3, height, width] in blue, green, red."""
+    """A face [3, height, width] in the order blue, green, red."""
     squares = torch.floor(128.0 * (values(f"face {k}", [SQUARES, SQUARES, 3]) + 1.0))
     return squares.repeat_interleave(SQUARE, 0).repeat_interleave(SQUARE, 1).flip(2).permute(2, 0, 1)
 

@@ -1,4 +1,5 @@
-"""The networks of tests/pytorch.rs in PyTorch: one JSON file per case, beside this script, with what Rust has to arrive at.
+"""The networks of tests/pytorch.rs in PyTorch. Writes the expected results of each case to a JSON file
+beside this script.
 
 Run with Python 3, torch 2.9.1 (the CPU is enough) and numpy 2:
 
@@ -6,19 +7,21 @@ Run with Python 3, torch 2.9.1 (the CPU is enough) and numpy 2:
     python networks.py nn2        # some of them
     python networks.py --search nn2 300
 
-Every number that goes into a network comes from its tensor's name and its index, so that nothing but names needs to be
-shared (`value`). All is computed in float64. Of each result - the embeddings, and the gradient of every parameter as
-`d:NAME` - a file holds the shape, the norm, and the projections
+All inputs and parameters are pseudorandom values that depend on the tensor's name and the index
+(`value`), so that Rust and Python share nothing but names. Everything is computed in float64. For each
+result, the embeddings and the gradient of every parameter as `d:NAME`, a file has the shape, the norm
+and the projections
 
     projection k = sum over i of tensor[i] * value("projection k", i)        k = 0 .. 7
 
-Tensors are laid out as in Rust: faces [n, height, width, colours], weights of convolutions [rows, columns, inputs, outputs],
-those of fully connected layers [inputs, outputs].
+Layouts are those of Rust: faces [n, height, width, channels], weights of convolutions
+[rows, columns, inputs, outputs], of fully connected layers [inputs, outputs].
 
-Face k is the tensor named "face k". In float32 a ReLU whose input is nearly 0, or a max pool whose two best numbers are nearly
-equal, may take the other side than in float64; the gradient is then another one, by far more than what rounding does elsewhere.
-The faces in `CASES` are therefore those farthest from such kinks among the first COUNT, as found by `--search CASE COUNT`. In
-the large networks one face stands alone: a second one would only lie nearer to a kink.
+Face k is the tensor named "face k". A ReLU whose input is nearly 0, or a max pool whose two largest
+elements are nearly equal, may select differently in float32 than in float64; the gradient then differs
+by far more than rounding errors. The faces in `CASES` are therefore those farthest from such kinks
+among the first COUNT, as found by `--search CASE COUNT`. For the large networks the batch is a single
+face, since a second one would only be closer to a kink.
 """
 
 import copy
@@ -53,7 +56,7 @@ def splitmix64(x):
 
 
 def value(name, count):
-    """Numbers in [-1, 1), the i-th from 53 bits of splitmix64(fnv1a64(name) + i)."""
+    """Values in [-1, 1), the i-th from 53 bits of splitmix64(fnv1a64(name) + i)."""
     drawn = splitmix64(np.uint64(fnv1a64(name)) + np.arange(count, dtype=np.uint64))
     return (drawn >> np.uint64(11)).astype(np.float64) * 2.0**-53 * 2.0 - 1.0
 
@@ -68,36 +71,36 @@ def projection(k, count):
 
 
 class Network:
-    """The parts that networks are made of. A parameter comes into being when its layer is first computed; `parameters` holds the
-    learned ones by name, in the order of the layers. While `distances` is a list, every activation and max pool adds to it how far
-    its elements are from a kink."""
+    """The building blocks of networks. Parameters are created when their layer is first computed;
+    `parameters` has the learned ones by name, in layer order. While `distances` is a list, every
+    activation and max pool appends the distances of its elements from a kink."""
 
     def __init__(self, normalization="batch_norm", training=False):
         self.normalization = normalization
         self.training = training
-        self.number_type = torch.float64
+        self.scalar_type = torch.float64
         self.parameters = {}
         self.distances = None
 
     def parameter(self, name, shape, center, radius):
         if name not in self.parameters:
             tensor = center + radius * values(name, shape)
-            self.parameters[name] = tensor.to(self.number_type).requires_grad_()
+            self.parameters[name] = tensor.to(self.scalar_type).requires_grad_()
         return self.parameters[name]
 
     def weight(self, name, shape):
         return self.parameter(f"{name}.weight", shape, 0.0, math.sqrt(6.0 / math.prod(shape[:-1])))
 
     def normalize(self, name, x, normalization):
-        """What follows a product; channels are the second axis."""
+        """Normalization and activation of a layer; channels are the second axis."""
         shape = [x.shape[1]]
         if normalization == "batch_norm":
             scale = self.parameter(f"{name}.batch_norm.scale", shape, 1.0, 0.2)
             shift = self.parameter(f"{name}.batch_norm.shift", shape, 0.0, 0.1)
             if self.training:
                 return F.batch_norm(x, None, None, scale, shift, training=True, eps=EPSILON)
-            mean = (0.1 * values(f"{name}.batch_norm.mean", shape)).to(self.number_type)
-            variance = (1.0 + 0.5 * values(f"{name}.batch_norm.variance", shape)).to(self.number_type)
+            mean = (0.1 * values(f"{name}.batch_norm.mean", shape)).to(self.scalar_type)
+            variance = (1.0 + 0.5 * values(f"{name}.batch_norm.variance", shape)).to(self.scalar_type)
             return F.batch_norm(x, mean, variance, scale, shift, training=False, eps=EPSILON)
         if normalization == "bias":
             bias = self.parameter(f"{name}.bias", shape, 0.0, 0.1)
@@ -114,8 +117,9 @@ class Network:
         return x
 
     def max_pool(self, x, kernel, stride, padding=0):
-        """The distance of a window is that of its best number from the next smaller one. Equal numbers come from one number by an
-        earlier pool, so that it does not matter which is taken; without a positive one, no gradient passes the ReLU before."""
+        """The distance of a window is that of its maximum from the next smaller value. Equal values are
+        copies of one value by an earlier pool, so it does not matter which is selected; if no value is
+        positive, the ReLU before passes no gradient."""
         if self.distances is not None:
             windows = F.pad(x, [padding] * 4, value=-math.inf).unfold(2, kernel, stride).unfold(3, kernel, stride)
             windows = windows.flatten(4)
@@ -135,8 +139,9 @@ class Network:
         return self.activate(name, self.normalize(name, y, normalization), activation)
 
     def inception(self, name, x, one, three, five, pool, projected, stride=1):
-        """A row of parallel branches. `one`: outputs of the 1x1 branch; `three`, `five`: reduction and outputs of the 3x3 and 5x5
-        branches; `pool`: what is taken from a 3x3 window; `projected`: outputs of the 1x1 convolution behind it. None: not there."""
+        """An inception block. `one`: outputs of the 1x1 branch; `three`, `five`: reduction and outputs of
+        the 3x3 and 5x5 branches; `pool`: kind of the 3x3 pooling; `projected`: outputs of the 1x1
+        convolution after it. None if absent."""
         branches = []
         if one:
             branches.append(self.convolution(f"{name}.branch_1x1.conv", x, one, 1))
@@ -155,13 +160,13 @@ class Network:
         return x * gate[:, :, None, None]
 
     def embedding(self, x, dimension, normalization):
-        """The mean over all pixels, the last product, unit length."""
+        """Global average pooling, fully connected layer, L2 normalization."""
         y = self.fully_connected("embedding", x.mean((2, 3)), dimension, normalization, "none")
         return y / y.norm(dim=1, keepdim=True)
 
 
 def l2_pool(x, stride):
-    """The root of the sum of squares of each 3x3 window, with gradient 0 where it is 0."""
+    """L2 pooling of 3x3 windows, with gradient 0 where the result is 0."""
     squares = F.avg_pool2d(x * x, 3, stride, 1, divisor_override=1)
     lit = squares > 0
     return torch.where(lit, torch.sqrt(torch.where(lit, squares, 1.0)), 0.0)
@@ -171,7 +176,7 @@ def local_response_norm(x):
     return F.local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=1.0)
 
 
-# Rows: 1x1, 3x3, 5x5, kind of pooling, its projection, stride.
+# Blocks: 1x1, 3x3, 5x5, kind of pooling, its projection, stride.
 NN4_SMALL2 = {
     "3a": (64, (96, 128), (16, 32), "max", 32, 1),
     "3b": (64, (96, 128), (32, 64), "l2", 64, 1),
@@ -196,7 +201,8 @@ NN2 = {
 
 
 def facenet(net, x, rows):
-    """The stem and the rows of Schroff et al. 2015, table 2, with local response normalisation where there is no other."""
+    """Stem and blocks of Schroff et al. 2015, table 2, with local response normalization unless there is
+    another normalization."""
     respond = local_response_norm if net.normalization == "bias" else lambda x: x
     x = net.convolution("conv1", x, 64, 7, 2, 3)
     x = respond(net.max_pool(x, 3, 2, 1))
@@ -209,10 +215,12 @@ def facenet(net, x, rows):
 
 
 def inception_resnet_v1(net, x):
-    """Szegedy et al. 2016, with the channels and the order of layers of the FaceNet networks trained on VGGFace2."""
+    """Szegedy et al. 2016, with the channels and the layer order of the FaceNet networks trained on
+    VGGFace2."""
 
     def residual(name, x, branches, scale, activation="relu"):
-        """`branches`: chains of (layer, channels, kernel) whose outputs, side by side, are projected and added to x."""
+        """`branches`: chains of (layer, channels, kernel) whose outputs are concatenated, projected and
+        added to x."""
         outputs = []
         for chain in branches:
             y = x
@@ -223,7 +231,8 @@ def inception_resnet_v1(net, x):
         return net.activate(name, x + scale * y, activation)
 
     def shrink(name, x, branches):
-        """`branches`: chains of (layer, channels, kernel); the last kernel of each has stride 2 and no padding, as has a max pool."""
+        """`branches`: chains of (layer, channels, kernel); the last kernel of each has stride 2 and no
+        padding, and so has a max pool."""
         outputs = []
         for chain in branches:
             y = x
@@ -275,7 +284,7 @@ def inception_resnet_v1(net, x):
 
 
 def shallow(net, x):
-    """One layer of each kind, on faces that are not square."""
+    """One layer of each kind, for faces that are not square."""
     x = net.convolution("conv1", x, 12, 5, 1, 2)
     x = net.max_pool(x, 3, 2, 1)
     x = net.inception("inception_2", x, 8, (6, 10), (4, 6), "l2", 8)
@@ -287,8 +296,8 @@ def shallow(net, x):
     return net.embedding(x, 16, "batch_norm")
 
 
-# The faces, height, width, the network, what it is computed by. The faces' margins, and how many
-# `search` looked at: 2.1 of 300, 2.5 of 300, 27 of 100, 2.2 of 500, and 19 of 40 batches.
+# Faces, height, width, network, function that computes it. Margins of the faces, and how many `search`
+# examined: 2.1 of 300, 2.5 of 300, 27 of 100, 2.2 of 500, and 19 of 40 batches.
 CASES = {
     "nn2": ([274], 224, 224, Network(), functools.partial(facenet, rows=NN2)),
     "nn2_local_response": ([13], 224, 224, Network("bias"), functools.partial(facenet, rows=NN2)),
@@ -305,13 +314,14 @@ def draw_faces(indices, height, width):
 
 @torch.no_grad()
 def search(case, count):
-    """Lists by their margins `count` faces, each by itself, or `count` batches of subsequent faces where batch normalisation makes
-    faces depend on each other. The margin is the least distance from a kink, in units of what float32 does to it: the RMS, over
-    the ReLU or the pool, of the distances in float32 minus those in float64."""
+    """Lists `count` faces sorted by margin, or `count` batches of consecutive faces if batch
+    normalization makes faces depend on each other. The margin is the smallest distance from a kink in
+    units of the error of float32: the RMS, over a ReLU or pool, of the difference between distances in
+    float32 and float64."""
     indices, height, width, net, compute = CASES[case]
     size = len(indices) if net.training else 1
     single = copy.deepcopy(net)
-    single.number_type = torch.float32
+    single.scalar_type = torch.float32
     margins = []
     for first in range(0, count * size, size):
         indices = list(range(first, first + size))

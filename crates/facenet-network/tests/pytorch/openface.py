@@ -1,16 +1,19 @@
-"""OpenFace's nn4.small2.v1 up to inception_3b in PyTorch, by the names of its weights: openface.json beside this script.
+"""OpenFace's nn4.small2.v1 up to inception_3b in PyTorch, with the names of its weights. Writes
+openface.json beside this script.
 
 Run with Python 3, torch 2.9.1 (the CPU is enough) and numpy 2:
 
     python openface.py nn4.small2.v1.partial.safetensors
 
-It reads Torch's module (`nn4.small2.def.lua`) line by line, and knows nothing of our table or name map: convolutions have a
-bias before batch normalisation, rows concatenate the 3x3, the 5x5, the pooling and the 1x1 branch, and pooling branches that
-come out smaller are centred in zeros, as by `nn.DepthConcat`. All is computed in float64.
+It follows Torch's module (`nn4.small2.def.lua`) line by line and does not use our description or name
+map: convolutions have a bias before batch normalization, blocks concatenate the 3x3, 5x5, pooling and
+1x1 branch, and smaller outputs of pooling branches are centered in zeros, as by `nn.DepthConcat`.
+Everything is computed in float64.
 
-Face k is the tensor named "face k" of networks.py, moved to [0, 1). Of each branch of inception_3b, as [n, height, width,
-channels], the file holds what networks.py holds of a tensor: under "exact" by the weights as they are, under "rounded" with each
-running mean less the bias before it rounded to float32, which is how an import keeps the two.
+Face k is the tensor named "face k" of networks.py, shifted to [0, 1). For each branch of inception_3b,
+as [n, height, width, channels], the file has the summary of networks.py: under "exact" with the
+original weights, under "rounded" with running means minus biases rounded to float32, as an import
+stores them.
 """
 
 import json
@@ -82,13 +85,13 @@ class OpenFace:
 
 
 def centered(x, height, width):
-    """A picture in zeros; where an odd number is left over, there is one more below and to the right."""
+    """Centers an image in zeros. An odd row or column goes to the bottom or right."""
     rows, columns = height - x.shape[2], width - x.shape[3]
     return F.pad(x, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])
 
 
 def cross_map_response(x, size=5, alpha=1e-4, beta=0.75, k=1.0):
-    """nn.SpatialCrossMapLRN, its sum over neighbouring channels written out."""
+    """nn.SpatialCrossMapLRN, with an explicit sum over neighboring channels."""
     channels = x.shape[1]
     squares = F.pad(x * x, [0, 0, 0, 0, size // 2, size // 2])
     sums = sum(squares[:, first : first + channels] for first in range(size))

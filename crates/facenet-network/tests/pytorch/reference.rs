@@ -1,16 +1,16 @@
-//! What the scripts beside this file compute with, and what they keep of a tensor.
+//! Pseudorandom inputs and tensor summaries shared with the Python scripts in this folder.
 
 use facenet_tensor::Scalar;
 use serde::Deserialize;
 
-/// A tensor, reduced to a few numbers.
+/// A tensor, summarized by its norm and random projections.
 #[derive(Deserialize)]
 pub struct Tensor {
     pub name: String,
     pub shape: Vec<usize>,
-    /// The square root of the sum of squares.
+    /// L2 norm.
     pub norm: f64,
-    /// Products with vectors of numbers uniform in [-1, 1).
+    /// Dot products with vectors uniform in [-1, 1).
     pub projections: [f64; 8],
 }
 
@@ -19,13 +19,14 @@ impl Tensor {
         let exact = || values.iter().map(|&value| Scalar::to_f64(value));
         let norm = exact().map(|value| value * value).sum::<f64>().sqrt();
         let projections = std::array::from_fn(|k| {
-            exact().zip(numbers(&format!("projection {k}"))).map(|(value, number)| value * number).sum()
+            exact().zip(named_values(&format!("projection {k}"))).map(|(value, other)| value * other).sum()
         });
         Self { name, shape: shape.to_vec(), norm, projections }
     }
 
-    /// The relative difference of the norms, or what the projections tell of |self - expected| / |expected|, whichever is
-    /// larger: the product of a difference d with numbers of variance 1/3 has the variance |d|^2 / 3.
+    /// The larger of the relative difference of the norms and the estimate of |self - expected| /
+    /// |expected| from the projections: the dot product of a difference d with a vector of variance 1/3
+    /// has variance |d|^2 / 3.
     pub fn relative_error(&self, expected: &Self) -> f64 {
         let squares = self.projections.iter().zip(&expected.projections).map(|(p, q)| (p - q) * (p - q));
         let difference = (3.0 * squares.sum::<f64>() / 8.0).sqrt().max((self.norm - expected.norm).abs());
@@ -33,10 +34,11 @@ impl Tensor {
     }
 }
 
-/// The numbers that belong to a name, uniform in [-1, 1): 53 bits each of SplitMix64, started at the name's FNV-1a hash.
+/// Values uniform in [-1, 1) that depend on a name: 53 bits each of SplitMix64, seeded with the
+/// name's FNV-1a hash.
 ///
 /// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
-pub fn numbers(name: &str) -> impl Iterator<Item = f64> + use<> {
+pub fn named_values(name: &str) -> impl Iterator<Item = f64> + use<> {
     let hash = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));

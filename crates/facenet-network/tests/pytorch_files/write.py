@@ -4,9 +4,10 @@ Run with Python 3 and torch 2.9.1:
 
     python write.py
 
-`zip.pt` and `legacy.pt` hold one state dictionary in the two formats of `torch.save`, `checkpoint.pt` has a smaller one among
-what training scripts save beside it. All numbers are sums of few powers of 2, so that each type holds them exactly. Keys of
-storages in the legacy format are addresses, and differ from run to run.
+`zip.pt` and `legacy.pt` have the same state dictionary in the two formats of `torch.save`.
+`checkpoint.pt` has a smaller one among other values that training scripts save. All values are sums
+of few powers of 2, so that every element type represents them exactly. Storage keys of the legacy
+format are addresses and differ between runs.
 """
 
 import argparse

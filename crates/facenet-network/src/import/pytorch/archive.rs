@@ -1,10 +1,11 @@
-//! The zip archives of `torch.save`: entries that are stored as they are.
+//! The zip archives of `torch.save`, whose entries are not compressed.
 
 use std::collections::BTreeMap;
 
-use super::syntax;
-use crate::Error;
+use crate::error::Error;
+use crate::import::pytorch::syntax_error::syntax_error;
 
+/// Lengths of the fixed parts of zip records, in bytes.
 const END: usize = 22;
 const END_64: usize = 56;
 const LOCATOR_64: usize = 20;
@@ -13,43 +14,46 @@ const LOCAL: usize = 30;
 const FULL_16: u64 = 0xffff;
 const FULL_32: u64 = 0xffff_ffff;
 
-/// The entries of an archive by name, each a part of `bytes`.
+/// The entries of an archive by name, as slices of `bytes`.
 ///
-/// Compressed entries are refused: `torch.save` writes none, and so no entry is larger than the file. Checksums are not
-/// compared, as `torch.load` does not either and `torch.save` can be told not to compute them.
+/// Compressed entries are refused: `torch.save` writes none, and without them no entry is larger
+/// than the file. Checksums are not verified; `torch.load` does not verify them either, and
+/// `torch.save` can omit them.
 ///
 /// # Errors
 ///
-/// If the directory or an entry does not lie within the file, if an entry is compressed or encrypted, or if two have one name.
+/// If the directory or an entry exceeds the file, an entry is compressed or encrypted, or two
+/// entries have the same name.
 pub(super) fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, &[u8]>, Error> {
-    let cut = || syntax("the zip archive is cut off or damaged");
+    let cut = || syntax_error("the zip archive is truncated or damaged");
     let (count, start) = directory(bytes).ok_or_else(cut)?;
     let mut entries = BTreeMap::new();
     let mut at = start;
-    // Each header takes bytes of the file, so a false count ends at the end of the file.
+    // A wrong count ends at the end of the file, since each header takes bytes.
     for _ in 0..count {
         let header = Header::read(bytes, at).ok_or_else(cut)?;
-        let name = str::from_utf8(header.name).map_err(|_| syntax("the zip archive has a name that is not UTF-8"))?;
+        let name =
+            str::from_utf8(header.name).map_err(|_| syntax_error("the zip archive has a name that is not UTF-8"))?;
         if header.flags & 1 != 0 {
-            return Err(syntax(format_args!("the entry {name:?} of the zip archive is encrypted")));
+            return Err(syntax_error(format_args!("entry {name:?} of the zip archive is encrypted")));
         }
         if header.method != 0 {
-            return Err(syntax(format_args!(
-                "the entry {name:?} of the zip archive is compressed, where torch.save stores entries as they are"
+            return Err(syntax_error(format_args!(
+                "entry {name:?} of the zip archive is compressed; torch.save does not compress"
             )));
         }
         let data = header.data(bytes).ok_or_else(|| {
-            syntax(format_args!("the entry {name:?} of the zip archive does not lie where its directory says"))
+            syntax_error(format_args!("entry {name:?} of the zip archive is not where its directory says"))
         })?;
         if entries.insert(name, data).is_some() {
-            return Err(syntax(format_args!("the zip archive has two entries {name:?}")));
+            return Err(syntax_error(format_args!("the zip archive has two entries {name:?}")));
         }
         at = header.end;
     }
     Ok(entries)
 }
 
-/// The number of entries and where the first one's header is, from the records at the end of the file.
+/// Number of entries and offset of the directory, from the records at the end of the file.
 fn directory(bytes: &[u8]) -> Option<(u64, usize)> {
     let end = bytes.len().checked_sub(END)?;
     signature(bytes, end, *b"PK\x05\x06")?;
@@ -65,16 +69,16 @@ fn directory(bytes: &[u8]) -> Option<(u64, usize)> {
     Some((count, usize::try_from(start).ok()?))
 }
 
-/// A header of the directory.
+/// A header in the directory.
 struct Header<'a> {
     name: &'a [u8],
     flags: u16,
     method: u16,
     size: u64,
     compressed: u64,
-    /// Where the entry's own header is.
+    /// Offset of the entry's local header.
     local: u64,
-    /// Where the next header of the directory is.
+    /// Offset of the next header in the directory.
     end: usize,
 }
 
@@ -94,7 +98,7 @@ impl<'a> Header<'a> {
             end: at + CENTRAL + name + extra + comment,
         };
         let mut extra = rest.get(CENTRAL + name..CENTRAL + name + extra)?;
-        // Fields that 32 bits don't hold stand, in this order, in the extra field of kind 1.
+        // Values that do not fit in 32 bits are in the extra field of kind 1, in this order.
         while header.size == FULL_32 || header.compressed == FULL_32 || header.local == FULL_32 {
             let (kind, length) = (u16_at(extra, 0)?, usize::from(u16_at(extra, 2)?));
             let field = extra.get(4..4 + length)?;

@@ -1,43 +1,44 @@
-//! Pickles as inert values: what a pickle would call is noted, never called.
+//! Reads pickles into inert values: calls are recorded, never executed.
 
 use std::collections::HashMap;
 
-use super::syntax;
-use crate::Error;
+use crate::error::Error;
+use crate::import::pytorch::syntax_error::syntax_error;
 
-/// The longest pickle of tensors in bytes: a state dictionary takes some 200 per tensor, and a hostile one some 100 times its
-/// length of memory once read.
-pub(super) const LONGEST: usize = 4 << 20;
+/// Bytes of the pickle of tensors. A state dictionary takes some 200 bytes per tensor; a hostile
+/// pickle takes some 100 times its length in memory once read.
+pub(super) const MAX_PICKLE: usize = 4 << 20;
 
-/// A value's number. Values refer to each other by number: one may be part of several, and even of itself.
+/// Index of a value. Values refer to each other by index: a value may be part of several others,
+/// and even of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id(u32);
 
-/// What a pickle holds.
+/// A value in a pickle.
 #[derive(Debug)]
 pub(super) enum Value<'a> {
     None,
     Boolean(bool),
     Integer(i64),
-    /// An integer of any length, little-endian.
+    /// Integer of arbitrary length, little-endian.
     Long(&'a [u8]),
-    /// A text, also one of Python 2.
+    /// String, also of Python 2.
     Text(&'a str),
-    /// A number or bytes that no tensor needs.
+    /// Float or bytes, which no tensor needs.
     Inert,
     Tuple(Vec<Id>),
     List(Vec<Id>),
-    /// A dictionary, ordered or not.
+    /// Dictionary, ordered or not.
     Dictionary(Vec<(Id, Id)>),
-    /// A class or a function by the texts of its module and its name.
+    /// Class or function: module and name.
     Global(Id, Id),
-    /// What a function would give for a tuple of arguments, or a class for those of its constructor.
+    /// Call of a function or constructor: callee and tuple of arguments.
     Call(Id, Id),
-    /// Something outside the pickle, by what it says about it.
+    /// Reference to an object outside the pickle: its persistent id.
     Persistent(Id),
 }
 
-/// A pickle that has been read.
+/// A parsed pickle.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     values: Vec<Value<'a>>,
@@ -45,15 +46,17 @@ pub(super) struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
-    /// Reads one pickle of at most `longest` bytes, [`LONGEST`] or less, from the start of `bytes` and gives what follows it.
+    /// Reads a pickle of at most `limit` bytes (at most [`MAX_PICKLE`]) from the start of `bytes`.
+    /// Returns it with the bytes after it.
     ///
     /// # Errors
     ///
-    /// If the pickle is cut off, too long or not consistent, or if it has an opcode that state dictionaries don't need.
-    pub(super) fn read(bytes: &'a [u8], longest: usize) -> Result<(Self, &'a [u8]), Error> {
-        let rest = &bytes[..bytes.len().min(longest)];
+    /// If the pickle is truncated, too long or inconsistent, or has an opcode that state
+    /// dictionaries do not need.
+    pub(super) fn read(bytes: &'a [u8], limit: usize) -> Result<(Self, &'a [u8]), Error> {
+        let rest = &bytes[..bytes.len().min(limit)];
         let mut machine =
-            Machine { longest, rest, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+            Machine { limit, rest, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
         while machine.step()? {}
         let root = machine.pop()?;
         let consumed = rest.len() - machine.rest.len();
@@ -95,23 +98,23 @@ impl<'a> Pickle<'a> {
     }
 }
 
-/// The stack machine whose program a pickle is.
+/// The stack machine that a pickle is a program for.
 struct Machine<'a> {
-    longest: usize,
+    limit: usize,
     rest: &'a [u8],
     values: Vec<Value<'a>>,
     stack: Vec<Id>,
-    /// Heights of the stack, below which nothing is taken until the mark is.
+    /// Stack heights of the marks. Values below the last mark are not popped until the mark is.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
 
 impl<'a> Machine<'a> {
-    /// One opcode. False at the end.
+    /// Executes one opcode. Returns false at the end.
     fn step(&mut self) -> Result<bool, Error> {
         let [opcode] = self.array()?;
         match opcode {
-            // Protocol and frame length, which change nothing.
+            // Protocol version and frame length, which are ignored.
             0x80 => drop(self.take(1)?),
             0x95 => drop(self.take(8)?),
             b'.' => return Ok(false),
@@ -145,7 +148,8 @@ impl<'a> Machine<'a> {
             }
             b'X' | 0x8c | 0x8d => {
                 let text = self.bytes(opcode)?;
-                let text = str::from_utf8(text).map_err(|_| syntax("its pickle has a text that is not UTF-8"))?;
+                let text =
+                    str::from_utf8(text).map_err(|_| syntax_error("the pickle has a string that is not UTF-8"))?;
                 self.push(Value::Text(text));
             }
             b'T' | b'U' => {
@@ -191,13 +195,13 @@ impl<'a> Machine<'a> {
 
             b'q' => {
                 let [index] = self.array()?;
-                self.remember(index.into())?;
+                self.memoize(index.into())?;
             }
             b'r' => {
                 let index = u32::from_le_bytes(self.array()?);
-                self.remember(index)?;
+                self.memoize(index)?;
             }
-            0x94 => self.remember(number(self.memo.len()))?,
+            0x94 => self.memoize(index(self.memo.len()))?,
             b'h' => {
                 let [index] = self.array()?;
                 self.recall(index.into())?;
@@ -216,37 +220,38 @@ impl<'a> Machine<'a> {
             }
             0x93 => self.global()?,
             b'Q' => {
-                let what = self.pop()?;
-                self.push(Value::Persistent(what));
+                let id = self.pop()?;
+                self.push(Value::Persistent(id));
             }
             b'R' | 0x81 => {
                 let (arguments, function) = (self.pop()?, self.pop()?);
                 let value = self.call(function, arguments)?;
                 self.push(value);
             }
-            // The state of an object: of those that are understood, only what a state dictionary says about versions.
+            // State of an object. Of the supported objects only state dictionaries have any:
+            // versions.
             b'b' => {
                 self.pop()?;
                 self.top()?;
             }
-            _ => return Err(syntax(format_args!("its pickle has the opcode {opcode:#04x}, which is not read"))),
+            _ => return Err(syntax_error(format_args!("pickle opcode {opcode:#04x} is not supported"))),
         }
         Ok(true)
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(|| cut(self.longest))?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(|| truncated(self.limit))?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(|| cut(self.longest))?;
+        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(|| truncated(self.limit))?;
         self.rest = rest;
         Ok(*taken)
     }
 
-    /// Bytes after their length, whose width the opcode tells.
+    /// Bytes preceded by their length, whose width depends on the opcode.
     fn bytes(&mut self, opcode: u8) -> Result<&'a [u8], Error> {
         let length = match opcode {
             b'C' | b'U' | 0x8c => u64::from(u8::from_le_bytes(self.array()?)),
@@ -257,14 +262,14 @@ impl<'a> Machine<'a> {
     }
 
     fn line(&mut self) -> Result<&'a str, Error> {
-        let length = self.rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| cut(self.longest))?;
+        let length = self.rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| truncated(self.limit))?;
         let line = self.take(length)?;
         self.take(1)?;
-        str::from_utf8(line).map_err(|_| syntax("its pickle has a name that is not UTF-8"))
+        str::from_utf8(line).map_err(|_| syntax_error("the pickle has a name that is not UTF-8"))
     }
 
     fn push(&mut self, value: Value<'a>) {
-        self.stack.push(Id(number(self.values.len())));
+        self.stack.push(Id(index(self.values.len())));
         self.values.push(value);
     }
 
@@ -284,7 +289,7 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(floor))
     }
 
-    fn remember(&mut self, index: u32) -> Result<(), Error> {
+    fn memoize(&mut self, index: u32) -> Result<(), Error> {
         let top = self.top()?;
         self.memo.insert(index, top);
         Ok(())
@@ -307,7 +312,8 @@ impl<'a> Machine<'a> {
         if texts { Ok(()) } else { Err(inconsistent()) }
     }
 
-    /// A call. That of an ordered dictionary is one, with the items that Python 2 gives it as a list of pairs.
+    /// Records a call. The constructor of an ordered dictionary gives a dictionary, in Python 2
+    /// with items from a list of pairs.
     fn call(&mut self, function: Id, arguments: Id) -> Result<Value<'a>, Error> {
         if let Value::Global(module, name) = self.value(function)
             && let Value::Text("collections") = self.value(*module)
@@ -318,7 +324,7 @@ impl<'a> Machine<'a> {
                 Value::Tuple(arguments) if arguments.len() == 1 => arguments[0],
                 _ => return Err(inconsistent()),
             };
-            // The list is taken, so that a hostile file can't have it copied over and over.
+            // The list is moved out, so that a hostile file cannot have it copied over and over.
             let Value::List(list) = &mut self.values[list.0 as usize] else { return Err(inconsistent()) };
             let list = std::mem::take(list);
             let pair = |id: &Id| match self.value(*id) {
@@ -352,7 +358,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// An integer from its digits in base 256, in two's complement.
+/// An integer from its bytes in two's complement, little-endian.
 fn long(digits: &[u8]) -> Value<'_> {
     let negative = digits.last().is_some_and(|&digit| digit >= 0x80);
     let mut bytes = [if negative { 0xff } else { 0 }; 8];
@@ -363,15 +369,15 @@ fn long(digits: &[u8]) -> Value<'_> {
     Value::Integer(i64::from_le_bytes(bytes))
 }
 
-/// A count of things that each took a byte of a pickle.
-fn number(count: usize) -> u32 {
+/// Converts a count of values, each of which takes a byte of a pickle.
+fn index(count: usize) -> u32 {
     u32::try_from(count).expect("a pickle is shorter than that")
 }
 
-fn cut(longest: usize) -> Error {
-    syntax(format_args!("its pickle is cut off, or longer than the {longest} bytes allowed"))
+fn truncated(limit: usize) -> Error {
+    syntax_error(format_args!("the pickle is truncated or exceeds the limit of {limit} bytes"))
 }
 
 fn inconsistent() -> Error {
-    syntax("its pickle is damaged")
+    syntax_error("the pickle is damaged")
 }

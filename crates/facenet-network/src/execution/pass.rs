@@ -1,9 +1,4 @@
-//! The two ways through a plan: each operation's forward function beside its backward function.
-
-use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+//! Forward and backward pass of each operation.
 
 use facenet_tensor::{
     Accumulation, BatchNormActivation, BatchNormGradients, BatchNormParameters, BatchNormStatistics, DropoutKey,
@@ -18,63 +13,35 @@ use facenet_tensor::{
     scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward, zero_pad_forward,
 };
 
-use rayon::Yield;
-
-use crate::description::PoolKind;
-use crate::network::{Mode, Network};
+use crate::description::layer::PoolKind;
+use crate::execution::mode::Mode;
+use crate::execution::slot_buffers::{SlotBuffers, flatten, flatten_mut};
+use crate::execution::workspace::Workspace;
 use crate::parameters::Parameters;
-use crate::plan::{INPUT, Operation, Place};
-use crate::workspace::{Slots, Workspace, rows, rows_mut};
+use crate::plan::operation::{ChannelSlice, INPUT, Operation};
 
-/// How long a thread looks for work in vain before it leaves a pass.
-const PATIENCE: Duration = Duration::from_micros(200);
-
-thread_local! {
-    static IN_A_PASS: Cell<bool> = const { Cell::new(false) };
+/// What operations read besides activations.
+#[derive(Clone, Copy)]
+pub(crate) struct NetworkState<'a, T> {
+    pub(crate) parameters: &'a Parameters<T>,
+    /// Running means and variances of batch normalization.
+    pub(crate) statistics: &'a Parameters<T>,
+    /// Epsilon of batch normalization.
+    pub(crate) epsilon: f64,
 }
 
-/// Runs a whole pass on one thread of the pool, which shares each operation with the others. From outside the pool each operation
-/// would have to be handed over, which costs more than a small one. Meanwhile the others stay awake: to wake a thread takes as
-/// long as a small operation. Nobody waits for them, and work of the pool's own that runs passes goes without.
-pub(crate) fn on_a_worker<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
-    if rayon::current_thread_index().is_some() {
-        return pass();
-    }
-    rayon::scope(|_| {
-        let running = Running(Arc::new(AtomicBool::new(true)));
-        IN_A_PASS.set(true);
-        let awake = Arc::clone(&running.0);
-        rayon::spawn_broadcast(move |_| stay_awake(&awake));
-        pass()
-    })
-}
-
-/// A pass, until it ends or panics.
-struct Running(Arc<AtomicBool>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        IN_A_PASS.set(false);
-        self.0.store(false, Ordering::Relaxed);
+impl<'a, T: Scalar> NetworkState<'a, T> {
+    fn batch_norm(self, scale: usize, shift: usize, rectified: bool) -> BatchNormParameters<'a, T> {
+        let [scale, shift] = [scale, shift].map(|entry| self.parameters.view(entry));
+        let activation = if rectified { BatchNormActivation::Relu } else { BatchNormActivation::None };
+        BatchNormParameters { scale, shift, epsilon: T::from_f64(self.epsilon), activation }
     }
 }
 
-/// Works on what there is to do while a pass is running.
-fn stay_awake(running: &AtomicBool) {
-    let mut last = Instant::now();
-    // A thread that waits within a pass of its own may find itself here.
-    while !IN_A_PASS.get() && running.load(Ordering::Relaxed) && last.elapsed() < PATIENCE {
-        if rayon::yield_now() == Some(Yield::Executed) {
-            last = Instant::now();
-        }
-        std::hint::spin_loop();
-    }
-}
-
-/// Computes the operation's output from the activations before it.
-pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, workspace: &mut Workspace<T>) {
+/// Computes the output of an operation.
+pub(crate) fn forward<T: Scalar>(operation: &Operation, state: NetworkState<'_, T>, workspace: &mut Workspace<T>) {
     let Workspace { activations, batch_statistics, mode, scratch, .. } = workspace;
-    let Network { parameters, statistics, .. } = network;
+    let NetworkState { parameters, statistics, .. } = state;
     match operation {
         Operation::Convolution { x, y, weight, window } => {
             let (x, y) = activations.read_write(x, y);
@@ -86,20 +53,20 @@ pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, wo
         }
         Operation::Linear { x, y, weight } => {
             let (x, y) = activations.read_write(x, y);
-            linear_forward(rows(x), parameters.view(*weight), rows_mut(y), scratch);
+            linear_forward(flatten(x), parameters.view(*weight), flatten_mut(y), scratch);
         }
         Operation::Bias { y, bias } => bias_forward(parameters.view(*bias), activations.view_mut(y)),
         Operation::BatchNorm { x, y, scale, shift, mean, variance, rectified } => {
             let (x, y) = activations.read_write(x, y);
-            let numbers = batch_norm_parameters(network, *scale, *shift, *rectified);
+            let batch_norm = state.batch_norm(*scale, *shift, *rectified);
             match mode {
                 Mode::Train { .. } => {
                     let [mean, variance] = batch_statistics.disjoint_mut([*mean, *variance]);
-                    batch_norm_forward(x, numbers, mean, variance, y);
+                    batch_norm_forward(x, batch_norm, mean, variance, y);
                 }
                 Mode::Eval => {
                     let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
-                    batch_norm_eval_forward(x, numbers, BatchNormStatistics { mean, variance }, y);
+                    batch_norm_eval_forward(x, batch_norm, BatchNormStatistics { mean, variance }, y);
                 }
             }
         }
@@ -118,29 +85,18 @@ pub(crate) fn forward<T: Scalar>(operation: &Operation, network: &Network<T>, wo
     }
 }
 
-fn batch_norm_parameters<T: Scalar>(
-    network: &Network<T>,
-    scale: usize,
-    shift: usize,
-    rectified: bool,
-) -> BatchNormParameters<'_, T> {
-    let [scale, shift] = [scale, shift].map(|entry| network.parameters.view(entry));
-    let activation = if rectified { BatchNormActivation::Relu } else { BatchNormActivation::None };
-    BatchNormParameters { scale, shift, epsilon: T::from_f64(network.plan().epsilon), activation }
-}
-
-/// [`forward`] of an operation that needs nothing but activations.
+/// [`forward`] of an operation that reads activations only.
 ///
 /// # Panics
 ///
-/// If it is another one.
-pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activations: &mut Slots<T>) {
+/// If the operation has parameters.
+pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activations: &mut SlotBuffers<T>) {
     match operation {
         Operation::Relu { y } => relu_forward(activations.view_mut(y)),
         Operation::Sigmoid { y } => sigmoid_forward(activations.view_mut(y)),
-        Operation::LocalResponseNorm { x, y, numbers } => {
+        Operation::LocalResponseNorm { x, y, parameters } => {
             let (x, y) = activations.read_write(x, y);
-            local_response_norm_forward(x, *numbers, y);
+            local_response_norm_forward(x, *parameters, y);
         }
         Operation::Maxout { x, y, pieces } => {
             let (x, y) = activations.read_write(x, y);
@@ -156,7 +112,7 @@ pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activ
         }
         Operation::GlobalAveragePool { x, y } => {
             let (x, y) = activations.read_write(x, y);
-            global_average_pool_forward(x, rows_mut(y));
+            global_average_pool_forward(x, flatten_mut(y));
         }
         Operation::ScaledSum { x, branch, y, scale } => {
             let ([x, branch], y) = activations.disjoint([x, branch], y);
@@ -164,7 +120,7 @@ pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activ
         }
         Operation::ChannelScale { x, gate, y } => {
             let ([x, gate], y) = activations.disjoint([x, gate], y);
-            channel_scale_forward(x, rows(gate), y);
+            channel_scale_forward(x, flatten(gate), y);
         }
         Operation::ZeroPad { x, y, before } => {
             let (x, y) = activations.read_write(x, y);
@@ -172,23 +128,25 @@ pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activ
         }
         Operation::L2Normalize { x, y } => {
             let (x, y) = activations.read_write(x, y);
-            l2_normalize_forward(rows(x), rows_mut(y));
+            l2_normalize_forward(flatten(x), flatten_mut(y));
         }
-        other => unreachable!("{other:?} needs more than activations"),
+        other => unreachable!("{other:?} has parameters"),
     }
 }
 
-/// Adds the operation's gradients to those of its parameters and of what it reads; operations that can write over the latter do so
-/// where `accumulation` says it. Nothing asks for the gradient at the faces themselves: products, where it would cost, leave it out.
+/// Adds the gradients of an operation to those of its parameters and inputs. For inputs whose
+/// `accumulation` is [`Accumulation::Set`] and whose operation supports it, the gradient is
+/// overwritten instead. The gradient at the network's input is not needed, so convolutions and
+/// fully connected layers skip it.
 pub(crate) fn backward<T: Scalar>(
     operation: &Operation,
-    network: &Network<T>,
-    accumulation: &dyn Fn(&Place) -> Accumulation,
+    state: NetworkState<'_, T>,
+    accumulation: &dyn Fn(&ChannelSlice) -> Accumulation,
     workspace: &mut Workspace<T>,
     gradients: &mut Parameters<T>,
 ) {
     let Workspace { activations, gradients: d, batch_statistics, mode, scratch } = workspace;
-    let Network { parameters, statistics, .. } = network;
+    let NetworkState { parameters, statistics, .. } = state;
     match operation {
         Operation::Convolution { x, y, weight, window } => {
             let dweight = gradients.view_mut(*weight);
@@ -207,10 +165,10 @@ pub(crate) fn backward<T: Scalar>(
         }
         Operation::Linear { x, y, weight } => {
             let dweight = gradients.view_mut(*weight);
-            linear_backward_weight(rows(activations.view(x)), rows(d.view(y)), dweight, scratch);
+            linear_backward_weight(flatten(activations.view(x)), flatten(d.view(y)), dweight, scratch);
             if x.slot != INPUT {
                 let (dy, dx) = d.read_write(y, x);
-                linear_backward_input(rows(dy), parameters.view(*weight), accumulation(x), rows_mut(dx), scratch);
+                linear_backward_input(flatten(dy), parameters.view(*weight), accumulation(x), flatten_mut(dx), scratch);
             }
         }
         Operation::Bias { y, bias } => bias_backward(d.view(y), gradients.view_mut(*bias)),
@@ -219,16 +177,16 @@ pub(crate) fn backward<T: Scalar>(
             let accumulation = accumulation(x);
             let (dy, dx) = d.read_write(y, x);
             let x = activations.view(x);
-            let numbers = batch_norm_parameters(network, *scale, *shift, *rectified);
-            let gradients = BatchNormGradients { accumulation, dx: dx.reborrow(), dscale, dshift };
+            let batch_norm = state.batch_norm(*scale, *shift, *rectified);
+            let gradients = BatchNormGradients { accumulation, dx, dscale, dshift };
             match mode {
                 Mode::Train { .. } => {
                     let [mean, variance] = [mean, variance].map(|&entry| batch_statistics.view(entry));
-                    batch_norm_backward(x, dy, numbers, BatchNormStatistics { mean, variance }, gradients);
+                    batch_norm_backward(x, dy, batch_norm, BatchNormStatistics { mean, variance }, gradients);
                 }
                 Mode::Eval => {
                     let [mean, variance] = [mean, variance].map(|&entry| statistics.view(entry));
-                    batch_norm_eval_backward(x, dy, numbers, BatchNormStatistics { mean, variance }, gradients);
+                    batch_norm_eval_backward(x, dy, batch_norm, BatchNormStatistics { mean, variance }, gradients);
                 }
             }
         }
@@ -238,9 +196,9 @@ pub(crate) fn backward<T: Scalar>(
             let (dy, dx) = d.read_write(y, x);
             prelu_backward(activations.view(x), parameters.view(*slope), dy, dx, gradients.view_mut(*slope));
         }
-        Operation::LocalResponseNorm { x, y, numbers } => {
+        Operation::LocalResponseNorm { x, y, parameters } => {
             let (dy, dx) = d.read_write(y, x);
-            local_response_norm_backward(activations.view(x), dy, *numbers, dx);
+            local_response_norm_backward(activations.view(x), dy, *parameters, dx);
         }
         Operation::Maxout { x, y, pieces } => {
             let (dy, dx) = d.read_write(y, x);
@@ -256,7 +214,7 @@ pub(crate) fn backward<T: Scalar>(
         }
         Operation::GlobalAveragePool { x, y } => {
             let (dy, dx) = d.read_write(y, x);
-            global_average_pool_backward(rows(dy), dx);
+            global_average_pool_backward(flatten(dy), dx);
         }
         Operation::Dropout { x, y, rate, layer } => {
             if let Mode::Train { seed, step } = *mode {
@@ -273,9 +231,9 @@ pub(crate) fn backward<T: Scalar>(
         }
         Operation::ChannelScale { x, gate, y } => {
             let (dy, dgate) = d.read_write(y, gate);
-            channel_scale_backward_gate(activations.view(x), dy, rows_mut(dgate));
+            channel_scale_backward_gate(activations.view(x), dy, flatten_mut(dgate));
             let (dy, dx) = d.read_write(y, x);
-            channel_scale_backward_input(rows(activations.view(gate)), dy, dx);
+            channel_scale_backward_input(flatten(activations.view(gate)), dy, dx);
         }
         Operation::ZeroPad { x, y, before } => {
             let (dy, dx) = d.read_write(y, x);
@@ -283,7 +241,12 @@ pub(crate) fn backward<T: Scalar>(
         }
         Operation::L2Normalize { x, y } => {
             let (dy, dx) = d.read_write(y, x);
-            l2_normalize_backward(rows(activations.view(x)), rows(activations.view(y)), rows(dy), rows_mut(dx));
+            l2_normalize_backward(
+                flatten(activations.view(x)),
+                flatten(activations.view(y)),
+                flatten(dy),
+                flatten_mut(dx),
+            );
         }
     }
 }

@@ -1,35 +1,35 @@
-//! The figures that the paper prints for its networks, to be read beside ours.
+//! Parameter counts and FLOPS that the paper states for its networks.
 
 use serde::Serialize;
 
-/// What the paper says about one of its networks. Figures stand as they are printed: `"140M"`.
+/// Figures of the paper for one of its networks, as printed: `"140M"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PaperNetwork {
-    /// Where it says so.
+    /// Table or section of the paper.
     pub source: &'static str,
-    /// All parameters.
+    /// Number of parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<&'static str>,
-    /// Multiplications with an addition per face, which it calls FLOPS.
+    /// Multiply-adds per face, which the paper calls FLOPS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multiply_adds: Option<&'static str>,
-    /// The rows of its table that have parameters; none where no table was published.
+    /// Rows of the paper's table for layers with parameters; empty if no table was published.
     #[serde(skip_serializing_if = "<[PaperRow]>::is_empty")]
     pub rows: &'static [PaperRow],
 }
 
-/// A row of a printed table.
+/// A row of one of the paper's tables.
 ///
-/// The printed figures are rounded ones of counts with a bias for each output channel.
+/// The figures are rounded counts that include one bias per output channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PaperRow {
-    /// The paper's name of the layer.
+    /// Name of the layer in the paper.
     pub layer: &'static str,
-    /// The name of the row in [`Plan::table`](crate::Plan::table).
+    /// Name of the layer in [`Plan::block_costs`](crate::Plan::block_costs).
     pub block: &'static str,
-    /// Its parameters.
+    /// Number of parameters.
     pub parameters: &'static str,
-    /// Its multiplications with an addition per face.
+    /// Multiply-adds per face.
     pub multiply_adds: &'static str,
 }
 
@@ -77,7 +77,7 @@ const NN2: [PaperRow; 13] = [
     row("fully conn", "embedding", "131K", "0.1M"),
 ];
 
-/// What the paper says about a network, by the name of the built-in one.
+/// Figures of the paper for a built-in network; `None` for networks of other sources.
 #[must_use]
 pub fn paper_network(name: &str) -> Option<PaperNetwork> {
     let (source, parameters, multiply_adds, rows): (_, _, _, &[PaperRow]) = match name {
@@ -97,21 +97,22 @@ pub fn paper_network(name: &str) -> Option<PaperNetwork> {
     Some(PaperNetwork { source, parameters, multiply_adds, rows })
 }
 
-/// A printed figure as a number, and one unit of its last digit: `"1.6M"` is `(1_600_000.0, 100_000.0)`.
+/// Parses a printed figure into its value and one unit of its last digit: `"1.6M"` is
+/// `(1_600_000.0, 100_000.0)`.
 ///
 /// # Panics
 ///
-/// If the text is no such figure.
+/// If the text is not a number with an optional suffix K, M or B.
 #[track_caller]
 #[must_use]
-pub fn printed_figure(text: &str) -> (f64, f64) {
+pub fn parse_printed_figure(text: &str) -> (f64, f64) {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((end, 'K')) => (&text[..end], 1e3),
         Some((end, 'M')) => (&text[..end], 1e6),
         Some((end, 'B')) => (&text[..end], 1e9),
         _ => (text, 1.0),
     };
-    let value: f64 = digits.parse().unwrap_or_else(|_| panic!("{text} is no printed figure"));
+    let value: f64 = digits.parse().unwrap_or_else(|_| panic!("{text} is not a printed figure"));
     let decimals = digits.split_once('.').map_or(0, |(_, decimals)| decimals.len() as i32);
     (value * unit, unit * 10f64.powi(-decimals))
 }
