@@ -7,9 +7,7 @@ use approx::{assert_abs_diff_eq, assert_relative_eq};
 use facenet_cluster::{Agglomerative, Cluster, Cut, Dendrogram, KMeans, Linkage};
 use facenet_data::SyntheticFaces;
 use facenet_metrics::{LabeledEmbeddings, Pair, PairScores, balanced_pairs, clustering_report, search};
-use facenet_network::{
-    Checkpoint, Initializer, Mode, Network, OptimizerKind, Parameters, Sgd, Workspace, compact_inception,
-};
+use facenet_network::{Checkpoint, Initializer, Mode, Network, OptimizerConfig, Parameters, Sgd, Workspace, built_in};
 use facenet_recognition::{FaceSource, weights_sha256};
 use facenet_tests::{TINY_RECIPE, data};
 use facenet_training::{Dataset, LabelledFaces, Recipe, Trainer, TripletSource, evaluate_embeddings};
@@ -140,7 +138,8 @@ fn published_embeddings_as_those_of_a_data_set() {
 /// Uniform draws and square roots alone: the same bits on every machine.
 #[test]
 fn networks_start_with_the_same_bits_everywhere() {
-    let network: Network<f32> = Network::new(compact_inception(), Initializer::HeUniform, 1).unwrap();
+    let network: Network<f32> =
+        Network::new(built_in("compact_inception").unwrap(), Initializer::HeUniform, 1).unwrap();
     assert_eq!(weights_sha256(&network), "70a58bce6a908a2a46ce8b49824b16e6336d20523d34943081eba41577a7cba7");
 }
 
@@ -166,7 +165,7 @@ fn first_steps() -> Recipe {
         batch: BatchShape { people: 8, faces: 4, negatives: 0 },
         triplets: TripletSource::Online { miner: MinerKind::BatchAll },
         learning_rate: facenet_training::LearningRate { base: 0.05, warmup: 0, last: 1.0 },
-        optimizer: OptimizerKind::Sgd(Sgd::default()),
+        optimizer: OptimizerConfig::Sgd(Sgd::default()),
         ..Recipe::from_toml(TINY_RECIPE).unwrap()
     }
 }
@@ -179,7 +178,7 @@ fn the_first_losses_are_what_they_were() {
     let (faces, identities) = SyntheticFaces::new(1).portraits(0..8, 4, [16, 16]);
     let network: Network<f32> = Network::new(recipe.network.clone(), recipe.initializer, 1).unwrap();
     let mut network: Network<f64> = network.cast();
-    let mut optimizer = recipe.optimizer.optimizer(network.plan().parameters());
+    let mut optimizer = recipe.optimizer.build(network.plan().parameters());
     let mut workspace = Workspace::new(network.plan());
     let mut gradients = Parameters::zeros(network.plan().parameters());
     let mut loss = TripletLoss::new(f64::from(recipe.margin), recipe.reduction);

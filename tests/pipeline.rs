@@ -131,7 +131,7 @@ impl ByHand<'_> {
         let sampler = IdentitySampler::new(self.identities, batch).unwrap();
         let miner = self.recipe.triplets.miner().miner();
         let mut loss = TripletLoss::new(margin, reduction);
-        let mut optimizer = optimizer.optimizer(self.network.plan().parameters());
+        let mut optimizer = optimizer.build(self.network.plan().parameters());
         let mut workspace = Workspace::new(self.network.plan());
         let mut gradients = Parameters::zeros(self.network.plan().parameters());
         for step in 0..steps {

@@ -11,7 +11,7 @@ use facenet_data::{
 use facenet_metrics::{Pair, PairScores, ThresholdSearch};
 use facenet_network::{
     ForeignTensor, ForeignTensors, FrozenNetwork, LANDMARK_NETWORK, Mode, NameMap, Network, Workspace, built_in,
-    import, import_until,
+    import, import_truncated,
 };
 use facenet_recognition::{Calibration, Embed, Embedder, ForeignNetwork, calibration, read_weights, weights_sha256};
 use facenet_tensor::Scalar;
@@ -19,7 +19,7 @@ use facenet_tests::data;
 use ndarray::{Array2, Array3, Array4, ArrayView1, Axis, s};
 use serde::Deserialize;
 
-use reference::{Tensor, numbers};
+use reference::{Tensor, named_values};
 
 #[path = "../crates/facenet-network/tests/pytorch/reference.rs"]
 mod reference;
@@ -132,7 +132,7 @@ fn import_published(network: &str, weights: &str) -> Option<(Network<f32>, Forei
     let start = Instant::now();
     let from_safetensors = ForeignTensors::from_safetensors(&safetensors).unwrap();
     let from_openvino = ForeignTensors::from_openvino(&xml, &bin).unwrap();
-    println!("{network}: read in {:?}, others {:?}", start.elapsed(), from_openvino.others);
+    println!("{network}: read in {:?}, others {:?}", start.elapsed(), from_openvino.non_float);
     assert!(from_safetensors.tensors.len() > 40);
     assert!(from_safetensors.tensors == from_openvino.tensors, "{network}: the files differ");
     let map = NameMap::built_in(network).remove(0);
@@ -240,7 +240,8 @@ impl OpenFace {
 
     /// The branches as `network` computes them, in the order of `exact`.
     fn branches<T: Scalar>(&self, network: &Network<T>) -> Vec<Tensor> {
-        let levels = |k: &usize| numbers(&format!("face {k}")).take(96 * 96 * 3).map(|v| T::from_f64((v + 1.0) / 2.0));
+        let levels =
+            |k: &usize| named_values(&format!("face {k}")).take(96 * 96 * 3).map(|v| T::from_f64((v + 1.0) / 2.0));
         let x: Vec<T> = self.faces.iter().flat_map(levels).collect();
         let x = Array4::from_shape_vec((self.faces.len(), 96, 96, 3), x).unwrap();
         let mut workspace = Workspace::new(network.plan());
@@ -276,7 +277,7 @@ fn the_first_layers_of_openface_give_what_pytorch_gives() {
     let Some(path) = data("weights/nn4.small2_partial/nn4.small2.v1.partial.safetensors") else { return };
     let tensors = ForeignTensors::from_safetensors(&fs::read(path).unwrap()).unwrap();
     let name = "openface_nn4_small2_v1";
-    let import = |layer: &str, map| import_until(built_in(name).unwrap(), layer, &tensors, map);
+    let import = |layer: &str, map| import_truncated(built_in(name).unwrap(), layer, &tensors, map);
     let map = NameMap::built_in(name).remove(0);
     let network = import("inception_3b", &map).unwrap();
     let reference = OpenFace::read();
@@ -308,7 +309,8 @@ fn squares(faces: &[usize]) -> Array4<u8> {
     let faces: Vec<_> = faces
         .iter()
         .map(|k| {
-            let levels = numbers(&format!("face {k}")).take(6 * 6 * 3).map(|number| (128.0 * (number + 1.0)) as u8);
+            let levels =
+                named_values(&format!("face {k}")).take(6 * 6 * 3).map(|number| (128.0 * (number + 1.0)) as u8);
             let squares = Array3::from_shape_vec((6, 6, 3), levels.collect()).unwrap();
             Array3::from_shape_fn((48, 48, 3), |(y, x, c)| squares[[y / 8, x / 8, c]])
         })

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use facenet_cli::arguments::network_choice::{NetworkChanges, NetworkChoice};
 use facenet_cli::output::print::print;
-use facenet_network::{Description, NETWORKS, PaperNetwork, Plan, Row, paper_network};
+use facenet_network::{Description, LayerCost, NETWORKS, PaperNetwork, Plan, paper_network};
 use indicatif::HumanCount;
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ impl Described {
             head.extend(["weights + biases", "paper", "multiply-adds + biases", "paper"]);
         }
         let mut table = Table::new(&head);
-        let rows = self.plan.table();
+        let rows = self.plan.block_costs();
         for row in &rows {
             let [height, width, channels] = row.output;
             let mut cells = vec![row.layer.clone(), format!("{height}x{width}x{channels}")];
@@ -66,11 +66,11 @@ impl Described {
             }
             table.push(cells);
         }
-        let all = Row {
+        let all = LayerCost {
             layer: "in all".to_owned(),
             output: [1, 1, self.plan.dimension()],
-            weights: self.plan.weights(),
-            biases: self.plan.biases(),
+            weights: self.plan.weight_count(),
+            biases: self.plan.bias_count(),
             parameters: self.plan.parameters().len(),
             multiply_adds: self.plan.multiply_adds(),
             bias_additions: rows.iter().map(|row| row.bias_additions).sum(),
@@ -96,7 +96,7 @@ impl Described {
 }
 
 /// Our counts as the paper counts, with a bias for each output channel, each followed by the paper's.
-fn beside(row: &Row, parameters: &str, multiply_adds: &str) -> [String; 4] {
+fn beside(row: &LayerCost, parameters: &str, multiply_adds: &str) -> [String; 4] {
     let [ours, our_multiply_adds] = [row.weights + row.biases, row.multiply_adds + row.bias_additions].map(count);
     [ours, parameters.to_owned(), our_multiply_adds, multiply_adds.to_owned()]
 }
@@ -150,7 +150,7 @@ struct RowReport {
 
 impl NetworkReport {
     fn new(Described { description, plan, paper }: &Described, with_rows: bool) -> Self {
-        let row = |Row { layer, output, weights, biases, multiply_adds, .. }| RowReport {
+        let row = |LayerCost { layer, output, weights, biases, multiply_adds, .. }| RowReport {
             layer,
             output,
             weights,
@@ -159,15 +159,15 @@ impl NetworkReport {
         };
         Self {
             name: description.name.clone(),
-            input: plan.input(),
+            input: plan.input_size(),
             dimension: plan.dimension(),
-            weights: plan.weights(),
-            biases: plan.biases(),
+            weights: plan.weight_count(),
+            biases: plan.bias_count(),
             parameters: plan.parameters().len(),
             multiply_adds: plan.multiply_adds(),
-            activations: plan.activations(),
+            activations: plan.activation_count(),
             paper: PaperReport { network: *paper },
-            rows: with_rows.then(|| plan.table().into_iter().map(row).collect()),
+            rows: with_rows.then(|| plan.block_costs().into_iter().map(row).collect()),
         }
     }
 }
@@ -192,11 +192,11 @@ pub fn command(Arguments { network, changes, json, markdown }: &Arguments) -> Re
 /// One network to read.
 fn rows(network: &Described) -> Result<String> {
     let Described { description, plan, .. } = network;
-    let [height, width] = plan.input();
+    let [height, width] = plan.input_size();
     let what = if description.embedding.is_some() { "numbers per embedding" } else { "numbers for each, no embedding" };
     let mut text = format!("{}: faces of {height}x{width}, {} {what}\n\n", description.name, plan.dimension());
     text += &network.table().text();
-    let (parameters, activations) = (count(plan.parameters().len()), count(plan.activations()));
+    let (parameters, activations) = (count(plan.parameters().len()), count(plan.activation_count()));
     writeln!(text, "\n{parameters} learned numbers in all, {activations} numbers between the layers per face")?;
     if let Some(paper) = network.paper() {
         writeln!(text, "{paper}")?;
@@ -218,10 +218,11 @@ fn overview(networks: &[Described]) -> Table {
         "paper: multiply-adds",
     ]);
     for Described { description, plan, paper } in networks {
-        let [height, width] = plan.input();
+        let [height, width] = plan.input_size();
         let mut cells = vec![description.name.clone(), format!("{height}x{width}")];
         cells.extend(
-            [plan.dimension(), plan.weights(), plan.biases(), plan.multiply_adds(), plan.activations()].map(count),
+            [plan.dimension(), plan.weight_count(), plan.bias_count(), plan.multiply_adds(), plan.activation_count()]
+                .map(count),
         );
         if let Some(paper) = paper {
             cells.extend([paper.parameters, paper.multiply_adds].map(|figure| figure.unwrap_or_default().to_owned()));

@@ -530,9 +530,9 @@ fn wrong_networks_are_refused_by_file_and_layer() {
     let mine = fs::read_to_string(folder.path().join("mine.toml")).unwrap();
     for (part, by, named) in [
         ("kernel = 5", "kernle = 5", "layer conv1: unknown field `kernle`"),
-        ("kernel = 5", "kernel = 69", "layer conv1: a window of 69x69 with padding 2x2 does not fit 64x64"),
-        ("kernel = 5", "kernel = 5000", "layer conv1: kernel is 5000, which is not between 1 and 1024"),
-        ("padding = 2, channels = 32", "padding = 2, channels = 99", "layer block2_1: its layers turn [16, 16, 99]"),
+        ("kernel = 5", "kernel = 69", "layer conv1: a 69x69 window with padding 2x2 does not fit a 64x64 input"),
+        ("kernel = 5", "kernel = 5000", "layer conv1: kernel is 5000, not between 1 and 1024"),
+        ("padding = 2, channels = 32", "padding = 2, channels = 99", "layer block2_1: the residual branch maps"),
         ("padding = 2, channels = 32", "padding = 2, channels = 4000000000", "layer conv1: channels is 4000000000"),
         ("input = [64, 64]", "input = [64, 64000]", "input: width is 64000"),
         ("embedding = 64", "embedding = 6400000", "layer embedding: channels is 6400000"),
@@ -557,7 +557,7 @@ fn wrong_networks_are_refused_by_file_and_layer() {
     assert!(code == Some(1) && stderr.contains("can't read long.toml: it is longer than "), "{stderr}");
     let Finished { code, stderr, .. } =
         xtask(folder.path(), &["networks", "nn4_small2", "--normalization", "local_response"]);
-    assert!(code == Some(1) && stderr.contains("nn4_small2 has no local response normalisation"), "{stderr}");
+    assert!(code == Some(1) && stderr.contains("nn4_small2 has no local response normalization"), "{stderr}");
 }
 
 const WEIGHTS_PAGE: &str = include_str!("../../docs/weights.md");

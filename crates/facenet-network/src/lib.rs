@@ -35,7 +35,7 @@ pub use import::{import, import_truncated};
 pub use initializer::Initializer;
 pub use network::Network;
 pub use networks::paper::{PaperNetwork, PaperRow, paper_network, parse_printed_figure};
-pub use networks::{LANDMARK_NETWORK, NETWORKS, built_in, built_in_toml, compact_inception};
+pub use networks::{LANDMARK_NETWORK, NETWORKS, built_in, built_in_toml};
 pub use optimizer::OptimizerConfig;
 pub use optimizer::ada_grad::AdaGrad;
 pub use optimizer::adam::Adam;

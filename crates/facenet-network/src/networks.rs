@@ -59,9 +59,3 @@ pub fn built_in(name: &str) -> Option<Description> {
     let text = built_in_toml(name)?;
     Some(Description::from_toml(text).expect("built-in descriptions are valid"))
 }
-
-/// The network of the built-in recipes, which trains in minutes on two cores.
-#[must_use]
-pub fn compact_inception() -> Description {
-    built_in("compact_inception").expect("a built-in network")
-}

@@ -2,8 +2,11 @@
 
 use facenet_network::{
     Description, Error, LANDMARK_NETWORK, Layer, NETWORKS, NormalizationScheme, Plan, Scaling, built_in,
-    compact_inception,
 };
+
+fn compact_inception() -> Description {
+    built_in("compact_inception").unwrap()
+}
 
 fn plan(layers: &str) -> Result<Plan, Error> {
     let text = format!("name = \"a\"\ninput = [8, 8]\nembedding = 4\nlayers = [{layers}]\n");

@@ -1,6 +1,6 @@
 //! Whole networks: precision, threads, batches, modes.
 
-use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace, compact_inception};
+use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace, built_in};
 use facenet_tensor::Scalar;
 use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 use ndarray_rand::RandomExt;
@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// A compact inception network for smaller faces, so that the naive operations take seconds.
 fn small() -> Description {
-    Description { input: [33, 31], ..compact_inception() }
+    Description { input: [33, 31], ..built_in("compact_inception").unwrap() }
 }
 
 fn network() -> Network<f32> {

@@ -1,6 +1,6 @@
 //! One step of gradient descent on the triplet loss.
 
-use facenet_network::{Mode, Network, Optimizer, OptimizerKind, Parameters, Workspace};
+use facenet_network::{Mode, Network, Optimizer, OptimizerConfig, Parameters, Workspace};
 use facenet_triplet::{BatchLoss, LossStatistics, TripletLoss, pairwise_squared_distances_into};
 use ndarray::ArrayView4;
 
@@ -44,10 +44,10 @@ pub struct StepOutcome {
 impl Learner {
     /// Prepares to train a network.
     #[must_use]
-    pub fn new(network: Network<f32>, optimizer: OptimizerKind, loss: TripletLoss<f32>) -> Self {
+    pub fn new(network: Network<f32>, optimizer: OptimizerConfig, loss: TripletLoss<f32>) -> Self {
         let table = network.plan().parameters();
         Self {
-            optimizer: optimizer.optimizer(table),
+            optimizer: optimizer.build(table),
             workspace: Workspace::new(network.plan()),
             gradients: Parameters::zeros(table),
             squared_distances: Vec::new(),

@@ -6,7 +6,7 @@ mod network;
 use std::f64::consts::PI;
 
 use facenet_data::{Augmentation, Crop};
-use facenet_network::{Description, Initializer, OptimizerKind, Plan};
+use facenet_network::{Description, Initializer, OptimizerConfig, Plan};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,7 @@ pub struct Recipe {
     pub learning_rate: LearningRate,
     /// The rule of descent.
     #[serde(default)]
-    pub optimizer: OptimizerKind,
+    pub optimizer: OptimizerConfig,
     /// How much faces vary from step to step.
     #[serde(default)]
     pub augmentation: Augmentation,
@@ -191,7 +191,7 @@ impl Recipe {
     pub fn with_network(mut self, network: Description) -> Self {
         if let Ok(plan) = Plan::new(&network) {
             let BatchShape { people, faces, negatives } = self.batch;
-            let fit = (BATCH_ACTIVATIONS / plan.activations()).saturating_sub(negatives) / faces.max(1);
+            let fit = (BATCH_ACTIVATIONS / plan.activation_count()).saturating_sub(negatives) / faces.max(1);
             self.batch.people = people.min(fit.max(2));
         }
         Self { network, ..self }

@@ -73,14 +73,14 @@ impl<'a> Trainer<'a> {
     pub fn resume(checkpoint: Checkpoint, faces: ArrayView4<'a, u8>, identities: &'a [usize]) -> Result<Self, Error> {
         let (recipe, seed) = Self::recipe_and_seed(&checkpoint)?;
         let Checkpoint { description, parameters, statistics, training, .. } = checkpoint;
-        let TrainingState { step, pictures, history, buffers, .. } = training.ok_or(Error::NothingToResume)?;
+        let TrainingState { step, dataset, history, optimizer_state, .. } = training.ok_or(Error::NothingToResume)?;
         let network = Network::with_parameters(description, parameters, statistics)?;
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
-        if trainer.pictures != pictures {
+        if trainer.pictures != dataset {
             return Err(Error::OtherPictures);
         }
         for (name, state) in trainer.learner.optimizer_mut().state_mut() {
-            let buffer = buffers.iter().find(|(buffer, _)| buffer == name);
+            let buffer = optimizer_state.iter().find(|(buffer, _)| buffer == name);
             let (_, buffer) = buffer.ok_or(Error::MissingBuffer { name })?;
             state.values.copy_from_slice(&buffer.values);
         }
@@ -108,7 +108,7 @@ impl<'a> Trainer<'a> {
         identities: &'a [usize],
         seed: u64,
     ) -> Result<Self, Error> {
-        let [height, width] = network.plan().input();
+        let [height, width] = network.plan().input_size();
         let expected = (identities.len(), height, width, 3);
         assert_eq!(faces.dim(), expected, "faces of {} pictures for this network", identities.len());
         recipe.validate()?;
@@ -234,7 +234,7 @@ impl<'a> Trainer<'a> {
     /// All that is needed to embed, and to go on; without a calibration, which would be that of a moment.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        let buffers =
+        let optimizer_state =
             self.learner.optimizer().state().into_iter().map(|(name, buffer)| (name.to_owned(), buffer.clone()));
         Checkpoint {
             description: self.network().description().clone(),
@@ -245,9 +245,9 @@ impl<'a> Trainer<'a> {
                 seed: self.seed,
                 step: self.step,
                 recipe: self.recipe.to_toml(),
-                pictures: self.pictures.clone(),
+                dataset: self.pictures.clone(),
                 history: self.history.to_text(),
-                buffers: buffers.collect(),
+                optimizer_state: optimizer_state.collect(),
             }),
         }
     }

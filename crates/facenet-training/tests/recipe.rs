@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use facenet_data::{Augmentation, Crop};
-use facenet_network::{AdaGrad, Initializer, NETWORKS, OptimizerKind, Plan, Sgd, built_in};
+use facenet_network::{AdaGrad, Initializer, NETWORKS, OptimizerConfig, Plan, Sgd, built_in};
 
 use facenet_training::{DatasetSource, Error, LearningRate, RECIPES, Recipe, TripletSource};
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
@@ -53,7 +53,7 @@ fn what_is_written_is_read() {
                 triplets: 10_000_000,
             },
             learning_rate: LearningRate { base: 1e-3 / 3.0, warmup: 5, last: 1.0 },
-            optimizer: OptimizerKind::AdaGrad(AdaGrad::default()),
+            optimizer: OptimizerConfig::AdaGrad(AdaGrad::default()),
             augmentation: Augmentation { rotation: 12.5, ..Augmentation::default() },
             ..short
         },
@@ -69,7 +69,7 @@ fn what_is_left_out_has_a_default() {
     let recipe = Recipe::from_toml(SHORT).unwrap();
     assert_eq!((recipe.reduction, recipe.initializer), (Reduction::MeanActive, Initializer::HeNormal));
     assert_eq!((recipe.clip_norm, recipe.crop, recipe.batch.negatives), (None, Crop::Whole, 0));
-    assert_eq!((recipe.optimizer, recipe.augmentation), (OptimizerKind::default(), Augmentation::default()));
+    assert_eq!((recipe.optimizer, recipe.augmentation), (OptimizerConfig::default(), Augmentation::default()));
     assert_eq!(recipe.learning_rate, LearningRate { base: 0.01, warmup: 0, last: 0.0 });
 }
 
@@ -127,7 +127,7 @@ fn numbers_out_of_range_are_named() {
         (
             "[network]",
             "[optimizer]\nkind = \"sgd\"\nmomentum = 1.0\n[network]",
-            "optimizer: momentum is 1, which is not between 0 and 0.999999",
+            "optimizer: momentum is 1, not between 0 and 0.999999",
         ),
         (
             "from = \"online\"",
@@ -143,7 +143,7 @@ fn numbers_out_of_range_are_named() {
         assert_eq!(refused(part, by), message);
     }
     let no_embedding = refused("embedding = 4", "embedding = 0");
-    assert!(no_embedding.starts_with("layer embedding: channels is 0, which is not between 1"), "{no_embedding}");
+    assert!(no_embedding.starts_with("layer embedding: channels is 0, not between 1"), "{no_embedding}");
     for clip_norm in ["0.0", "nan", "-1.0"] {
         let message = refused("steps = 30", &format!("steps = 30\nclip_norm = {clip_norm}"));
         assert!(message.starts_with("clip_norm is "), "{message}");
@@ -193,7 +193,7 @@ fn every_data_set_has_a_recipe() {
     assert_eq!(Recipe::for_dataset(&DatasetSource::Olivetti), Recipe::for_dataset(&DatasetSource::Orl));
     assert!(
         Recipe {
-            optimizer: OptimizerKind::Sgd(Sgd { momentum: f64::NAN, ..Sgd::default() }),
+            optimizer: OptimizerConfig::Sgd(Sgd { momentum: f64::NAN, ..Sgd::default() }),
             ..Recipe::built_in("orl").unwrap()
         }
         .validate()
@@ -214,7 +214,7 @@ fn mini_batches_of_a_large_network_have_fewer_people() {
         let changed = recipe.clone().with_network(network.clone());
         let fitted = changed.batch.people;
         // 4 GiB of activations and gradients, 4 bytes each.
-        let activations = Plan::new(&network).unwrap().activations();
+        let activations = Plan::new(&network).unwrap().activation_count();
         let fits = |people: usize| activations * (people * faces + negatives) * 8 <= 4 << 30;
         assert!((2..=people).contains(&fitted), "{name}: {fitted}");
         assert!(fitted == 2 || fits(fitted), "{name}: {fitted} people take too much");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use facenet_data::{Augmentation, SyntheticFaces};
 use facenet_metrics::{Pair, balanced_pairs};
 use facenet_network::Checkpoint;
-use facenet_network::{AdaGrad, Adam, Description, OptimizerKind, Sgd};
+use facenet_network::{AdaGrad, Adam, Description, OptimizerConfig, Sgd};
 use facenet_recognition::{
     Embed, Embedder, ValidationPairs, calibrate, calibration, read_checkpoint, weights_sha256, write_checkpoint,
 };
@@ -157,9 +157,9 @@ fn assert_resumes(recipe: &Recipe, before: u64, after: u64) {
 #[test]
 fn a_resumed_run_is_an_uninterrupted_one() {
     for optimizer in [
-        OptimizerKind::Adam(Adam::default()),
-        OptimizerKind::Sgd(Sgd { momentum: 0.9, weight_decay: 1e-4 }),
-        OptimizerKind::AdaGrad(AdaGrad::default()),
+        OptimizerConfig::Adam(Adam::default()),
+        OptimizerConfig::Sgd(Sgd { momentum: 0.9, weight_decay: 1e-4 }),
+        OptimizerConfig::AdaGrad(AdaGrad::default()),
     ] {
         assert_resumes(&Recipe { optimizer, ..tiny() }, 5, 4);
     }
@@ -177,7 +177,7 @@ fn a_checkpoint_that_can_not_be_resumed() {
     };
     assert!(resume(&|_| ()).is_none());
     assert!(matches!(resume(&|checkpoint| checkpoint.training = None), Some(Error::NothingToResume)));
-    let no_buffers = resume(&|checkpoint| checkpoint.training.as_mut().unwrap().buffers.clear());
+    let no_buffers = resume(&|checkpoint| checkpoint.training.as_mut().unwrap().optimizer_state.clear());
     assert!(matches!(no_buffers, Some(Error::MissingBuffer { name: "first_moment" })));
     let no_recipe = resume(&|checkpoint| checkpoint.training.as_mut().unwrap().recipe = "steps".to_owned());
     assert!(matches!(no_recipe, Some(Error::RecipeSyntax { .. })));
@@ -265,7 +265,7 @@ fn without_triplets_a_step_moves_nothing() {
     let recipe = Recipe {
         margin: 0.0,
         augmentation: Augmentation::default(),
-        optimizer: OptimizerKind::Sgd(Sgd { momentum: 0.0, weight_decay: 0.0 }),
+        optimizer: OptimizerConfig::Sgd(Sgd { momentum: 0.0, weight_decay: 0.0 }),
         ..offline(4)
     };
     let mut trainer = Trainer::new(recipe, faces.view(), &identities, 7).unwrap();

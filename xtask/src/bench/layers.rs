@@ -52,7 +52,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let frozen = FrozenNetwork::new(&network);
     let mut workspace = frozen.workspace();
     frozen.forward(x.view(), &mut workspace);
-    let rows = network.plan().rows();
+    let rows = network.plan().layer_costs();
     // Of each layer the seconds of each pass.
     let mut times = vec![Vec::new(); rows.len()];
     for _ in 0..arguments.passes {

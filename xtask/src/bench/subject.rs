@@ -38,7 +38,7 @@ impl Subject {
     pub fn prepare(&self) -> Result<(Network<f32>, Array4<f32>)> {
         set_threads(self.threads)?;
         let network = self.network()?;
-        let [height, width] = network.plan().input();
+        let [height, width] = network.plan().input_size();
         let shape = (self.batch as usize, height, width, 3);
         let x = Array4::random_using(shape, StandardNormal, &mut ChaCha8Rng::seed_from_u64(0));
         Ok((network, x))

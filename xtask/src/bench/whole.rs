@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use facenet_cli::output::print::print;
-use facenet_network::{FrozenNetwork, FrozenWorkspace, OptimizerKind, Sgd};
+use facenet_network::{FrozenNetwork, FrozenWorkspace, OptimizerConfig, Sgd};
 use facenet_training::{Error, Learner, StepOptions, StepOutcome};
 use facenet_triplet::{Reduction, Triplet, TripletLoss};
 use ndarray::{Array4, Axis};
@@ -69,7 +69,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             })
         }
         Work::Train => {
-            let optimizer = OptimizerKind::Sgd(Sgd { momentum: 0.0, weight_decay: 0.0 });
+            let optimizer = OptimizerConfig::Sgd(Sgd { momentum: 0.0, weight_decay: 0.0 });
             let mut learner = Learner::new(network, optimizer, TripletLoss::new(0.2, Reduction::Mean));
             let mut steps = 0..;
             let mut diverged = None;

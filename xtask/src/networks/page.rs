@@ -21,12 +21,12 @@ pub fn page(networks: &[Described]) -> Result<String> {
 fn section(network: &Described) -> Result<String> {
     let Described { description, plan, .. } = network;
     let name = &description.name;
-    let [height, width] = plan.input();
+    let [height, width] = plan.input_size();
     let mut text = format!("## {name}\n\n{}\n\n", prose(name));
     writeln!(text, "- Faces of {height}x{width}, {} numbers per embedding.", plan.dimension())?;
     writeln!(text, "- {}", normalization(network))?;
     writeln!(text, "- {}", preprocessing(network))?;
-    let counts = [plan.weights(), plan.biases(), plan.multiply_adds(), plan.activations()].map(count);
+    let counts = [plan.weight_count(), plan.bias_count(), plan.multiply_adds(), plan.activation_count()].map(count);
     let [weights, biases, multiply_adds, activations] = counts;
     writeln!(
         text,

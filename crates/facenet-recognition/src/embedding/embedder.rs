@@ -85,7 +85,7 @@ impl Embedder {
 
 /// The largest batch whose activations fit in [`ACTIVATION_LIMIT`].
 fn max_batch(network: &FrozenNetwork<f32>) -> usize {
-    (ACTIVATION_LIMIT / network.activations()).max(1)
+    (ACTIVATION_LIMIT / network.activation_count()).max(1)
 }
 
 impl Embed for Embedder {

@@ -38,7 +38,7 @@ pub struct ForeignNetwork {
 pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Checkpoint, Error> {
     let failed = |source| Error::Weights { path: path.to_owned(), source };
     let bytes = read_file(path, LIMIT)?;
-    if Checkpoint::recognizes(&bytes) {
+    if Checkpoint::is_checkpoint(&bytes) {
         if foreign.network.is_some() || foreign.map.is_some() {
             return Err(Error::NotForeign { path: path.to_owned() });
         }
@@ -78,6 +78,6 @@ pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Checkpoint,
 
 /// The map with the largest share of its tensors in the file, and that share.
 fn best_match(maps: impl IntoIterator<Item = NameMap>, tensors: &ForeignTensors) -> Option<(f64, NameMap)> {
-    let maps = maps.into_iter().map(|map| (map.share_in(tensors), map));
+    let maps = maps.into_iter().map(|map| (map.coverage(tensors), map));
     maps.max_by(|(one, _), (other, _)| one.total_cmp(other))
 }

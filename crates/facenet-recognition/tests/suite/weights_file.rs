@@ -251,13 +251,13 @@ fn unknown_networks_are_rejected() {
     assert!(matches!(refused(None, Some(map())), Error::MapOfUnknownNetwork { .. }));
     let error = refused(built_in("nn4_small2"), Some(map()));
     assert!(
-        matches!(&error, Error::Weights { source: NetworkError::OtherNetwork { map, network }, .. }
+        matches!(&error, Error::Weights { source: NetworkError::NetworkMismatch { map, network }, .. }
             if (&**map, &**network) == ("mine", "nn4_small2")),
         "{error}"
     );
     // The network has a built-in map, whose tensors are missing.
     let error = refused(built_in("mobilefacenet_y1"), None);
-    assert!(matches!(error, Error::Weights { source: NetworkError::MapEntry { .. }, .. }), "{error}");
+    assert!(matches!(error, Error::Weights { source: NetworkError::NameMapEntry { .. }, .. }), "{error}");
 }
 
 #[test]
