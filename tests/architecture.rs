@@ -1,5 +1,5 @@
-//! The architecture as docs/architecture.md states it: which crate depends on which, and that no files of a crate depend on
-//! each other in a circle.
+//! The architecture of docs/architecture.md: dependencies between crates, and no circles among the
+//! modules of a crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -14,7 +14,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Each package of the workspace with the packages of the workspace that it depends on, those of tests not counted.
+/// Each package of the workspace with its dependencies in the workspace, without dev-dependencies.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
@@ -33,7 +33,8 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-/// The lines `package: dependency, dependency` of the block of docs/architecture.md that begins with `arrows`.
+/// The lines `package: dependency, dependency` of the block of docs/architecture.md that begins
+/// with `arrows`.
 fn documented_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let (_, rest) = page.split_once("```text arrows\n").expect("a block of arrows");
@@ -60,7 +61,7 @@ fn scores_triplets_and_clusters_need_no_other_crate() {
     }
 }
 
-/// The sources of a crate by module path, `convolution::naive`; without its root and without tests.
+/// The sources of a crate by module path (`convolution::naive`), without the root and tests.
 fn modules(source: &Path) -> BTreeMap<String, String> {
     let mut modules = BTreeMap::new();
     let mut folders = vec![source.to_owned()];
@@ -87,7 +88,7 @@ fn without_tests_and_comments(text: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// Every path of a text that begins with `prefix`, without that; the parts of `{a, b::c}` one by one.
+/// The paths in a text after `prefix`; `{a, b::c}` is expanded.
 fn paths_after(text: &str, prefix: &str) -> Vec<String> {
     let is_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
     let mut paths = Vec::new();
@@ -109,7 +110,7 @@ fn paths_after(text: &str, prefix: &str) -> Vec<String> {
     paths
 }
 
-/// The modules that a module uses.
+/// The modules that a module imports from.
 fn used(module: &str, text: &str, modules: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut paths = paths_after(text, "crate::");
     let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
@@ -123,7 +124,7 @@ fn used(module: &str, text: &str, modules: &BTreeMap<String, String>) -> BTreeSe
             paths.push(path);
         }
     }
-    // The longest beginning of a path that is a module.
+    // The longest prefix of a path that is a module.
     let module_of = |path: &String| {
         let ends = path.match_indices("::").map(|(end, _)| end).chain([path.len()]);
         ends.map(|end| path[..end].to_owned()).filter(|start| modules.contains_key(start)).last()
@@ -131,7 +132,7 @@ fn used(module: &str, text: &str, modules: &BTreeMap<String, String>) -> BTreeSe
     paths.iter().filter_map(module_of).filter(|used| used != module).collect()
 }
 
-/// Modules of which each uses the next and the last the first, if there are any.
+/// A circle of modules, if there is one.
 fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn visit(
         module: &str,

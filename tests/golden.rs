@@ -1,4 +1,4 @@
-//! Values that must not change unnoticed: those of published embeddings, and those of our own first steps.
+//! Golden values: published embeddings, and the first steps of training.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,12 +10,12 @@ use facenet_metrics::{LabeledEmbeddings, Pair, PairScores, balanced_pairs, clust
 use facenet_network::{Checkpoint, Initializer, Mode, Network, OptimizerConfig, Parameters, Sgd, Workspace, built_in};
 use facenet_recognition::{FaceSource, weights_sha256};
 use facenet_tests::{TINY_RECIPE, data};
-use facenet_training::{Dataset, LabelledFaces, Recipe, Trainer, TripletSource, evaluate_embeddings};
+use facenet_training::{Dataset, LabeledFaces, Recipe, Trainer, TripletSource, evaluate_embeddings};
 use facenet_triplet::{BatchShape, MinerKind, MiningBatch, Reduction, TripletLoss};
 use ndarray::{Array2, Array4, Axis};
 use sha2::{Digest, Sha256};
 
-/// The 1,000 embeddings of 410 people that OpenFace published for its network nn4.small2, and who they show.
+/// The 1,000 embeddings of 410 people that OpenFace published for nn4.small2, with identities.
 fn openface() -> Option<(Array2<f32>, Vec<usize>)> {
     let folder = data("golden/openface_nn4.small2_reps")?;
     let values = fs::read_to_string(folder.join("reps.csv")).unwrap();
@@ -23,8 +23,8 @@ fn openface() -> Option<(Array2<f32>, Vec<usize>)> {
     let mut people = BTreeMap::new();
     let labels = fs::read_to_string(folder.join("labels.csv")).unwrap();
     let identities = labels.lines().map(|line| {
-        let (_, picture) = line.rsplit_once('/').unwrap();
-        let (person, _) = picture.rsplit_once('_').unwrap();
+        let (_, image) = line.rsplit_once('/').unwrap();
+        let (person, _) = image.rsplit_once('_').unwrap();
         let next = people.len();
         *people.entry(person.to_owned()).or_insert(next)
     });
@@ -33,7 +33,7 @@ fn openface() -> Option<(Array2<f32>, Vec<usize>)> {
     Some((Array2::from_shape_vec((1_000, 128), values).unwrap(), identities))
 }
 
-/// The expected figures were computed once from the two files by plain loops in another language.
+/// Expected values computed independently from the two files by plain loops in another language.
 #[test]
 fn published_embeddings_verify_and_identify() {
     let Some((embeddings, identities)) = openface() else { return };
@@ -49,13 +49,13 @@ fn published_embeddings_verify_and_identify() {
     assert_abs_diff_eq!(roc.validation_rate_at(1e-2).validation_rate, 0.736_384, epsilon = 2e-4);
     assert_abs_diff_eq!(roc.validation_rate_at(1e-3).validation_rate, 0.462_400, epsilon = 2e-4);
 
-    // The first picture of each person enrolled, all others searched for.
+    // The first image of each person is enrolled, all others are probes.
     let mut known = vec![false; 410];
     let (enrolled, probes): (Vec<usize>, Vec<usize>) =
-        (0..1_000).partition(|&picture| !std::mem::replace(&mut known[identities[picture]], true));
-    let [enrolled, probes] = [enrolled, probes].map(|pictures| {
-        let labels: Vec<usize> = pictures.iter().map(|&picture| identities[picture]).collect();
-        (embeddings.select(Axis(0), &pictures), labels)
+        (0..1_000).partition(|&image| !std::mem::replace(&mut known[identities[image]], true));
+    let [enrolled, probes] = [enrolled, probes].map(|images| {
+        let labels: Vec<usize> = images.iter().map(|&image| identities[image]).collect();
+        (embeddings.select(Axis(0), &images), labels)
     });
     let [enrolled, probes] = [&enrolled, &probes]
         .map(|(embeddings, identities)| LabeledEmbeddings { embeddings: embeddings.view(), identities });
@@ -65,8 +65,8 @@ fn published_embeddings_verify_and_identify() {
     assert_abs_diff_eq!(found.identification_rate(5), 459.0 / 590.0, epsilon = 1e-9);
 }
 
-/// Average linkage at several cuts: clusters, B-cubed F, pairwise F. Computed once by a nearest-neighbour chain in
-/// another language; no merge is nearer than 2e-5 to a cut.
+/// Average linkage at several cuts: clusters, B-cubed F, pairwise F. Computed independently by a
+/// nearest-neighbor chain in another language; no merge is closer than 2e-5 to a cut.
 #[test]
 fn published_embeddings_cluster() {
     let Some((embeddings, identities)) = openface() else { return };
@@ -86,7 +86,7 @@ fn published_embeddings_cluster() {
         assert_abs_diff_eq!(report.bcubed_f, bcubed_f, epsilon = 1e-8);
         assert_abs_diff_eq!(report.pairwise_f, pairwise_f, epsilon = 1e-8);
     }
-    // Measured by us: what another seeding or rounding gives is within the tolerance.
+    // Measured here; other seedings and rounding stay within the tolerance.
     let k_means = KMeans { clusters: 410, seed: 1, ..KMeans::default() };
     let report = clustering_report(&k_means.cluster(embeddings.view()).unwrap(), &identities).unwrap();
     println!("{report:?}");
@@ -94,24 +94,25 @@ fn published_embeddings_cluster() {
     assert_abs_diff_eq!(report.bcubed_f, 0.676, epsilon = 0.02);
 }
 
-fn group(identities: &[usize]) -> LabelledFaces {
+fn group(identities: &[usize]) -> LabeledFaces {
     let people = identities.iter().max().map_or(0, |&last| last + 1);
-    LabelledFaces {
+    LabeledFaces {
         faces: Array4::zeros((identities.len(), 1, 1, 3)),
         people: (0..people).map(|person| person.to_string()).collect(),
-        pictures: (0..identities.len()).map(|picture| picture.to_string()).collect(),
+        images: (0..identities.len()).map(|image| image.to_string()).collect(),
         identities: identities.to_vec(),
         sources: vec![FaceSource::Synthetic; identities.len()],
     }
 }
 
-/// People 0 to 204 validate, the others are unseen. Measured by us; the tolerances are for another rounding.
+/// People 0 to 204 are validation people, the others are unseen. Measured here; the tolerances
+/// allow for rounding.
 #[test]
-fn published_embeddings_as_those_of_a_data_set() {
+fn published_embeddings_score_as_a_data_set() {
     let Some((embeddings, identities)) = openface() else { return };
-    let (validation, unseen): (Vec<usize>, Vec<usize>) = (0..1_000).partition(|&picture| identities[picture] < 205);
-    let labels = |pictures: &[usize], first: usize| -> Vec<usize> {
-        pictures.iter().map(|&picture| identities[picture] - first).collect()
+    let (validation, unseen): (Vec<usize>, Vec<usize>) = (0..1_000).partition(|&image| identities[image] < 205);
+    let labels = |images: &[usize], first: usize| -> Vec<usize> {
+        images.iter().map(|&image| identities[image] - first).collect()
     };
     let groups = [labels(&validation, 0), labels(&unseen, 205)];
     let dataset = Dataset {
@@ -122,7 +123,7 @@ fn published_embeddings_as_those_of_a_data_set() {
         validation_pairs: balanced_pairs(&groups[0], 1).unwrap(),
         unseen_pairs: balanced_pairs(&groups[1], 1).unwrap(),
     };
-    let [validation, unseen] = [validation, unseen].map(|pictures| embeddings.select(Axis(0), &pictures));
+    let [validation, unseen] = [validation, unseen].map(|images| embeddings.select(Axis(0), &images));
     let scores = evaluate_embeddings(validation.view(), unseen.view(), &dataset, 1).unwrap().evaluation;
     println!("{scores:#?}");
     let (verification, clustering) = (&scores.verification, &scores.clustering);
@@ -135,15 +136,15 @@ fn published_embeddings_as_those_of_a_data_set() {
     assert_abs_diff_eq!(clustering.agglomerative.squared_distance, 0.557_74, epsilon = 1e-3);
 }
 
-/// Uniform draws and square roots alone: the same bits on every machine.
+/// Uniform draws and square roots only: bit-identical on every machine.
 #[test]
-fn networks_start_with_the_same_bits_everywhere() {
+fn initial_weights_are_bit_identical_everywhere() {
     let network: Network<f32> =
         Network::new(built_in("compact_inception").unwrap(), Initializer::HeUniform, 1).unwrap();
     assert_eq!(weights_sha256(&network), "70a58bce6a908a2a46ce8b49824b16e6336d20523d34943081eba41577a7cba7");
 }
 
-/// If the format of checkpoints changes on purpose, files of the old one must still be read.
+/// If the checkpoint format changes on purpose, old files must still load.
 #[test]
 fn a_checkpoint_is_the_same_file_everywhere() {
     let description = Recipe::from_toml(TINY_RECIPE).unwrap().network;
@@ -157,7 +158,7 @@ fn a_checkpoint_is_the_same_file_everywhere() {
     );
 }
 
-/// Plain descent on all triplets, without draws beside the batches.
+/// Plain SGD on all triplets; the only random draws are the batches.
 fn first_steps() -> Recipe {
     Recipe {
         reduction: Reduction::Mean,
@@ -170,10 +171,10 @@ fn first_steps() -> Recipe {
     }
 }
 
-/// The losses of the first steps in f64, measured by us: the sums of f64 may be in another order elsewhere, which moves
-/// them by far less than is allowed here. The f32 of the trainer follows as far as its rounding lets it.
+/// Losses of the first steps in f64, measured here. The order of f64 sums may differ elsewhere,
+/// with errors far below the tolerance. The f32 trainer agrees within its rounding.
 #[test]
-fn the_first_losses_are_what_they_were() {
+fn the_first_losses_are_unchanged() {
     let recipe = first_steps();
     let (faces, identities) = SyntheticFaces::new(1).portraits(0..8, 4, [16, 16]);
     let network: Network<f32> = Network::new(recipe.network.clone(), recipe.initializer, 1).unwrap();
@@ -188,7 +189,7 @@ fn the_first_losses_are_what_they_were() {
     let x = x.mapv(f64::from);
     let mut losses = Vec::new();
     for step in 0..6 {
-        // All pictures at once: their order plays no part in f64.
+        // All images in one batch: their order does not matter in f64.
         let embeddings = network.forward(x.view(), Mode::Train { seed: 1, step }, &mut workspace).to_owned();
         let distances = facenet_triplet::pairwise_squared_distances(embeddings.view());
         let single = distances.mapv(|distance| distance as f32);

@@ -1,4 +1,4 @@
-//! Every built-in network learns, in bounded memory.
+//! Every built-in network trains, in bounded memory.
 
 use std::fs;
 
@@ -10,10 +10,10 @@ use facenet_triplet::BatchShape;
 
 /// Steps of training per network.
 const STEPS: u64 = 2;
-/// The most memory that a process may have used, in KiB.
+/// Maximum peak memory of the process, in KiB.
 const PEAK: u64 = 8 << 20;
 
-/// The most memory that this process has used so far, in KiB, where the system tells.
+/// Peak memory of this process in KiB; Linux only.
 fn peak() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -21,7 +21,7 @@ fn peak() -> Option<u64> {
 }
 
 #[test]
-fn every_network_takes_steps_on_two_faces_per_person() {
+fn every_network_trains_on_two_faces_per_person() {
     for name in NETWORKS {
         let network = built_in(name).unwrap();
         let (faces, identities) = SyntheticFaces::new(1).portraits(0..4, 2, network.input);
@@ -34,10 +34,10 @@ fn every_network_takes_steps_on_two_faces_per_person() {
             assert!(loss.is_finite(), "{name}: a loss of {loss}");
         }
         let values = &trainer.network().parameters.values;
-        assert!(values.iter().all(|value| value.is_finite()), "{name} has numbers that are not finite");
+        assert!(values.iter().all(|value| value.is_finite()), "{name} has parameters that are not finite");
         for entry in trainer.network().parameters.table().entries() {
             let moved = values[entry.range.clone()] != start[entry.range.clone()];
-            assert!(moved, "{name}: {} learned nothing", entry.name);
+            assert!(moved, "{name}: {} did not change", entry.name);
         }
         drop(start);
         let embeddings = trainer.embedder().embed(faces.view()).unwrap();

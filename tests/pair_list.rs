@@ -1,4 +1,5 @@
-//! Verification on lists of pairs: painted people on the disk, against scores computed here from single embeddings.
+//! Verification on pair lists: synthetic people as files, against scores computed from single
+//! embeddings.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,12 +10,12 @@ use facenet_data::{LandmarkList, PairList, SyntheticFaces};
 use facenet_metrics::{Error as MetricsError, PairScores};
 use facenet_network::{Description, Initializer, Network};
 use facenet_recognition::{Calibration, Embed, Embedder, FaceSourceCounts};
-use facenet_tests::write_picture;
+use facenet_tests::write_image;
 use facenet_training::{Error, LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
 use ndarray::{Array3, Axis, s};
 
 const PEOPLE: u64 = 6;
-const PICTURES: u64 = 3;
+const IMAGES: u64 = 3;
 
 const DESCRIPTION: &str = r#"
 name = "tiny"
@@ -26,7 +27,7 @@ layers = [
 ]
 "#;
 
-/// Two folds of six pairs each; some people look alike to a network that has learned nothing.
+/// Two folds of six pairs each; an untrained network confuses some of the people.
 const LIST: &str = "\
 2\t3
 p1\t1\t2
@@ -48,27 +49,27 @@ fn embedder(description: &str) -> Embedder {
         .unwrap()
 }
 
-/// A picture as large as the network's input: it is not scaled.
-fn picture(person: u64, number: u64) -> Array3<u8> {
+/// An image of the network's input size, so that it is not resized.
+fn image(person: u64, number: u64) -> Array3<u8> {
     SyntheticFaces::new(1).portrait(person, number, [16, 14])
 }
 
-/// As large as the middle of LFW's pictures.
-fn large_picture(person: u64, number: u64) -> Array3<u8> {
+/// An image of the size of LFW's central part.
+fn large_image(person: u64, number: u64) -> Array3<u8> {
     SyntheticFaces::new(1).portrait(person, number, [160, 160])
 }
 
-/// The part of it that is embedded: its middle seven tenths.
-fn middle_of_large_picture(person: u64, number: u64) -> Array3<u8> {
-    large_picture(person, number).slice(s![24..136, 24..136, ..]).as_standard_layout().into_owned()
+/// The part that is embedded: its central 70 %.
+fn center_of_large_image(person: u64, number: u64) -> Array3<u8> {
+    large_image(person, number).slice(s![24..136, 24..136, ..]).as_standard_layout().into_owned()
 }
 
-/// A folder for each person, as lists name pictures: `p1/p1_0001.png`.
-fn write_people(images: &Path, picture: impl Fn(u64, u64) -> Array3<u8>) {
+/// A folder per person with LFW's file names: `p1/p1_0001.png`.
+fn write_people(images: &Path, image: impl Fn(u64, u64) -> Array3<u8>) {
     for person in 1..=PEOPLE {
         fs::create_dir_all(images.join(format!("p{person}"))).unwrap();
-        for number in 1..=PICTURES {
-            write_picture(&images.join(format!("p{person}/p{person}_{number:04}.png")), &picture(person, number));
+        for number in 1..=IMAGES {
+            write_image(&images.join(format!("p{person}/p{person}_{number:04}.png")), &image(person, number));
         }
     }
 }
@@ -82,10 +83,10 @@ fn evaluate(list: &str, images: &Path) -> Result<PairListEvaluation, Error> {
     evaluate_pair_list(&embedder(DESCRIPTION), &list, images, None, &|_| ())
 }
 
-/// Squared distance and kind of each pair of a list, embedding by embedding.
-fn distances(list: &str, embedder: &Embedder, picture: impl Fn(u64, u64) -> Array3<u8>) -> Vec<(f64, bool)> {
+/// Squared distance of each pair and whether it is genuine, one embedding at a time.
+fn distances(list: &str, embedder: &Embedder, image: impl Fn(u64, u64) -> Array3<u8>) -> Vec<(f64, bool)> {
     let embed = |person: &str, number: &str| {
-        let face = picture(person[1..].parse().unwrap(), number.parse().unwrap());
+        let face = image(person[1..].parse().unwrap(), number.parse().unwrap());
         embedder.embed(face.insert_axis(Axis(0)).view()).unwrap().row(0).mapv(f64::from)
     };
     let pairs = list.lines().skip(1).map(|line| {
@@ -101,7 +102,8 @@ fn correct(pairs: &[(f64, bool)], threshold: f64) -> usize {
     pairs.iter().filter(|&&(distance, same)| (distance <= threshold) == same).count()
 }
 
-/// By brute force: of all thresholds between two distances and outside all of them the lowest of the best.
+/// By brute force: the lowest of the best thresholds, midway between distances and beyond the
+/// extremes.
 fn best_threshold(pairs: &[(f64, bool)]) -> f64 {
     let mut sorted: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
     sorted.sort_by(f64::total_cmp);
@@ -118,11 +120,11 @@ fn best_threshold(pairs: &[(f64, bool)]) -> f64 {
 }
 
 #[test]
-fn each_fold_is_judged_by_the_threshold_of_the_others() {
+fn each_fold_is_scored_at_the_threshold_of_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    write_people(folder.path(), picture);
+    write_people(folder.path(), image);
     let found = evaluate(LIST, folder.path()).unwrap();
-    let pairs = distances(LIST, &embedder(DESCRIPTION), picture);
+    let pairs = distances(LIST, &embedder(DESCRIPTION), image);
     let folds = [&pairs[..6], &pairs[6..]];
     let thresholds = [best_threshold(folds[1]), best_threshold(folds[0])];
     let [one, other] = [0, 1].map(|fold| correct(folds[fold], thresholds[fold]) as f64 / 6.0);
@@ -132,14 +134,15 @@ fn each_fold_is_judged_by_the_threshold_of_the_others() {
         assert_abs_diff_eq!(*found, expected, epsilon = 1e-5);
     }
     assert_abs_diff_eq!(found.accuracy, f64::midpoint(one, other), epsilon = 1e-12);
-    // Of two numbers: the sample deviation is |a - b| / sqrt(2), and over sqrt(2) that is half their distance.
+    // For two values the sample deviation is |a - b| / sqrt(2), and over sqrt(2) half their
+    // distance.
     assert_abs_diff_eq!(found.standard_error, (one - other).abs() / 2.0, epsilon = 1e-12);
     assert_abs_diff_eq!(found.standard_deviation.unwrap(), (one - other).abs() / 2.0, epsilon = 1e-12);
-    // The share of all (same, different) in which the former are nearer.
+    // The fraction of (genuine, impostor) in which the genuine pair is closer.
     let [same, different] = [true, false].map(|kind| pairs.iter().filter(move |pair| pair.1 == kind));
     let nearer = same.clone().flat_map(|one| different.clone().map(move |other| one.0 < other.0));
     assert_abs_diff_eq!(found.auc, nearer.filter(|&nearer| nearer).count() as f64 / 36.0, epsilon = 1e-12);
-    // None of six false accepts is allowed at any of the bounds.
+    // No bound allows one of six false accepts.
     let nearest = different.map(|pair| pair.0).fold(f64::INFINITY, f64::min);
     let val = same.filter(|pair| pair.0 < nearest).count() as f64 / 6.0;
     assert_eq!(found.val_at_far.iter().map(|rate| rate.far).collect::<Vec<_>>(), [1e-3, 1e-2, 1e-1]);
@@ -147,15 +150,15 @@ fn each_fold_is_judged_by_the_threshold_of_the_others() {
         assert_eq!(rate.achieved_far, 0.0);
         assert_abs_diff_eq!(rate.val, val, epsilon = 1e-12);
     }
-    // Every picture once, however many pairs it is in.
+    // Each image is embedded once, however many pairs it is in.
     assert_eq!(found.faces, counts(0, 17));
     assert!(found.seconds > 0.0);
 }
 
 #[test]
-fn people_who_always_look_the_same_are_told_apart() {
+fn people_with_equal_images_are_verified_perfectly() {
     let folder = tempfile::tempdir().unwrap();
-    write_people(folder.path(), |person, _| picture(person, 1));
+    write_people(folder.path(), |person, _| image(person, 1));
     let found = evaluate(LIST, folder.path()).unwrap();
     assert_eq!((found.accuracy, found.standard_error, found.standard_deviation), (1.0, 0.0, Some(0.0)));
     assert_eq!((found.auc, found.eer), (1.0, 0.0));
@@ -166,7 +169,7 @@ fn people_who_always_look_the_same_are_told_apart() {
 #[test]
 fn faces_are_aligned_where_there_are_landmarks_and_a_template() {
     let folder = tempfile::tempdir().unwrap();
-    write_people(folder.path(), picture);
+    write_people(folder.path(), image);
     let points = "4\t6\t9\t6\t6.5\t9\t4.5\t12\t8.5\t12";
     let text = format!("p1/p1_0001.png\t{points}\np6/p6_0003.png\t{points}\n");
     let landmarks = LandmarkList::parse(&text, Path::new("landmarks.txt")).unwrap();
@@ -187,12 +190,12 @@ fn faces_are_aligned_where_there_are_landmarks_and_a_template() {
 fn the_views_of_lfw() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
-    write_people(&images, large_picture);
+    write_people(&images, large_image);
     let description = DESCRIPTION.replace("[16, 14]", "[112, 112]").replace("stride = 2", "stride = 9");
     let embedder = embedder(&description);
     let protocol = folder.path().join("protocol");
     fs::create_dir(&protocol).unwrap();
-    // The folds as lists of their own, without a number of folds.
+    // Each fold as a list of its own, without a number of folds.
     let lines: Vec<&str> = LIST.lines().skip(1).collect();
     let [train, test] = [&lines[..6], &lines[6..]].map(|lines| {
         let mut list = "3\n".to_owned();
@@ -207,15 +210,15 @@ fn the_views_of_lfw() {
     let two = view(LfwView::Two);
     assert_eq!(two.calibration, None);
     let list = PairList::parse(LIST, Path::new("list.txt")).unwrap();
-    let middles = folder.path().join("middles");
-    write_people(&middles, middle_of_large_picture);
-    let expected = evaluate_pair_list(&embedder, &list, &middles, None, &|_| ()).unwrap();
+    let centers = folder.path().join("centers");
+    write_people(&centers, center_of_large_image);
+    let expected = evaluate_pair_list(&embedder, &list, &centers, None, &|_| ()).unwrap();
     assert_eq!(PairListEvaluation { seconds: 0.0, ..two }, PairListEvaluation { seconds: 0.0, ..expected });
 
     let one = view(LfwView::One);
-    let train = distances(&train, &embedder, middle_of_large_picture);
+    let train = distances(&train, &embedder, center_of_large_image);
     let threshold = best_threshold(&train);
-    let test = distances(&test, &embedder, middle_of_large_picture);
+    let test = distances(&test, &embedder, center_of_large_image);
     let accuracy = correct(&test, threshold) as f64 / 6.0;
     assert_eq!((one.pairs, one.thresholds.len(), one.standard_deviation), (6, 1, None));
     assert_abs_diff_eq!(one.thresholds[0], threshold, epsilon = 1e-5);
@@ -228,7 +231,7 @@ fn the_views_of_lfw() {
     assert_abs_diff_eq!(one.accuracy, accuracy, epsilon = 1e-12);
     assert_abs_diff_eq!(one.standard_error, (accuracy * (1.0 - accuracy) / 6.0).sqrt(), epsilon = 1e-12);
 
-    // Somebody on both lists.
+    // A person on both lists.
     let list = fs::read_to_string(protocol.join("pairsDevTest.txt")).unwrap().replace("p6\t2\t3", "p3\t2\t3");
     fs::write(protocol.join("pairsDevTest.txt"), list).unwrap();
     let error = evaluate_lfw(&embedder, folder.path(), LfwView::One, &|_| ()).unwrap_err();
@@ -236,10 +239,10 @@ fn the_views_of_lfw() {
 }
 
 #[test]
-fn lists_and_pictures_that_will_not_do() {
+fn unusable_lists_and_images_are_errors() {
     let folder = tempfile::tempdir().unwrap();
-    write_people(folder.path(), picture);
-    // One fold has no others to choose a threshold on, however its header says so.
+    write_people(folder.path(), image);
+    // A single fold leaves no pairs to choose a threshold on, in either form of header.
     for header in ["6", "1\t6"] {
         let mut pairs: Vec<&str> = LIST.lines().skip(1).collect();
         pairs.sort_by_key(|line| line.split('\t').count());
@@ -250,9 +253,9 @@ fn lists_and_pictures_that_will_not_do() {
     let missing = folder.path().join("p5").join("p5_0002");
     fs::remove_file(missing.with_extension("png")).unwrap();
     let error = evaluate(LIST, folder.path()).unwrap_err().to_string();
-    // The line that names it first.
+    // The first line that names it.
     assert!(error.starts_with("list.txt:9: ") && error.contains(missing.to_str().unwrap()), "{error}");
-    fs::write(missing.with_extension("png"), "no picture").unwrap();
+    fs::write(missing.with_extension("png"), "no image").unwrap();
     let error = evaluate(LIST, folder.path()).unwrap_err().to_string();
     assert!(error.contains(missing.to_str().unwrap()), "{error}");
     let error = evaluate(LIST, &folder.path().join("nowhere")).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The whole chain from faces to scores: by the crate `facenet`, and put together by hand from the single crates.
+//! The whole pipeline from faces to scores: by `run`, and assembled from the single crates.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -19,7 +19,7 @@ use facenet_training::{
 use facenet_triplet::{BatchShape, IdentitySampler, MinerKind, Reduction, TripletLoss};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 
-/// Faces of 28 x 28, three convolutions: learns within seconds.
+/// Faces of 28 x 28 pixels, three convolutions: trains within seconds.
 fn small() -> Recipe {
     let recipe = Recipe::from_toml(TINY_RECIPE).unwrap();
     let network = Description::from_toml(
@@ -46,7 +46,7 @@ fn small() -> Recipe {
 }
 
 const PEOPLE: SyntheticSize =
-    SyntheticSize { training_people: 120, training_pictures: 8, validation_people: 20, unseen_people: 30, pictures: 6 };
+    SyntheticSize { training_people: 120, training_images: 8, validation_people: 20, unseen_people: 30, images: 6 };
 
 #[test]
 fn from_faces_to_scores() {
@@ -78,7 +78,7 @@ fn from_faces_to_scores() {
     let report = &finished.report;
     let mut stages = stages.into_inner().unwrap();
     stages.dedup();
-    // 120 x 8, 20 x 6 and 30 x 6 pictures.
+    // 120 x 8, 20 x 6 and 30 x 6 images.
     assert_eq!(stages, [("loading", 1_260), ("training", 120), ("evaluating", 0)]);
 
     assert_eq!((report.dataset.as_str(), report.network.as_str(), report.seed), ("synthetic", "small", 1));
@@ -89,7 +89,7 @@ fn from_faces_to_scores() {
     assert!(report.seconds_total >= report.train.seconds && report.train.seconds > 0.0);
     let (learned, pixels) = (&report.embeddings, &report.pixels);
     println!("{learned:#?}\n{pixels:#?}");
-    // All pairs of one person, 30 x 15, and as many others.
+    // All 30 x 15 genuine pairs, and as many impostor pairs.
     assert_eq!((learned.verification.pairs, pixels.verification.pairs), (900, 900));
     assert!(learned.verification.auc > pixels.verification.auc + 0.1);
     assert!(learned.verification.accuracy > pixels.verification.accuracy + 0.1);
@@ -98,7 +98,7 @@ fn from_faces_to_scores() {
     let [of_learned, of_pixels] = [learned, pixels].map(|scores| scores.clustering.agglomerative.report.bcubed_f);
     assert!(of_learned > of_pixels + 0.1);
 
-    // The checkpoint is the network that was scored.
+    // The checkpoint holds the network that was scored.
     let path = options.out.join(CHECKPOINT_FILE);
     let checkpoint = read_checkpoint(&path).unwrap();
     let calibrated = calibration(&checkpoint, &path).unwrap();
@@ -108,14 +108,14 @@ fn from_faces_to_scores() {
     let dataset =
         DatasetLoader::new(&options.dataset, embedder.input_size()).data(folder.path()).seed(1).load().unwrap();
     assert_eq!(evaluate(&FlipAverage(embedder), &dataset, 1).unwrap().evaluation, report.embeddings);
-    // Its calibration is that of validation people by plain embeddings.
+    // Its calibration is fitted on plain embeddings of the validation people.
     let embeddings = Embedder::new(&network).unwrap().embed(dataset.validation.faces.view()).unwrap();
     let scores = PairScores::from_embeddings(embeddings.view(), &dataset.validation_pairs).unwrap();
     assert_eq!(calibrated, Some(Calibration::fit(&scores).unwrap()));
     assert_eq!(evaluate(&RawPixels { size: [28, 28] }, &dataset, 1).unwrap().evaluation, report.pixels);
 }
 
-/// What the trainer does in a step, by the crates that it is made of.
+/// The trainer's step, assembled from the single crates.
 struct ByHand<'a> {
     recipe: &'a Recipe,
     faces: &'a Array4<u8>,
@@ -135,9 +135,9 @@ impl ByHand<'_> {
         let mut workspace = Workspace::new(self.network.plan());
         let mut gradients = Parameters::zeros(self.network.plan().parameters());
         for step in 0..steps {
-            let pictures = sampler.batch(seed, step);
-            let identities: Vec<usize> = pictures.iter().map(|&picture| self.identities[picture]).collect();
-            let x = self.preprocess(self.faces.select(Axis(0), &pictures));
+            let images = sampler.batch(seed, step);
+            let identities: Vec<usize> = images.iter().map(|&image| self.identities[image]).collect();
+            let x = self.preprocess(self.faces.select(Axis(0), &images));
             let embeddings = self.network.forward(x.view(), Mode::Train { seed, step }, &mut workspace).to_owned();
 
             let distances = facenet_triplet::pairwise_squared_distances(embeddings.view());
@@ -169,16 +169,16 @@ impl ByHand<'_> {
     }
 }
 
-/// Area under the ROC curve, accuracy at the best threshold, rank 1 and B-cubed F of k-means.
+/// Area under the ROC curve, accuracy at the best threshold, rank 1, and B-cubed F of k-means.
 fn scores(embeddings: ArrayView2<'_, f32>, identities: &[usize]) -> [f64; 4] {
     let pairs = balanced_pairs(identities, 1).unwrap();
     let verification = PairScores::from_embeddings(embeddings, &pairs).unwrap();
 
-    // Of the six pictures of each person the first is enrolled.
-    let (enrolled, probes): (Vec<usize>, Vec<usize>) = (0..identities.len()).partition(|picture| picture % 6 == 0);
-    let [enrolled, probes] = [enrolled, probes].map(|pictures| {
-        let labels: Vec<usize> = pictures.iter().map(|&picture| identities[picture]).collect();
-        (embeddings.select(Axis(0), &pictures), labels)
+    // The first of each person's six images is enrolled.
+    let (enrolled, probes): (Vec<usize>, Vec<usize>) = (0..identities.len()).partition(|image| image % 6 == 0);
+    let [enrolled, probes] = [enrolled, probes].map(|images| {
+        let labels: Vec<usize> = images.iter().map(|&image| identities[image]).collect();
+        (embeddings.select(Axis(0), &images), labels)
     });
     let [enrolled, probes] = [&enrolled, &probes]
         .map(|(embeddings, identities)| LabeledEmbeddings { embeddings: embeddings.view(), identities });
@@ -209,7 +209,7 @@ fn single_crates_compose() {
         assert!(after > before + 0.1, "{before} to {after}");
     }
 
-    // The trainer is these crates, and nothing else: the same bits.
+    // The trainer gives the same bits.
     let mut trainer = Trainer::new(recipe.clone(), faces.view(), &identities, 4).unwrap();
     let losses: Vec<f64> = (0..recipe.steps).map(|_| trainer.step().unwrap().loss.loss).collect();
     assert_eq!(losses, by_hand.losses);
@@ -252,7 +252,7 @@ fn from_files_to_embeddings() {
     let embedder = trainer.embedder();
     let expected = embedder.embed(dataset.unseen.faces.view()).unwrap();
 
-    // The same pictures by facenet-data alone.
+    // The same images loaded by facenet-data alone.
     let set = FaceSet::from_folders(folder.path()).unwrap();
     let unseen = set.subset(5..7);
     assert_eq!(unseen.people, dataset.unseen.people);

@@ -1,4 +1,5 @@
-//! Published weights: files of one network in several formats, and embeddings and scores against golden ones.
+//! Published weights: several file formats of a network, embeddings and scores against golden
+//! values.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,10 +25,11 @@ use reference::{Tensor, named_values};
 #[path = "../crates/facenet-network/tests/pytorch/reference.rs"]
 mod reference;
 
-/// Every so many pictures are embedded; all of them take half a minute.
+/// Every eighth image is embedded; all of them take half a minute.
 const STEP: usize = 8;
 
-/// The golden embeddings of all pictures that `pairs.txt` names, made unit length, and their paths below `lfw/images`.
+/// The golden embeddings of all images in `pairs.txt`, normalized, with their paths below
+/// `lfw/images`.
 fn golden() -> Option<(Array2<f32>, Vec<String>)> {
     let file = data("golden/mobilefacenet_y1/lfw_pairs_images_7701.safetensors")?;
     let list = fs::read_to_string(file.with_extension("txt")).unwrap();
@@ -40,7 +42,7 @@ fn golden() -> Option<(Array2<f32>, Vec<String>)> {
     Some((embeddings, list.lines().map(str::to_owned).collect()))
 }
 
-/// Embeddings of LFW's pictures, aligned.
+/// Embeddings of LFW's images, aligned.
 fn embed(embedder: &Embedder, images: &Path, names: &[&Path], landmarks: &LandmarkList) -> Array2<f32> {
     let paths: Vec<PathBuf> = names.iter().map(|name| images.join(name)).collect();
     let landmarks: Vec<Option<Landmarks>> = names.iter().map(|name| landmarks.get(name)).collect();
@@ -61,9 +63,9 @@ fn embed(embedder: &Embedder, images: &Path, names: &[&Path], landmarks: &Landma
 fn golden_embeddings_score_as_they_should_on_view_2() {
     let (Some((embeddings, names)), Some(list)) = (golden(), data("lfw/protocol/pairs.txt")) else { return };
     let list = PairList::read(&list).unwrap();
-    let row = |picture: usize| {
-        let picture = &list.images[picture];
-        let file = format!("{0}/{0}_{1:04}.jpg", picture.person, picture.number);
+    let row = |image: usize| {
+        let image = &list.images[image];
+        let file = format!("{0}/{0}_{1:04}.jpg", image.person, image.number);
         names.iter().position(|name| *name == file).unwrap_or_else(|| panic!("no {file}"))
     };
     let rows: Vec<usize> = (0..list.images.len()).map(row).collect();
@@ -97,7 +99,7 @@ fn our_alignment_and_our_network_give_the_golden_embeddings() {
         embeddings.rows().into_iter().zip(golden.rows()).map(|(ours, golden)| f64::from(ours.dot(&golden))).collect();
     let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
     let least = cosines.iter().copied().fold(f64::INFINITY, f64::min);
-    println!("{} pictures: mean cosine {mean:.6}, least {least:.6}", embeddings.len_of(Axis(0)));
+    println!("{} images: mean cosine {mean:.6}, least {least:.6}", embeddings.len_of(Axis(0)));
     assert!(mean >= 0.999, "{mean}");
 }
 
@@ -124,7 +126,8 @@ const PUBLISHED: [Published; 2] = [
     },
 ];
 
-/// A network from its safetensors file, after a check that the OpenVINO files hold the same, and what they hold.
+/// A network from its safetensors file, after a check that the OpenVINO files hold the same, and
+/// what they hold.
 fn import_published(network: &str, weights: &str) -> Option<(Network<f32>, ForeignTensors)> {
     let [safetensors, xml, bin] =
         ["safetensors", "xml", "bin"].map(|extension| data(&format!("weights/{weights}.{extension}")));
@@ -149,9 +152,9 @@ fn cosine(one: ArrayView1<'_, f32>, other: ArrayView1<'_, f32>) -> f64 {
     product(one, other) / (product(one, one) * product(other, other)).sqrt()
 }
 
-/// The 100 aligned faces against what OpenVINO put out for them.
+/// 100 aligned faces against OpenVINO's outputs.
 #[test]
-fn published_networks_give_the_embeddings_of_another_program() {
+fn published_networks_match_openvino() {
     for published in &PUBLISHED {
         let name = published.network;
         let (Some((network, _)), Some(golden), Some(faces)) = (
@@ -188,16 +191,16 @@ fn published_networks_give_the_embeddings_of_another_program() {
         }
         println!("{name}: least cosine 1 - {:e}, largest difference {largest:e}", 1.0 - least);
         assert!(least >= 0.99999 && largest <= 2e-3, "{name}: {least}, {largest}");
-        // The wrong order of colours shows.
+        // The wrong channel order is noticed.
         x.invert_axis(Axis(3));
         let reversed = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
         assert!(cosine(reversed.row(0), golden.row(0)) < 0.999, "{name}");
     }
 }
 
-/// OpenFace's weights, of which five kernels are lost: all others fit, and the lost ones are missed.
+/// OpenFace's weights lack five kernels: all others fit, and the missing ones are reported.
 #[test]
-fn every_tensor_of_openface_has_its_place() {
+fn every_tensor_of_openface_is_mapped() {
     const LOST: [(&str, [usize; 4]); 5] = [
         ("inception_3c_3x3_conv2_w", [256, 128, 3, 3]),
         ("inception_4e_3x3_conv2_w", [256, 160, 3, 3]),
@@ -223,13 +226,13 @@ fn every_tensor_of_openface_has_its_place() {
     import(&tensors).unwrap();
 }
 
-/// What PyTorch computed by OpenFace's weights: the branches of inception_3b.
+/// PyTorch's outputs of the branches of inception_3b, with OpenFace's weights.
 #[derive(Deserialize)]
 struct OpenFace {
     faces: Vec<usize>,
-    /// By the weights as they are.
+    /// With the original weights.
     exact: Vec<Tensor>,
-    /// By running means less biases in `f32`, as an import keeps them.
+    /// With running means less biases in `f32`, as an import keeps them.
     rounded: Vec<Tensor>,
 }
 
@@ -270,10 +273,10 @@ fn worst(found: &[Tensor], expected: &[Tensor]) -> f64 {
     errors.fold(0.0, f64::max)
 }
 
-/// Up to inception_3b no tensor is lost. `pytorch/openface.py` computed the same by the names and the order of channels of
-/// OpenFace's own layers.
+/// No tensor is missing up to inception_3b. `pytorch/openface.py` computed the same with OpenFace's
+/// own names and channel order.
 #[test]
-fn the_first_layers_of_openface_give_what_pytorch_gives() {
+fn the_first_layers_of_openface_match_pytorch() {
     let Some(path) = data("weights/nn4.small2_partial/nn4.small2.v1.partial.safetensors") else { return };
     let tensors = ForeignTensors::from_safetensors(&fs::read(path).unwrap()).unwrap();
     let name = "openface_nn4_small2_v1";
@@ -287,24 +290,24 @@ fn the_first_layers_of_openface_give_what_pytorch_gives() {
     let in_single = worst(&single, &reference.exact);
     println!("inception_3b: off by {by_rounded:.1e} in f64, {by_exact:.1e} by exact means, {in_single:.1e} in f32");
     assert!(by_rounded <= 1e-9 && by_exact <= 1e-6 && in_single <= 1e-4);
-    // Where the map takes the branches of inception_3a in the order of our own channels, that shows.
+    // A name map that takes the branches of inception_3a in our channel order is noticed.
     let mut unordered = map.clone();
     unordered.tensors.values_mut().for_each(|source| source.inputs = None);
     let unordered = reference.branches(&import("inception_3b", &unordered).unwrap());
     assert!(worst(&unordered, &reference.exact) > 0.1);
-    // One layer more, and a kernel is missed.
+    // The next layer lacks a kernel.
     let error = import("inception_3c", &map).unwrap_err().to_string();
     assert!(error.ends_with("the file has no tensor inception_3c_3x3_conv2_w"), "{error}");
 }
 
-/// What PyTorch computed by the graph of the landmark network.
+/// PyTorch's outputs of the landmark network.
 #[derive(Deserialize)]
 struct LandmarkPoints {
     faces: Vec<usize>,
     points: Vec<[f64; 10]>,
 }
 
-/// Faces `[n, 48, 48, 3]` of 6 times 6 squares, each of one colour in RGB.
+/// Faces `[n, 48, 48, 3]` of 6 x 6 squares of one RGB color each.
 fn squares(faces: &[usize]) -> Array4<u8> {
     let faces: Vec<_> = faces
         .iter()
@@ -318,7 +321,7 @@ fn squares(faces: &[usize]) -> Array4<u8> {
     ndarray::stack(Axis(0), &faces.iter().map(Array3::view).collect::<Vec<_>>()).unwrap()
 }
 
-/// The largest difference of a coordinate; a face is 1 wide and 1 high.
+/// Largest difference of a coordinate, in units of the face's side.
 fn apart<T: Scalar, U: Scalar>(found: &Array2<T>, expected: &Array2<U>) -> f64 {
     assert_eq!(found.dim(), expected.dim());
     let differences = found.iter().zip(expected).map(|(&found, &expected)| {
@@ -337,10 +340,11 @@ fn evaluate_frozen<T: Scalar>(network: &Network<T>, x: &Array4<T>) -> Array2<T> 
     frozen.forward(x.view(), &mut frozen.workspace()).to_owned()
 }
 
-/// `pytorch/landmarks.py` followed the graph, which begins with a factor and a shift per colour; our preprocessing has them as
-/// decimals of eight digits. With the graph's own the rest agrees in `f64`.
+/// `pytorch/landmarks.py` follows the graph, which starts with a factor and a shift per channel;
+/// our preprocessing has them as decimals of eight digits. With the graph's own values the rest
+/// agrees in `f64`.
 #[test]
-fn the_landmark_network_gives_what_pytorch_gives() {
+fn the_landmark_network_matches_pytorch() {
     let weights = "landmarks-regression-retail-0009/landmarks-regression-retail-0009";
     let Some((network, tensors)) = import_published(LANDMARK_NETWORK, weights) else { return };
     let json = include_str!("../crates/facenet-network/tests/pytorch/landmarks.json");
@@ -371,14 +375,14 @@ fn the_landmark_network_gives_what_pytorch_gives() {
     );
     assert!(in_double <= 1e-9 && frozen_in_double <= 1e-9 && in_single <= 1e-5);
     assert!(by_preprocessing <= 1e-5 && frozen <= 1e-6);
-    // The wrong order of colours shows.
+    // The wrong channel order is noticed.
     preprocessed.invert_axis(Axis(3));
     assert!(apart(&evaluate(&network, &preprocessed), &points) > 1e-3);
 }
 
-/// The built-in network is known by its tensors, in either format.
+/// The built-in network is recognized by its tensors in either format.
 #[test]
-fn a_published_network_in_both_formats() {
+fn both_formats_of_a_published_network_agree() {
     let file = |extension: &str| data(&format!("weights/mobilefacenet_y1/model-y1-0000.{extension}"));
     let (Some(safetensors), Some(xml), Some(_)) = (file("safetensors"), file("xml"), file("bin")) else { return };
     let [one, other] = [safetensors, xml].map(|path| {
@@ -390,9 +394,10 @@ fn a_published_network_in_both_formats() {
     assert_eq!(one, other);
 }
 
-/// What is built in for published weights is what the pairs of LFW's View 1 for training give.
+/// Built-in calibrations of published weights equal those fitted on the training pairs of LFW's
+/// View 1.
 #[test]
-fn calibrations_of_published_networks() {
+fn built_in_calibrations_match_fitted_ones() {
     let (Some(list), Some(images), Some(landmarks)) =
         (data("lfw/protocol/pairsDevTrain.txt"), data("lfw/images"), data("lfw/lfw_landmark_5pt_mtcnn_raw250.txt"))
     else {
@@ -407,7 +412,7 @@ fn calibrations_of_published_networks() {
         let Some(path) = data(&format!("weights/{}.safetensors", published.weights)) else { continue };
         let checkpoint = read_weights(&path, &ForeignNetwork::default()).unwrap();
         let built_in = calibration(&checkpoint, &path).unwrap();
-        // It does not hold where the same numbers see other pixels.
+        // It does not apply where the same weights see other pixels.
         let mut description = checkpoint.description.clone();
         description.preprocessing.template = None;
         let foreign = ForeignNetwork { network: Some(description), map: None };

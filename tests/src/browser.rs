@@ -1,4 +1,4 @@
-//! A real browser, where one is installed.
+//! A real browser, if one is installed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::Finished;
 
-/// What a page is looked at in.
+/// Preferred color scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Theme {
     /// Dark on light.
@@ -18,13 +18,13 @@ pub enum Theme {
     Dark,
 }
 
-/// Chromium without a window and without a network.
+/// Headless Chromium without network access.
 pub struct Browser {
     program: PathBuf,
 }
 
 impl Browser {
-    /// Chromium, as Debian installs it; `None`, with a printed reason, if it is not there.
+    /// Chromium, if it is on the `PATH`; `None`, with a printed reason, if not.
     #[must_use]
     pub fn find() -> Option<Self> {
         let names = ["chromium", "chromium-browser", "google-chrome"];
@@ -37,7 +37,7 @@ impl Browser {
         program.map(|program| Self { program })
     }
 
-    /// The picture of the upper part of a page, as a PNG file in `target`.
+    /// Writes a screenshot of the top of a page to `target`, as PNG.
     ///
     /// # Panics
     ///
@@ -46,7 +46,7 @@ impl Browser {
         self.open(page, size, theme, &format!("--screenshot={}", target.display()));
     }
 
-    /// Runs a script in a page once all of it is there, and returns what the script returns, as text.
+    /// Runs a script after a page has loaded, and returns its result as text.
     ///
     /// # Panics
     ///
@@ -94,7 +94,7 @@ impl Browser {
             command.arg("--blink-settings=preferredColorScheme=0");
         }
         command.arg(what).arg(format!("file://{}", page.display()));
-        // A page is more than a pipe holds.
+        // The output exceeds a pipe's buffer.
         let output = profile.path().join("output");
         command.stdin(Stdio::null()).stdout(File::create(&output).expect("a new file")).stderr(Stdio::null());
         let finished = Finished::wait(command.spawn().expect("the browser starts"), Duration::from_secs(120));

@@ -1,16 +1,20 @@
-//! What the tests that cross crates share; each file beside `src` is one subject.
+//! Fixtures that tests of several crates share, one subject per file.
 //!
-//! `pipeline`, `golden`, `networks`, `weights`, `landmark_network` and `pair_list` belong to this package; `determinism`,
-//! `faults`, `command_line`, `download`, `report`, `cluster`, `portraits` and `people` run the program `xtask` and belong to its package.
+//! The tests beside `src` cross crates. Tests that run a program belong to the package of that
+//! program (`xtask`, `facenet-cli`), since cargo gives the path of a binary only to those.
 
 mod browser;
+mod data;
+mod images;
 mod olivetti;
-mod people;
 mod program;
+mod recipe;
 mod server;
 
 pub use browser::{Browser, Theme};
+pub use data::data;
+pub use images::{write_image, write_people};
 pub use olivetti::{matlab_file, olivetti_file, olivetti_grey};
-pub use people::{TINY_RECIPE, data, write_people, write_picture};
 pub use program::{Finished, Program};
+pub use recipe::TINY_RECIPE;
 pub use server::{Request, Server, respond, serve};

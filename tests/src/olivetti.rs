@@ -1,9 +1,9 @@
-//! MATLAB files like the one of the Olivetti faces.
+//! MATLAB files like that of the Olivetti faces.
 
-/// Height and width of a picture in pixels.
+/// Height and width of an image in pixels.
 const SIDE: usize = 64;
 
-/// A MATLAB 5 file with one matrix of bytes, `faces`, whose elements are given column by column.
+/// A MATLAB 5 file with a matrix of bytes, `faces`; `values` is column-major.
 #[must_use]
 pub fn matlab_file(rows: u32, columns: u32, values: &[u8]) -> Vec<u8> {
     let element = |kind: u32, bytes: &[u8]| {
@@ -13,7 +13,7 @@ pub fn matlab_file(rows: u32, columns: u32, values: &[u8]) -> Vec<u8> {
         element
     };
     let words = |words: [u32; 2]| words.map(u32::to_le_bytes).concat();
-    // A matrix of doubles, each stored in the one byte that it needs.
+    // A matrix of doubles, stored compactly as bytes.
     let parts =
         [element(6, &words([6, 0])), element(5, &words([rows, columns])), element(1, b"faces"), element(2, values)];
     let mut file = vec![b' '; 124];
@@ -22,20 +22,20 @@ pub fn matlab_file(rows: u32, columns: u32, values: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The grey level of a pixel of [`olivetti_file`], unlike its neighbours'.
+/// The gray level of a pixel of [`olivetti_file`]; neighbors differ.
 #[must_use]
-pub fn olivetti_grey(picture: usize, row: usize, column: usize) -> u8 {
-    (picture * 31 + row * 3 + column * 5 + row * column / 7) as u8
+pub fn olivetti_grey(image: usize, row: usize, column: usize) -> u8 {
+    (image * 31 + row * 3 + column * 5 + row * column / 7) as u8
 }
 
-/// A file of this many 64 x 64 pictures in the format of `olivettifaces.mat`.
+/// A file of `images` 64 x 64 images in the format of `olivettifaces.mat`.
 #[must_use]
-pub fn olivetti_file(pictures: usize) -> Vec<u8> {
+pub fn olivetti_file(images: usize) -> Vec<u8> {
     let mut values = Vec::new();
-    for picture in 0..pictures {
+    for image in 0..images {
         for column in 0..SIDE {
-            values.extend((0..SIDE).map(|row| olivetti_grey(picture, row, column)));
+            values.extend((0..SIDE).map(|row| olivetti_grey(image, row, column)));
         }
     }
-    matlab_file((SIDE * SIDE) as u32, pictures as u32, &values)
+    matlab_file((SIDE * SIDE) as u32, images as u32, &values)
 }

@@ -1,4 +1,4 @@
-//! Running a program, and what it leaves.
+//! Running a program, and its result.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A program to be tested, in an environment of its own: no data sets, no workspace, no terminal.
+/// A program under test in a clean environment: no data sets, no workspace, no terminal.
 pub struct Program {
     path: PathBuf,
     folder: PathBuf,
 }
 
-/// How a program ended.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its exit code; `None` if a signal ended it.
+    /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// All that it wrote to standard output.
+    /// Standard output.
     pub stdout: String,
-    /// All that it wrote to standard error.
+    /// Standard error.
     pub stderr: String,
 }
 
@@ -31,7 +31,7 @@ impl Program {
         Self { path: path.into(), folder: folder.to_owned() }
     }
 
-    /// The command with these arguments, not run yet.
+    /// The command with arguments, not started yet.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(&self.path);
         command
@@ -46,22 +46,22 @@ impl Program {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     ///
     /// # Panics
     ///
-    /// If it can't be started, or writes something else than text.
+    /// If it can't be started, or its output is not UTF-8.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Finished {
         Finished::from(self.command(arguments).output().expect("the program starts"))
     }
 }
 
 impl Finished {
-    /// The result: one line of JSON.
+    /// The one line of JSON on standard output.
     ///
     /// # Panics
     ///
-    /// If the program ended otherwise than with `code`, or printed something else.
+    /// If the exit code is not `code`, or the output is anything else.
     #[must_use]
     #[track_caller]
     pub fn json(&self, code: i32) -> Value {
@@ -69,11 +69,11 @@ impl Finished {
         serde_json::from_str(&self.stdout).expect("a line of JSON")
     }
 
-    /// Waits for a program that runs already.
+    /// Waits for a running program.
     ///
     /// # Panics
     ///
-    /// If it is still running after `limit`: it is killed then.
+    /// If it is still running after `limit`; it is killed then.
     pub fn wait(mut child: Child, limit: Duration) -> Self {
         let start = Instant::now();
         while child.try_wait().expect("the state of a child").is_none() {

@@ -1,4 +1,4 @@
-//! A small HTTP server on this machine, as ill-behaved as a test wants it.
+//! A small local HTTP server that can misbehave.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// What was asked for.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The path: `/pairs.txt`.
     pub path: String,
-    /// Where a range that was asked for begins: the 7 of `Range: bytes=7-`.
+    /// Start of the requested range: the 7 of `Range: bytes=7-`.
     pub start: Option<usize>,
-    /// The name that the program gave itself.
+    /// The `User-Agent`.
     pub user_agent: String,
 }
 
-/// A server for as long as the value lives.
+/// A server that stops when dropped.
 pub struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -26,7 +26,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers each connection's one request by `answer`, in a thread of its own.
+    /// Answers the single request of each connection with `answer`, in a thread of its own.
     ///
     /// # Panics
     ///
@@ -46,7 +46,7 @@ impl Server {
                     let Ok(mut stream) = stream else { return };
                     let Ok(request) = read_request(&stream) else { return };
                     seen.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
-                    // A client that goes away in the middle is none of the server's business.
+                    // A client that disconnects is not an error.
                     let _ = answer(&request, &mut stream);
                 });
             }
@@ -59,12 +59,12 @@ impl Server {
         format!("http://{}/{path}", self.address)
     }
 
-    /// All that was asked for until now.
+    /// All requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where the ranges that were asked for began.
+    /// Starts of the requested ranges.
     pub fn starts(&self) -> Vec<Option<usize>> {
         self.requests().into_iter().map(|request| request.start).collect()
     }
@@ -100,11 +100,12 @@ fn read_request(stream: &TcpStream) -> io::Result<Request> {
     Ok(request)
 }
 
-/// Sends an answer: `status` as in `200 OK`, header lines, a body. No length is added.
+/// Sends a response: a `status` such as `200 OK`, header lines, and a body. No `Content-Length` is
+/// added.
 ///
 /// # Errors
 ///
-/// If the client is gone.
+/// If the client has disconnected.
 pub fn respond(stream: &mut TcpStream, status: &str, headers: &[&str], body: &[u8]) -> io::Result<()> {
     let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
     for header in headers {
@@ -117,11 +118,11 @@ pub fn respond(stream: &mut TcpStream, status: &str, headers: &[&str], body: &[u
     stream.flush()
 }
 
-/// Sends a file, or what is behind the start that was asked for, as a good server does.
+/// Sends a file, or the requested range of it, as a correct server does.
 ///
 /// # Errors
 ///
-/// If the client is gone.
+/// If the client has disconnected.
 pub fn serve(request: &Request, stream: &mut TcpStream, file: &[u8]) -> io::Result<()> {
     let length = |bytes: &[u8]| format!("Content-Length: {}", bytes.len());
     match request.start {

@@ -1,4 +1,4 @@
-//! Arguments that several commands take.
+//! Arguments of the commands that train.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,39 +15,44 @@ use facenet_network::Checkpoint;
 use facenet_recognition::read_checkpoint;
 use facenet_training::{DatasetSource, Error, Recipe, RunOptions, SyntheticSize, Trainer};
 
-/// Which people, where they lie, and how a network is trained on them.
+use crate::failure::MissingDataset;
+
+/// Data set, recipe, and where the outputs go.
 #[derive(Args)]
 pub struct TrainingArguments {
-    /// The people: synthetic, orl, olivetti, lfw, lfw-funneled, or a folder with a folder of pictures for each person
+    /// Data set: synthetic, orl, olivetti, lfw, lfw-funneled, or a folder with a folder of images
+    /// per person
     #[arg(long, value_name = "synthetic|orl|olivetti|lfw|lfw-funneled|DIR", default_value = "synthetic")]
     dataset: OsString,
-    /// Where data sets lie [default: $FACENET_DATA, else data/]
+    /// Folder of data sets [default: $FACENET_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// How to train: a built-in recipe (synthetic, orl, lfw) or a file [default: the built-in one for the data set]
+    /// Recipe: a built-in one (synthetic, orl, lfw) or a file [default: the built-in one for the
+    /// data set]
     #[arg(long, value_name = "NAME|FILE.toml")]
     recipe: Option<PathBuf>,
-    /// Train this network, a built-in one or a description: `cargo xtask networks` shows them [default: that of the recipe]
+    /// Network to train: a built-in one (see `cargo xtask networks`) or a description [default:
+    /// that of the recipe]
     #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser())]
     network: Option<NetworkChoice>,
     #[command(flatten)]
     changes: NetworkChanges,
-    /// Train so many steps [default: those of the recipe]
+    /// Number of training steps [default: that of the recipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     steps: Option<u64>,
-    /// Stop training after so many minutes, if it has steps left then
+    /// Time limit of training, in minutes
     #[arg(long, value_name = "M", value_parser = minutes)]
     minutes: Option<f64>,
-    /// Decides every random draw
+    /// Seed of all random draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Go on where this checkpoint was written, with its recipe and its seed, on the same --dataset
+    /// Resume from this checkpoint, with its recipe and seed, on the same --dataset
     #[arg(long, value_name = "FILE", conflicts_with_all = RECIPE_AND_SEED)]
     resume: Option<PathBuf>,
-    /// Threads to work on [default: all]
+    /// Number of threads [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Where the outputs go [default: runs/ and the name of the data set]
+    /// Folder for the outputs [default: runs/DATASET]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Few people, few steps, small mini-batches: shows that everything works, not how well
@@ -58,10 +63,10 @@ pub struct TrainingArguments {
     pub json: bool,
 }
 
-/// The options that say what a checkpoint says already.
+/// Options that conflict with --resume: the checkpoint decides them.
 const RECIPE_AND_SEED: [&str; 6] = ["recipe", "network", "normalization", "dimension", "steps", "seed"];
 
-/// Steps of a quick run, and the most people and faces of each in its mini-batches.
+/// Steps of a quick run, and the maximum batch shape.
 const QUICK_STEPS: u64 = 20;
 const QUICK_PEOPLE: usize = 8;
 const QUICK_FACES: usize = 2;
@@ -69,12 +74,12 @@ const QUICK_FACES: usize = 2;
 fn minutes(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(minutes) if minutes > 0.0 && minutes <= 1e6 => Ok(minutes),
-        _ => Err("expected a number of minutes above 0".to_owned()),
+        _ => Err("expected a positive number of minutes".to_owned()),
     }
 }
 
 impl TrainingArguments {
-    /// The people.
+    /// The data set.
     fn dataset(&self) -> DatasetSource {
         match self.dataset.to_str() {
             Some("synthetic") if self.quick => DatasetSource::Synthetic(SyntheticSize::QUICK),
@@ -87,19 +92,19 @@ impl TrainingArguments {
         }
     }
 
-    /// The folder that data sets lie in.
+    /// The folder of data sets.
     fn data(&self) -> Result<PathBuf> {
         folders::data(self.data.as_deref())
     }
 
-    /// All that decides a run; the folder for outputs is created.
+    /// The options of a run; creates the output folder.
     pub fn options(&self) -> Result<RunOptions> {
         let (recipe, seed, resume) = self.recipe_and_seed()?;
         let (dataset, data, minutes) = (self.dataset(), self.data()?, self.minutes);
         Ok(RunOptions { dataset, data, recipe, seed, minutes, out: self.out()?, resume })
     }
 
-    /// How the network is trained, with which seed, and the checkpoint to go on from.
+    /// The recipe and the seed, and the checkpoint to resume from.
     fn recipe_and_seed(&self) -> Result<(Recipe, u64, Option<Checkpoint>)> {
         let Some(path) = &self.resume else { return Ok((self.recipe()?, self.seed, None)) };
         let checkpoint = read_checkpoint(path)?;
@@ -130,40 +135,33 @@ impl TrainingArguments {
         Ok(recipe)
     }
 
-    /// The folder for outputs, made if it isn't there.
+    /// The output folder, created if missing.
     fn out(&self) -> Result<PathBuf> {
         let out = self.out.clone().unwrap_or_else(|| folders::runs().join(self.dataset().name()));
         match fs::create_dir_all(&out) {
             Ok(()) => Ok(out),
             Err(source) => {
-                Err(facenet_data::Error::Write { path: out, source }).context("can't make the folder for outputs")
+                Err(facenet_data::Error::Write { path: out, source }).context("can't create the output folder")
             }
         }
     }
 
-    /// Sets the number of threads of everything that follows.
+    /// Sets the number of threads of the process.
     pub fn set_threads(&self) -> Result<()> {
         set_threads(self.threads)
     }
 
-    /// Adds to an error what was asked for: which checkpoint to go on from, or where data sets are looked for.
+    /// Adds to an error the checkpoint or the data set that was requested.
     pub fn explain(&self, error: Error) -> anyhow::Error {
-        use Error::{MissingBuffer, OtherPictures, WrongHistory};
-        if let (OtherPictures | WrongHistory | MissingBuffer { .. }, Some(path)) = (&error, &self.resume) {
-            return anyhow::Error::new(error).context(format!("can't go on from {}", escape_path(path)));
+        use Error::{MissingBuffer, OtherImages, WrongHistory};
+        if let (OtherImages | WrongHistory | MissingBuffer { .. }, Some(path)) = (&error, &self.resume) {
+            return anyhow::Error::new(error).context(format!("can't resume from {}", escape_path(path)));
         }
         let missing = matches!(error, Error::Data(facenet_data::Error::MissingFolder { .. }));
-        let rest = match (missing, self.dataset()) {
-            (true, DatasetSource::Orl) => {
-                "; `cargo xtask download olivetti` fetches the same people for --dataset olivetti"
-            }
-            (true, DatasetSource::Olivetti) => "; `cargo xtask download olivetti` fetches this one",
-            (true, DatasetSource::Lfw) => "; `cargo xtask download lfw` fetches this one",
-            (true, DatasetSource::LfwFunneled) => "; `cargo xtask download lfw-funneled` fetches this one",
-            _ => return error.into(),
-        };
-        anyhow::Error::new(error).context(format!(
-            "data sets are looked for in --data DIR, else $FACENET_DATA, else data/{rest}; without any, try --dataset synthetic"
-        ))
+        match self.dataset() {
+            DatasetSource::Synthetic(_) | DatasetSource::Folder(_) => error.into(),
+            _ if !missing => error.into(),
+            dataset => anyhow::Error::new(error).context(MissingDataset(dataset)),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: how fast a network is here.
+//! `cargo xtask bench`: timings of a network.
 
 mod layers;
 mod pipeline;
@@ -18,16 +18,16 @@ pub struct Arguments {
     whole: whole::Arguments,
 }
 
-/// What else is timed than the network as a whole.
+/// What to time instead of the whole network.
 #[derive(clap::Subcommand)]
 enum What {
-    /// Each layer of the passes that embed
+    /// Time each layer of the forward pass
     Layers(layers::Arguments),
-    /// The whole way from picture files to embeddings
+    /// Time the way from image files to embeddings
     Pipeline(pipeline::Arguments),
 }
 
-/// Times what was asked for.
+/// Runs the benchmark.
 pub fn command(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
         None => whole::command(&arguments.whole),

@@ -1,4 +1,5 @@
-//! `cargo xtask download`: installs published data sets and weights where the other commands look for them.
+//! `cargo xtask download`: installs published data sets and weights where other commands look for
+//! them.
 
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
@@ -9,14 +10,14 @@ use facenet_download::{NAMES, file_set};
 /// The arguments of the command.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The data set, or the weights of a network
+    /// Data set, or weights of a network
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
     name: String,
     #[command(flatten)]
     download: DownloadArguments,
 }
 
-/// Downloads what is missing, prints what is installed, and fails if something is still missing.
+/// Downloads what is missing and prints what is installed; an error if anything is still missing.
 pub fn command(Arguments { name, download }: &Arguments) -> Result<()> {
     let Some(set) = file_set(name) else { bail!("no download is named {name}") };
     let sets = [set];

@@ -1,4 +1,4 @@
-//! `cargo xtask evaluate`: how well a network tells whether two pictures show one person, on published lists of pairs.
+//! `cargo xtask evaluate`: verification scores of a network on published pair lists.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -25,29 +25,31 @@ pub struct Arguments {
     pairs: Pairs,
 }
 
-/// Which pairs.
+/// Which pair list.
 #[derive(Subcommand)]
 enum Pairs {
-    /// Those of Labeled Faces in the Wild
+    /// Labeled Faces in the Wild
     Lfw {
-        /// 1 for choosing (pairsDevTrain.txt, pairsDevTest.txt), 2 for reporting (the ten folds of pairs.txt)
+        /// 1 for model selection (pairsDevTrain.txt, pairsDevTest.txt), 2 for reporting (the ten
+        /// folds of pairs.txt)
         #[arg(long, value_name = "1|2", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
         view: u8,
-        /// Where data sets lie [default: $FACENET_DATA, else data/]
+        /// Folder of data sets [default: $FACENET_DATA, else data/]
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
     },
-    /// Those of a list in the format of LFW's pairs.txt, with several folds
+    /// A pair list in the format of LFW's pairs.txt, with several folds
     Pairs {
-        /// The list
+        /// Pair list
         #[arg(value_name = "FILE")]
         list: PathBuf,
-        /// The folder with a folder of pictures for each person of the list
+        /// Folder with a folder of images for each person of the list
         #[arg(long, value_name = "DIR")]
         images: PathBuf,
-        /// Five points of each face, in the pictures' pixels: faces are aligned by them [default: pictures are whole faces]
+        /// List of five landmarks per face in pixels of the images, for alignment [default: the
+        /// whole image is the face]
         #[arg(long, value_name = "FILE")]
         landmarks: Option<PathBuf>,
         #[command(flatten)]
@@ -57,12 +59,12 @@ enum Pairs {
 
 #[derive(clap::Args)]
 struct Common {
-    /// The network: a checkpoint, or another program's weights (safetensors, OpenVINO's .xml, PyTorch's state dictionary)
+    /// Network: a checkpoint, or foreign weights (safetensors, OpenVINO .xml, PyTorch state dict)
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
     #[command(flatten)]
     foreign: ForeignArguments,
-    /// Threads to work on [default: all]
+    /// Number of threads [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Print the result as one line of JSON
@@ -74,13 +76,13 @@ struct Common {
 struct Report {
     network: String,
     weights_sha256: String,
-    /// Which pairs: `lfw view 2`, or the list.
+    /// `lfw view 2`, or the path of the pair list.
     pairs_of: String,
     #[serde(flatten)]
     evaluation: PairListEvaluation,
 }
 
-/// Embeds the pictures of the list, scores its pairs and prints the scores.
+/// Embeds the images of the list, scores its pairs and prints the scores.
 pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
     let (Pairs::Lfw { common, .. } | Pairs::Pairs { common, .. }) = pairs;
     set_threads(common.threads)?;
@@ -118,7 +120,7 @@ fn text(Report { network, evaluation, .. }: &Report) -> Result<String> {
     writeln!(text, "equal error rate                {:.4}", evaluation.eer)?;
     for rate in &evaluation.val_at_far {
         let (far, val, achieved) = (rate.far, rate.val, rate.achieved_far);
-        writeln!(text, "validation rate at FAR {far:<8} {val:.4} (reached: {achieved:.4})")?;
+        writeln!(text, "validation rate at FAR {far:<8} {val:.4} (achieved FAR {achieved:.4})")?;
     }
     let least = thresholds.iter().copied().fold(f64::INFINITY, f64::min);
     let most = thresholds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -126,7 +128,7 @@ fn text(Report { network, evaluation, .. }: &Report) -> Result<String> {
         1 => writeln!(text, "threshold (squared distance)    {least:.4}, chosen on View 1's training pairs")?,
         folds => writeln!(
             text,
-            "thresholds (squared distance)   {least:.4} to {most:.4}, of {folds} folds, each chosen on the others"
+            "thresholds (squared distance)   {least:.4} to {most:.4}, over {folds} folds, each chosen on the other folds"
         )?,
     }
     if let Some(Calibration { threshold, slope }) = evaluation.calibration {

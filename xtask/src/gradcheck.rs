@@ -1,4 +1,4 @@
-//! `cargo xtask gradcheck`: every hand-written gradient against central differences.
+//! `cargo xtask gradcheck`: checks every hand-written gradient against central differences.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -34,7 +34,7 @@ struct Gradient {
     passed: bool,
 }
 
-/// Checks, prints, and fails if a gradient does.
+/// Checks all gradients and prints a table; an error if one is out of bounds.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let checks = gradient_checks();
     let mut gradients: BTreeMap<(&str, &str), Gradient> = BTreeMap::new();
@@ -67,7 +67,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         let Gradient { operation, gradient, cases, relative_error, .. } = gradient;
         writeln!(text, "{operation:<24}{gradient:<14}{cases:>6}{relative_error:>10.1e}{verdict}{case}")?;
     }
-    writeln!(text, "\nrelative error against central differences in f64, the worst of all cases; bound {bound:.0e}")?;
+    writeln!(text, "\nlargest relative error over all cases, against central differences in f64; bound {bound:.0e}")?;
     print(arguments.json, &report, &text)?;
     let failed = report.gradients.iter().filter(|gradient| !gradient.passed).count();
     ensure!(report.passed, "{failed} gradients disagree with central differences");

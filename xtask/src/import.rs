@@ -1,4 +1,4 @@
-//! `cargo xtask import`: the weights of another program as a checkpoint.
+//! `cargo xtask import`: converts foreign weights to a checkpoint.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -17,12 +17,12 @@ use serde::Serialize;
 /// The arguments of the command.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The weights: safetensors, OpenVINO's .xml (its .bin lies beside it), or a state dictionary of PyTorch
+    /// Weights: safetensors, OpenVINO .xml (with its .bin beside it), or PyTorch state dict
     #[arg(value_name = "FILE")]
     weights: PathBuf,
     #[command(flatten)]
     foreign: ForeignArguments,
-    /// Where the checkpoint goes [default: runs/ and the name of the network]
+    /// Folder for the checkpoint [default: runs/NETWORK]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the result as one line of JSON
@@ -39,7 +39,7 @@ struct Report {
     checkpoint: String,
 }
 
-/// Reads the weights and writes a checkpoint that the other commands take.
+/// Reads the weights and writes a checkpoint.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let Checkpoint { description, parameters, statistics, calibration, .. } =
         arguments.foreign.read(&arguments.weights)?;
@@ -47,7 +47,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         Some(out) => out.clone(),
         None => {
             let single = Path::new(&description.name).components().eq([Component::Normal(description.name.as_ref())]);
-            ensure!(single, "{} is no name for a folder: say where the checkpoint goes by --out", description.name);
+            ensure!(single, "{} is not a folder name; pass --out DIR", description.name);
             folders::runs().join(&description.name)
         }
     };
@@ -55,7 +55,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let checkpoint = out.join(CHECKPOINT_FILE);
     let same = fs::canonicalize(&checkpoint)
         .is_ok_and(|there| fs::canonicalize(&arguments.weights).is_ok_and(|from| from == there));
-    ensure!(!same, "{} would be written over itself", escape_path(&checkpoint));
+    ensure!(!same, "{} would overwrite itself", escape_path(&checkpoint));
     let network = Network::with_parameters(description, parameters, statistics)?;
     let report = Report {
         file: escape_path(&arguments.weights),
@@ -66,7 +66,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     };
     write_checkpoint(&checkpoint, &Checkpoint { calibration, ..Checkpoint::from(network) })?;
     let text = format!(
-        "{}: the weights of {}, {} learned numbers ({})\n{} written",
+        "{}: weights of {}, {} parameters ({})\n{} written",
         report.file,
         report.network,
         HumanCount(report.parameters as u64),

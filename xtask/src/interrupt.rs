@@ -1,4 +1,4 @@
-//! What Ctrl-C does.
+//! Handling of Ctrl-C.
 
 use std::io::{self, Write};
 use std::process;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-/// A flag that Ctrl-C sets; the second one ends the program at once.
+/// A flag that Ctrl-C sets; a second Ctrl-C exits at once.
 pub fn flag() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
@@ -15,9 +15,9 @@ pub fn flag() -> Result<Arc<AtomicBool>> {
         if seen.swap(true, Ordering::Relaxed) {
             process::exit(1);
         }
-        let message = "\nstopping as soon as the work at hand is done; press Ctrl-C again to stop at once\n";
+        let message = "\nstopping after the current step; press Ctrl-C again to stop at once\n";
         let _ = io::stderr().write_all(message.as_bytes());
     })
-    .context("can't listen for Ctrl-C")?;
+    .context("can't handle Ctrl-C")?;
     Ok(flag)
 }

@@ -1,8 +1,8 @@
-//! `cargo xtask`: the commands of the project, one file each.
+//! `cargo xtask`: the commands that train, measure and develop, one file each.
 //!
-//! A command prints its result to standard output, readable or, with `--json`, as one JSON document on one line.
-//! Everything else goes to standard error: `error: ` and what failed on which file, `help: ` and what to do about it, where
-//! that is plain. Exit codes: 0 done, 1 failed, 2 wrong use.
+//! A command prints its result to standard output, readable or, with `--json`, as one JSON document
+//! on one line. Everything else goes to standard error: `error:` with the cause and the file,
+//! `help:` with what to do about it, where known. Exit codes: 0 done, 1 failed, 2 wrong use.
 
 mod arguments;
 mod bench;
@@ -25,11 +25,7 @@ use clap::{Parser, Subcommand};
 use facenet_cli::failure::exit_code_with;
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    about = "FaceNet: faces in, embeddings out, scores beside them"
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Train, measure and develop face embedding networks")]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -37,21 +33,21 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train on some people, score the embeddings on people never seen
+    /// Train a network and score its embeddings on unseen people
     Run(run::Arguments),
-    /// Train a network and keep its checkpoint
+    /// Train a network and write its checkpoint
     Train(train::Arguments),
-    /// Fetch a data set or weights that others publish, for the other commands
+    /// Download a data set or published weights
     Download(download::Arguments),
-    /// Show the built-in networks, or one row by row: what each layer puts out and costs
+    /// Show the built-in networks, or one network by layer: output, parameters, cost
     Networks(networks::Arguments),
-    /// Score a network on published lists of pairs
+    /// Score a network on published pair lists
     Evaluate(evaluate::Arguments),
-    /// Turn the weights of another program into a checkpoint
+    /// Convert foreign weights to a checkpoint
     Import(import::Arguments),
-    /// Time a network: passes that embed, or steps of training
+    /// Time a network: inference or training steps
     Bench(bench::Arguments),
-    /// Compare every hand-written gradient with central differences
+    /// Check every hand-written gradient against central differences
     Gradcheck(gradcheck::Arguments),
     #[command(hide = true)]
     Cluster(moved::Arguments),

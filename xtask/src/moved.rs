@@ -1,9 +1,9 @@
-//! Commands that are those of the program `facenet` now.
+//! Commands that moved to the program `facenet`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Whatever follows the command.
+/// Any arguments.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Arguments {
@@ -11,7 +11,7 @@ pub struct Arguments {
     _rest: Vec<OsString>,
 }
 
-/// Names the new command; wrong use.
+/// Names the new command; exit code 2.
 pub fn to(command: &str) -> ExitCode {
     eprintln!("error: `cargo xtask {command}` is now `cargo facenet {command}`");
     ExitCode::from(2)

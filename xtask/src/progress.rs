@@ -1,9 +1,9 @@
-//! Progress of training and evaluation.
+//! Progress bars of training and evaluation.
 
 use facenet_cli::output::progress_bar::Bar;
 use facenet_training::Progress;
 
-/// Draws what is going on.
+/// Shows the progress of training or evaluation.
 pub fn show(bar: &Bar, progress: Progress<'_>) {
     match progress {
         Progress::Loading { done, of } => {

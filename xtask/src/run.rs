@@ -1,4 +1,4 @@
-//! `cargo xtask run`: the whole chain, from pictures to scores.
+//! `cargo xtask run`: the whole pipeline, from images to scores.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub struct Arguments {
     training: TrainingArguments,
 }
 
-/// The result, and what it was made by.
+/// The result with its provenance.
 #[derive(Serialize)]
 struct RunResult<'a> {
     #[serde(flatten)]
@@ -30,7 +30,7 @@ struct RunResult<'a> {
     provenance: &'a Provenance,
 }
 
-/// Runs, writes the result and the page, prints the result.
+/// Runs, writes the result and the report page, prints the result.
 pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     let provenance = Provenance::now(command_line("cargo xtask"), PROGRAM);
     training.set_threads()?;
@@ -50,15 +50,15 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     write_atomically(&page, |file| file.write_all(html.as_bytes()))?;
     let mut text = table(&run.report);
     writeln!(text, "\n{} and {} written", escape_path(&checkpoint), escape_path(&result))?;
-    writeln!(text, "{} shows it in a browser", escape_path(&page))?;
+    writeln!(text, "{} written; open it in a browser", escape_path(&page))?;
     print(training.json, &report, &text)
 }
 
-/// The result to read.
+/// The result as text.
 fn table(report: &RunReport) -> String {
     let train = &report.train;
     let mut text = format!(
-        "{}: {} trained on {} pictures of {} people, {} steps in {:.0} s ({})\nseed {}, {} threads, weights {}, {:.0} s in all\n{}\n\n",
+        "{}: {} trained on {} images of {} people, {} steps in {:.0} s ({})\nseed {}, {} threads, weights {}, {:.0} s in total\n{}\n\n",
         report.dataset,
         report.network,
         train.images,
@@ -75,7 +75,7 @@ fn table(report: &RunReport) -> String {
     let mut row = |name: &str, score: &dyn Fn(&Evaluation) -> String| {
         let _ = writeln!(text, "{name:<40}{:>18}{:>18}", score(&report.embeddings), score(&report.pixels));
     };
-    row("people never seen", &|evaluation| {
+    row("unseen people", &|evaluation| {
         if std::ptr::eq(evaluation, &report.pixels) { "raw pixels".to_owned() } else { "embeddings".to_owned() }
     });
     row("verification: accuracy", &|e| {
@@ -85,15 +85,15 @@ fn table(report: &RunReport) -> String {
     row("  equal error rate", &|e| format!("{:.3}", e.verification.eer));
     row("  threshold (squared distance)", &|e| format!("{:.3}", e.verification.threshold));
     row("identification: rank 1", &|e| format!("{:.3}", e.identification.rank1));
-    row("  found and within the threshold", &|e| {
+    row("  correct and within the threshold", &|e| {
         format!("{:.3}", e.identification.open_set.detection_and_identification_rate)
     });
     row("k-means, number of people given: B-cubed F", &|e| format!("{:.3}", e.clustering.kmeans.bcubed_f));
     row("agglomerative: B-cubed F", &|e| format!("{:.3}", e.clustering.agglomerative.report.bcubed_f));
-    row("  clusters, of the people there are", &|e| {
+    row("  clusters / people", &|e| {
         let scores = &e.clustering.agglomerative.report;
         format!("{} / {}", scores.clusters, scores.identities)
     });
-    let _ = writeln!(text, "\n{} pairs; ± is the standard error over people", report.embeddings.verification.pairs);
+    let _ = writeln!(text, "\n{} pairs; ± standard error over people", report.embeddings.verification.pairs);
     text
 }

@@ -1,24 +1,24 @@
-//! Tables, for terminals and for pages in Markdown.
+//! Tables, as text and as Markdown.
 
-/// Rows of cells: those of the first column begin, all others end, below each other.
+/// A table: the first column is left-aligned, all others right-aligned.
 pub struct Table {
-    /// The rows, the head first.
+    /// Rows, header first.
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table of nothing but its head.
+    /// A table with a header and no rows.
     pub fn new(head: &[&str]) -> Self {
         Self { rows: vec![head.iter().map(ToString::to_string).collect()] }
     }
 
-    /// Adds a row; cells that it lacks are empty.
+    /// Adds a row; missing cells are empty.
     pub fn push(&mut self, mut cells: Vec<String>) {
         cells.resize(self.rows[0].len(), String::new());
         self.rows.push(cells);
     }
 
-    /// For a terminal.
+    /// The table as text.
     pub fn text(&self) -> String {
         let widths = self.widths();
         let line = |row: &Vec<String>| {
@@ -31,7 +31,7 @@ impl Table {
         self.rows.iter().map(line).collect()
     }
 
-    /// For a page in Markdown.
+    /// The table in Markdown.
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let rule = format!("|---|{}\n", "---:|".repeat(self.rows[0].len() - 1));

@@ -1,4 +1,4 @@
-//! `cargo xtask train`: a network and its checkpoint, without scores.
+//! `cargo xtask train`: trains a network and writes its checkpoint, without scores.
 
 use anyhow::Result;
 use facenet_cli::output::print::print;
@@ -31,7 +31,7 @@ struct Report {
     checkpoint: String,
 }
 
-/// Trains and prints where the checkpoint is.
+/// Trains and prints a summary.
 pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     training.set_threads()?;
     let stop = interrupt::flag()?;
@@ -55,7 +55,7 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
         checkpoint: escape_path(&options.out.join(CHECKPOINT_FILE)),
     };
     let text = format!(
-        "{}: {} trained on {} pictures of {} people, {} steps, {:.0} s ({})\n{}\n{} written",
+        "{}: {} trained on {} images of {} people, {} steps, {:.0} s ({})\n{}\n{} written",
         report.dataset,
         report.network,
         summary.images,

@@ -1,9 +1,9 @@
-//! The seed decides, and nothing else: not the number of threads.
+//! Results depend on the seed but not on the number of threads.
 
 use facenet_tests::Program;
 use serde_json::Value;
 
-/// The result of a quick run, without what it took, threads and time, and without where it comes from.
+/// The result of a quick run, without threads, times and provenance.
 fn quick_run(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let xtask = Program::new(env!("CARGO_BIN_EXE_xtask"), folder.path());
@@ -31,6 +31,6 @@ fn another_seed_is_another_run() {
     let [first, again, other] = ["5", "5", "6"].map(|seed| quick_run(&["--steps", "2", "--seed", seed]));
     assert_eq!(first, again);
     assert_ne!(first["weights_sha256"], other["weights_sha256"]);
-    // The people too are those of the seed.
+    // The seed decides the people too.
     assert_ne!(first["pixels"], other["pixels"]);
 }

@@ -1,4 +1,4 @@
-//! The command `download` as its users see it, against a server on this machine; nothing else is ever connected to.
+//! The command `download` against a local server; no other connection is made.
 
 use std::fs;
 use std::net::TcpListener;
@@ -24,7 +24,7 @@ const LFW_FILES: [&str; 9] = [
     "lfw_landmark.txt",
 ];
 
-/// The command, which reaches this machine only: everything else would go through a proxy where nobody listens.
+/// The command; connections other than to localhost go to a proxy that does not exist.
 fn command(folder: &Path, arguments: &[&str]) -> std::process::Command {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}", listener.local_addr().unwrap());
@@ -140,7 +140,7 @@ fn weights_come_from_a_mirror_and_are_imported() {
             assert_eq!(finished.code, Some(0), "{finished:?}");
             assert_eq!(finished.stdout.matches(&format!("\n{state} ")).count(), 2, "{finished:?}");
             assert!(finished.stdout.ends_with(&end), "{finished:?}");
-            assert_eq!(server.requests().len(), 2, "what is there is not asked for again");
+            assert_eq!(server.requests().len(), 2, "present files are not requested again");
         }
         let Some(path) = next else { continue };
         let imported = command(folder.path(), &["import", path, "--out", "imported"]).output().unwrap();
@@ -149,7 +149,7 @@ fn weights_come_from_a_mirror_and_are_imported() {
 }
 
 #[test]
-fn data_sets_lie_where_other_commands_look() {
+fn data_sets_go_where_other_commands_look() {
     let folder = tempfile::tempdir().unwrap();
     let output = command(folder.path(), &["download", "olivetti", "--offline"]).env("FACENET_DATA", "there").output();
     assert!(Finished::from(output.unwrap()).stdout.contains("  to   there/downloads/olivettifaces.mat\n"));
@@ -176,8 +176,8 @@ fn olivetti_loads_from_where_it_is_installed() {
 
     let dataset = DatasetLoader::new(&DatasetSource::Olivetti, [64, 64]).data(folder.path()).load().unwrap();
     assert_eq!(dataset.training.faces.dim(), (260, 64, 64, 3));
-    assert_eq!((dataset.unseen.people[0].as_str(), dataset.unseen.pictures[9].as_str()), ("s31", "s31/10.png"));
-    // The 10th picture of the 31st person is the 310th column.
+    assert_eq!((dataset.unseen.people[0].as_str(), dataset.unseen.images[9].as_str()), ("s31", "s31/10.png"));
+    // Image 10 of person 31 is column 310.
     assert_eq!(dataset.unseen.faces[[9, 3, 60, 1]], olivetti_grey(309, 3, 60));
 }
 
@@ -208,7 +208,7 @@ fn wrong_use_ends_with_two() {
 }
 
 #[test]
-fn wrong_bytes_from_a_mirror() {
+fn wrong_bytes_from_a_mirror_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(|request, stream| serve(request, stream, b"not what was asked for"));
     let finished = download(folder.path(), &["olivetti", "--json", "--mirror", &server.address("faces/")]);
@@ -236,10 +236,10 @@ fn wrong_bytes_from_a_mirror() {
 }
 
 #[test]
-fn lists_come_from_a_mirror_once() {
+fn lists_are_downloaded_once_from_a_mirror() {
     let Some(lfw) = data("lfw") else { return };
     let folder = tempfile::tempdir().unwrap();
-    // Pictures of one's own, as the lists go with other crops as well.
+    // Other images: the lists fit other crops as well.
     fs::create_dir_all(folder.path().join("data/lfw/images/Ann")).unwrap();
     let server = Server::start(move |request, stream| {
         let path = match request.path.as_str() {
@@ -273,7 +273,7 @@ fn lists_come_from_a_mirror_once() {
     assert!(finished.stdout.contains("unverified  data/lfw/images: no download has made this folder"), "{finished:?}");
     assert!(finished.stdout.ends_with("\nnothing of lfw is missing\n"), "{finished:?}");
 
-    // A list that has changed since is said, and left.
+    // A changed list is reported and kept.
     let list = folder.path().join("data/lfw/protocol/people.txt");
     fs::write(&list, "1\nAnn\t1\n").unwrap();
     let finished = download(folder.path(), &["lfw", "--json"]);
@@ -288,11 +288,11 @@ fn lists_come_from_a_mirror_once() {
 }
 
 #[test]
-fn a_killed_download_is_gone_on_with() {
+fn a_killed_download_is_resumed() {
     let Some(lfw) = data("lfw/protocol") else { return };
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("data/lfw/images/Ann")).unwrap();
-    // Half of a list, and then nothing for a while.
+    // Half of a list, then a pause.
     let pairs = fs::read(lfw.join("pairs.txt")).unwrap();
     let half = pairs.len() / 2;
     let slow = Server::start(move |_, stream| {
@@ -318,7 +318,7 @@ fn a_killed_download_is_gone_on_with() {
     let finished = download(folder.path(), &["lfw", "--mirror", &server.address("")]);
     assert_eq!(server.starts()[0], Some(half));
     assert!(folder.path().join("data/lfw/protocol/pairs.txt").is_file() && !part.exists());
-    // The landmarks are not among the lists.
+    // This server has no landmarks.
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stderr.contains("can't download lfw_landmark.txt"), "{finished:?}");
 }

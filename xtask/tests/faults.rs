@@ -1,14 +1,14 @@
-//! Damaged data, wrong lists, places that can't be written, interruptions: exit code 1, the path named, nothing half
-//! written, no panic.
+//! Damaged data, malformed lists, unwritable folders, interruptions: exit code 1, the path named,
+//! no partial files, no panic.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use facenet_data::SyntheticFaces;
-use facenet_tests::{Finished, Program, TINY_RECIPE, write_people, write_picture};
+use facenet_tests::{Finished, Program, TINY_RECIPE, write_image, write_people};
 use tempfile::TempDir;
 
-/// A folder with the recipe `tiny.toml`, and `people`: six with two pictures each.
+/// A folder with the recipe `tiny.toml` and `people` (six with two images each).
 struct Bench {
     folder: TempDir,
 }
@@ -29,7 +29,8 @@ impl Bench {
         Program::new(env!("CARGO_BIN_EXE_xtask"), self.folder.path())
     }
 
-    /// Both commands that read people fail, name `named` and leave nothing; the message of the last.
+    /// Checks that `run` and `train` fail, name `named` and leave no files; returns the last
+    /// message.
     #[track_caller]
     fn refuses(&self, arguments: &[&str], named: &str) -> String {
         let messages = ["run", "train"].map(|command| {
@@ -52,11 +53,11 @@ fn assert_failed(finished: &Finished, named: &str) {
     assert_eq!((*code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert!(stderr.starts_with("error: ") && stderr.contains(named), "{named} in {stderr}");
     assert!(!stderr.contains("panicked") && !stderr.contains("RUST_BACKTRACE"), "{stderr}");
-    assert!(stderr.matches("(os error").count() <= 1, "told twice: {stderr}");
+    assert!(stderr.matches("(os error").count() <= 1, "repeated: {stderr}");
     assert!(!stderr.chars().any(|character| character.is_control() && !"\n\t".contains(character)), "{stderr:?}");
 }
 
-/// The names in a folder, temporary ones included; none if it is not there.
+/// The file names in a folder, temporary files included; empty if it does not exist.
 fn files(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<String> =
@@ -66,7 +67,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_people_as_they_are_can_be_used() {
+fn the_intact_folder_works() {
     let bench = Bench::new();
     let finished = bench.program().run(["run", "--out", "out", "--dataset", "people", "--recipe", "tiny.toml"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -74,21 +75,21 @@ fn the_people_as_they_are_can_be_used() {
 }
 
 #[test]
-fn damaged_pictures() {
+fn damaged_images() {
     let bench = Bench::new();
     let portrait = SyntheticFaces::new(1).portrait(1, 1, [40, 40]);
     let jpeg = bench.path("whole.jpg");
-    write_picture(&jpeg, &portrait);
+    write_image(&jpeg, &portrait);
     let jpeg = fs::read(jpeg).unwrap();
     let png = bench.path("whole.png");
-    write_picture(&png, &portrait);
+    write_image(&png, &portrait);
     let mut png = fs::read(png).unwrap();
     claim_size(&mut png, 60_000);
-    // Pictures of training, of validation and of unseen people.
+    // Images of training, validation and unseen people.
     for (person, name, content, message) in [
         ("p1", "3.jpg", jpeg[..jpeg.len() / 2].to_vec(), "is truncated"),
         ("p2", "3.jpg", jpeg[..jpeg.len() - 1].to_vec(), "is truncated"),
-        ("p4", "3.jpg", b"Not a picture, but a letter.\n".to_vec(), "is not a JPEG, PNG or PNM image"),
+        ("p4", "3.jpg", b"Not an image, but a letter.\n".to_vec(), "is not a JPEG, PNG or PNM image"),
         ("p6", "3.jpg", Vec::new(), "is empty"),
         ("p6", "3.png", png, "declares 60000 x 60000 pixels"),
         ("p1", "3.pnm", b"P6 60000 60000 255\n".to_vec(), "declares 60000 x 60000 pixels"),
@@ -98,16 +99,17 @@ fn damaged_pictures() {
         fs::write(bench.path(&path), content).unwrap();
         let stderr = bench.refuses(&["--dataset", "people"], &path);
         assert!(stderr.contains(message), "{message} in {stderr}");
-        assert!(stderr.contains("\nhelp: replace that picture"), "{stderr}");
+        assert!(stderr.contains("\nhelp: replace it by an intact JPEG, PNG or PNM image"), "{stderr}");
         fs::remove_file(bench.path(&path)).unwrap();
     }
 }
 
-/// Makes a PNG file claim so many rows and columns.
+/// Sets the width and height that a PNG file declares.
 fn claim_size(png: &mut [u8], side: u32) {
     png[16..20].copy_from_slice(&side.to_be_bytes());
     png[20..24].copy_from_slice(&side.to_be_bytes());
-    // The checksum that ends each chunk (ISO 3309), here over its name, the two sides and five bytes more.
+    // The checksum at the end of each chunk (ISO 3309), over its name, the two sides and five more
+    // bytes.
     let checksum = !png[12..29].iter().fold(u32::MAX, |checksum, &byte| {
         (0..8).fold(checksum ^ u32::from(byte), |bits, _| (bits >> 1) ^ (0xedb8_8320 & (bits & 1).wrapping_neg()))
     });
@@ -115,7 +117,7 @@ fn claim_size(png: &mut [u8], side: u32) {
 }
 
 #[test]
-fn folders_that_are_no_set_of_people() {
+fn malformed_folders_of_people() {
     let bench = Bench::new();
     fs::create_dir(bench.path("people/p7")).unwrap();
     let stderr = bench.refuses(&["--dataset", "people"], "people/p7");
@@ -123,7 +125,7 @@ fn folders_that_are_no_set_of_people() {
 
     write_people(&bench.path("one"), 1, 9);
     let stderr = bench.refuses(&["--dataset", "one"], "one has 1 people");
-    assert!(stderr.contains("at least 6 are needed"), "{stderr}");
+    assert!(stderr.contains("expected at least 6"), "{stderr}");
     fs::create_dir(bench.path("nobody")).unwrap();
     bench.refuses(&["--dataset", "nobody"], "nobody contains no people");
     bench.refuses(&["--dataset", "absent"], "there is no folder absent");
@@ -131,7 +133,7 @@ fn folders_that_are_no_set_of_people() {
 }
 
 #[test]
-fn absent_data() {
+fn missing_data_sets() {
     let bench = Bench::new();
     for (dataset, folder) in [("orl", "orl/data_faces"), ("lfw", "lfw/images")] {
         let stderr = bench.refuses(&["--dataset", dataset, "--data", "absent"], &format!("absent/{folder}"));
@@ -140,19 +142,19 @@ fn absent_data() {
     }
     write_people(&bench.path("few/orl/data_faces"), 6, 2);
     let stderr = bench.refuses(&["--dataset", "orl", "--data", "few"], "few/orl/data_faces");
-    assert!(stderr.contains("holds 6 people, not 40"), "{stderr}");
+    assert!(stderr.contains("holds 6 people, expected 40"), "{stderr}");
 }
 
 #[test]
-fn wrong_lists() {
+fn malformed_lists() {
     let bench = Bench::new();
     let (images, lists) = (bench.path("lfw/images"), bench.path("lfw/protocol"));
     fs::create_dir_all(&lists).unwrap();
     for (person, name) in ["Ann", "Bob", "Cid", "Dan", "Eve", "Fay"].into_iter().enumerate() {
         fs::create_dir_all(images.join(name)).unwrap();
-        for picture in 1..=2 {
-            let portrait = SyntheticFaces::new(1).portrait(person as u64, picture, [160, 160]);
-            write_picture(&images.join(name).join(format!("{name}_000{picture}.jpg")), &portrait);
+        for image in 1..=2 {
+            let portrait = SyntheticFaces::new(1).portrait(person as u64, image, [160, 160]);
+            write_image(&images.join(name).join(format!("{name}_000{image}.jpg")), &portrait);
         }
     }
     let right = [
@@ -164,7 +166,7 @@ fn wrong_lists() {
     let lfw = ["--dataset", "lfw", "--data", "."];
     reset();
     let finished = bench.program().run([&["train", "--out", "fine", "--recipe", "tiny.toml"], &lfw[..]].concat());
-    assert_eq!(finished.code, Some(0), "the lists as they should be: {finished:?}");
+    assert_eq!(finished.code, Some(0), "the intact lists: {finished:?}");
 
     for (list, text, named, message) in [
         ("peopleDevTrain.txt", "Ann\t2\n", "peopleDevTrain.txt:1", "expected a header"),
@@ -175,8 +177,8 @@ fn wrong_lists() {
         ("peopleDevTest.txt", "two\nEve\t2\nFay\t2\n", "peopleDevTest.txt:1", "expected a header"),
         ("pairsDevTest.txt", "Eve\t1\t2\nFay\t2\tEve\t1\n", "pairsDevTest.txt:1", "expected a header"),
         ("pairsDevTest.txt", "2\nEve\t1\t2\nFay\t2\tEve\t1\n", "pairsDevTest.txt:1", "declares 4"),
-        ("pairsDevTest.txt", "1\nEve\t1\t3\nFay\t2\tEve\t1\n", "pairsDevTest.txt:2", "picture 3 of Eve"),
-        ("pairsDevTest.txt", "1\nEve\t1\t2\nFay\t2\tAnn\t1\n", "pairsDevTest.txt:3", "picture 1 of Ann"),
+        ("pairsDevTest.txt", "1\nEve\t1\t3\nFay\t2\tEve\t1\n", "pairsDevTest.txt:2", "image 3 of Eve"),
+        ("pairsDevTest.txt", "1\nEve\t1\t2\nFay\t2\tAnn\t1\n", "pairsDevTest.txt:3", "image 1 of Ann"),
     ] {
         fs::write(lists.join(list), text).unwrap();
         let stderr = bench.refuses(&lfw, named);
@@ -185,11 +187,11 @@ fn wrong_lists() {
     }
     fs::remove_file(lists.join("pairsDevTest.txt")).unwrap();
     let stderr = bench.refuses(&lfw, "pairsDevTest.txt");
-    assert!(stderr.contains("\nhelp: it is missing, or was taken away"), "{stderr}");
+    assert!(stderr.contains("\nhelp: it is missing, or was removed"), "{stderr}");
 }
 
 #[test]
-fn places_that_can_not_be_written() {
+fn unwritable_outputs() {
     let bench = Bench::new();
     fs::write(bench.path("file"), "mine").unwrap();
     for out in ["file", "file/below"] {
@@ -199,7 +201,7 @@ fn places_that_can_not_be_written() {
         }
     }
     assert_eq!(fs::read(bench.path("file")).unwrap(), b"mine");
-    // A folder where the checkpoint should be.
+    // A folder in place of the checkpoint.
     fs::create_dir_all(bench.path("taken/checkpoint.safetensors")).unwrap();
     let arguments = ["train", "--out", "taken", "--dataset", "people", "--recipe", "tiny.toml"];
     assert_failed(&bench.program().run(arguments), "taken/checkpoint.safetensors");
@@ -209,7 +211,7 @@ fn places_that_can_not_be_written() {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_is_read_only() {
+fn a_read_only_folder() {
     use std::os::unix::fs::PermissionsExt;
 
     let bench = Bench::new();
@@ -224,14 +226,14 @@ fn a_folder_that_is_read_only() {
 }
 
 #[test]
-fn files_to_go_on_from_that_are_none() {
+fn unusable_checkpoints() {
     let bench = Bench::new();
     fs::write(bench.path("garbage"), "no checkpoint at all").unwrap();
     let finished = bench.program().run(["train", "--out", "whole", "--dataset", "people", "--recipe", "tiny.toml"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let whole = fs::read(bench.path("whole/checkpoint.safetensors")).unwrap();
     fs::write(bench.path("truncated"), &whole[..whole.len() / 2]).unwrap();
-    // A network for use, without the state of its training.
+    // A network without training state.
     let mut trained = facenet_recognition::read_checkpoint(&bench.path("whole/checkpoint.safetensors")).unwrap();
     trained.training = None;
     facenet_recognition::write_checkpoint(&bench.path("trained"), &trained).unwrap();
@@ -243,7 +245,7 @@ fn files_to_go_on_from_that_are_none() {
 }
 
 #[test]
-fn recipes_that_are_none() {
+fn malformed_recipes() {
     let bench = Bench::new();
     for (text, message) in [
         ("steps: 3".to_owned(), "not a recipe"),
@@ -259,7 +261,7 @@ fn recipes_that_are_none() {
         assert!(stderr.contains(message), "{message} in {stderr}");
     }
     bench.refuses(&["--dataset", "people", "--recipe", "absent.toml"], "absent.toml");
-    // Recipes that are right, but not for these people.
+    // A valid recipe that does not fit the images.
     let crop = format!("crop = {{ rectangle = {{ left = 9, top = 0, width = 10, height = 10 }} }}\n{TINY_RECIPE}");
     fs::write(bench.path("bad.toml"), crop).unwrap();
     bench.refuses(&["--dataset", "people", "--recipe", "bad.toml"], "people/p1/1.png");
@@ -279,7 +281,7 @@ mod unix {
     const TRAIN: [&str; 5] = ["train", "--dataset", "people", "--recipe", "tiny.toml"];
     const RUN: [&str; 5] = ["run", "--dataset", "people", "--recipe", "tiny.toml"];
 
-    /// Runs a shell's script in the folder of the bench; there `"$@"` is the program with these arguments.
+    /// Runs a shell script in the folder of the bench; `"$@"` is the program with the arguments.
     fn script(bench: &Bench, text: &str, arguments: &[&str]) -> Finished {
         let program = env!("CARGO_BIN_EXE_xtask");
         Program::new("sh", bench.folder.path()).run([&["-c", text, "sh", program], arguments].concat())
@@ -289,9 +291,10 @@ mod unix {
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     }
 
-    /// The shell's limit on the length of files stands for a disk that is full: 8 blocks are less than a checkpoint.
+    /// The shell's limit on file size stands in for a full disk: 8 blocks are less than a
+    /// checkpoint.
     #[test]
-    fn checkpoints_longer_than_files_can_be() {
+    fn checkpoints_above_the_file_size_limit() {
         let bench = Bench::new();
         let out = ["--out", "out"];
         assert_eq!(bench.program().run([&TRAIN[..], &out].concat()).code, Some(0));
@@ -299,7 +302,7 @@ mod unix {
         let before = fs::read(&checkpoint).unwrap();
         for blocks in [0, 8] {
             for command in [TRAIN, RUN] {
-                // Without the signal that would end the program, writing is an error.
+                // With the signal ignored, the write fails instead.
                 let text = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
                 let finished = script(&bench, &text, &[&command[..], &out, &["--seed", "1"]].concat());
                 assert_failed(&finished, "can't write out/checkpoint.safetensors: ");
@@ -312,9 +315,10 @@ mod unix {
         assert_eq!(bench.program().run(resumed).code, Some(0));
     }
 
-    /// A limit that a checkpoint keeps and a page does not: the page is missing, what is there is whole.
+    /// A size limit that a checkpoint meets and the report page exceeds: the page is missing, the
+    /// other files are complete.
     #[test]
-    fn a_report_longer_than_files_can_be() {
+    fn a_report_above_the_file_size_limit() {
         let bench = Bench::new();
         write_people(&bench.path("many"), 60, 6);
         let run = ["run", "--dataset", "many", "--recipe", "tiny.toml", "--out", "out"];
@@ -331,25 +335,25 @@ mod unix {
         serde_json::from_slice::<serde_json::Value>(&fs::read(bench.path("out/result.json")).unwrap()).unwrap();
     }
 
-    /// Whether there can be file systems of a test's own.
+    /// Whether a test can mount file systems.
     fn can_mount() -> bool {
         let mount = ["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"];
         let can =
             Command::new("unshare").args(mount).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
         if !can {
-            println!("skipped: no file systems of one's own here (unshare, mount)");
+            println!("skipped: this user may not mount file systems (unshare, mount)");
         }
         can
     }
 
     #[test]
-    fn a_disk_that_is_full() {
+    fn a_full_disk() {
         if !can_mount() {
             return;
         }
         let bench = Bench::new();
         fs::create_dir(bench.path("disk")).unwrap();
-        // Room for one checkpoint, not for a second one beside it.
+        // Room for one checkpoint, not for two.
         let text = "exec unshare --user --map-root-user --mount sh -c '
             mount -t tmpfs -o size=64k none disk && \"$@\" && sha256sum <disk/checkpoint.safetensors >before
             \"$@\" --seed 1; code=$?
@@ -359,14 +363,14 @@ mod unix {
         let Finished { code, stdout: stderr, .. } = finished;
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.starts_with("error: can't write disk/checkpoint.safetensors: No space left"), "{stderr}");
-        assert!(stderr.ends_with("\nhelp: make room on that disk, or write to another one\n"), "{stderr}");
+        assert!(stderr.ends_with("\nhelp: free some space on that disk, or write to another one\n"), "{stderr}");
         let read = |name| fs::read_to_string(bench.path(name)).unwrap();
         assert_eq!(read("listing"), "checkpoint.safetensors\n");
         assert!(read("before").len() > 60 && read("before") == read("after"));
     }
 
     #[test]
-    fn a_file_system_that_is_read_only() {
+    fn a_read_only_file_system() {
         if !can_mount() {
             return;
         }
@@ -379,8 +383,7 @@ mod unix {
             for command in [TRAIN, RUN] {
                 let finished = script(&bench, text, &[&command[..], &["--out", out]].concat());
                 assert_failed(&finished, out);
-                let help =
-                    "\nhelp: nothing can be written there: choose another folder by --out, of downloads by --data\n";
+                let help = "\nhelp: the file system is read-only; choose another folder with --out, of downloads with --data\n";
                 assert!(
                     finished.stderr.contains("Read-only") && finished.stderr.ends_with(help),
                     "{}",
@@ -390,10 +393,10 @@ mod unix {
         }
     }
 
-    /// Whoever asks, even a user who may do anything.
+    /// Not even root can write there.
     #[cfg(target_os = "linux")]
     #[test]
-    fn folders_that_take_no_files() {
+    fn folders_that_reject_files() {
         let bench = Bench::new();
         for out in ["/proc", "/proc/below", "/sys", "/sys/below", "/dev/null", "/dev/full/below"] {
             for command in [TRAIN, RUN] {
@@ -410,7 +413,7 @@ mod unix {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn outputs_that_are_full() {
+    fn a_full_standard_output() {
         let bench = Bench::new();
         let full = || File::options().write(true).open("/dev/full").unwrap();
         let train = [&TRAIN[..], &["--out", "out", "--json"]].concat();
@@ -419,18 +422,18 @@ mod unix {
             let output = bench.program().command(arguments).stdout(full()).output().unwrap();
             let finished = Finished::from(output);
             assert_failed(&finished, "can't write to standard output: ");
-            assert!(finished.stderr.contains("\nhelp: make room"), "{}", finished.stderr);
+            assert!(finished.stderr.contains("\nhelp: free some space"), "{}", finished.stderr);
         }
-        // What was written before is whole.
+        // Files written before are complete.
         assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors", "report.html", "result.json"]);
-        // Where even errors can't be told, the exit code tells.
+        // If even standard error can't be written, the exit code remains.
         let output = bench.program().command(["train", "--recipe", "absent"]).stderr(full()).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
     }
 
-    /// Reading any of these would wait for ever, or never end.
+    /// Reading any of these would block or never end.
     #[test]
-    fn what_is_no_file_is_not_read() {
+    fn pipes_and_devices_are_not_read() {
         let bench = Bench::new();
         let refuses = |arguments: &[&str], named: &str| {
             let child = bench.program().command(arguments).spawn().unwrap();
@@ -439,10 +442,10 @@ mod unix {
         };
         let makes: [fn(&Path); 2] = [make_pipe, |path| symlink("/dev/zero", path).unwrap()];
         for make in makes {
-            let (picture, file) = (bench.path("people/p2/3.png"), bench.path("file"));
-            make(&picture);
+            let (image, file) = (bench.path("people/p2/3.png"), bench.path("file"));
+            make(&image);
             refuses(&[&TRAIN[..], &["--out", "out"]].concat(), "people/p2/3.png");
-            fs::remove_file(&picture).unwrap();
+            fs::remove_file(&image).unwrap();
             make(&file);
             refuses(&["train", "--dataset", "people", "--out", "out", "--recipe", "file"], "file");
             refuses(&["train", "--dataset", "people", "--out", "out", "--resume", "file"], "file");
@@ -457,7 +460,7 @@ mod unix {
     }
 
     #[test]
-    fn links_that_lead_nowhere() {
+    fn broken_links() {
         let bench = Bench::new();
         for (link, target) in [("people/p2/3.png", "3.png"), ("people/p7", "p7"), ("people/landmarks.txt", "nowhere")] {
             symlink(target, bench.path(link)).unwrap();
@@ -520,7 +523,7 @@ mod unix {
     }
 }
 
-/// Ctrl-C ends training after the step; its checkpoint is whole, and training goes on from there.
+/// Ctrl-C ends training after the current step; the checkpoint is complete and can be resumed.
 #[cfg(unix)]
 #[test]
 fn interruptions() {
@@ -543,8 +546,9 @@ fn interruptions() {
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
         let named = format!("{command}/checkpoint.safetensors is written");
         assert!(stderr.contains("error: interrupted after ") && stderr.contains(&named), "{stderr}");
+        assert!(stderr.contains("\nhelp: ") && stderr.contains("--resume"), "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
-        assert_eq!(files(&bench.path(command)), ["checkpoint.safetensors"], "no result, nothing half written");
+        assert_eq!(files(&bench.path(command)), ["checkpoint.safetensors"], "no result, no partial file");
 
         let bytes = fs::read(&checkpoint).unwrap();
         facenet_recognition::Embedder::from_checkpoint(&bytes).unwrap();

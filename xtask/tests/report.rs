@@ -1,4 +1,4 @@
-//! The page that a run leaves: complete in itself, and looked at in a real browser.
+//! The report page of a run: self-contained, and rendered in a real browser.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use facenet_tests::{Browser, Program, TINY_RECIPE, Theme, data, write_people};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Below 5 MB, however many pictures there are.
+/// Maximum size in bytes, for any number of images.
 const LIMIT: usize = 5_000_000;
 
-/// Runs in a folder of its own, and returns the page.
+/// Runs in `folder` and returns the path of the page.
 fn run(folder: &Path, arguments: &[&str]) -> PathBuf {
     let finished =
         Program::new(env!("CARGO_BIN_EXE_xtask"), folder).run([&["run", "--out", "out"], arguments].concat());
@@ -19,7 +19,7 @@ fn run(folder: &Path, arguments: &[&str]) -> PathBuf {
     folder.join("out/report.html")
 }
 
-/// What a page needs is in it: no address leads out, no script runs.
+/// Checks that the page is self-contained: no external addresses, no scripts.
 #[track_caller]
 fn assert_complete(html: &str) {
     assert!(html.len() < LIMIT, "{} bytes", html.len());
@@ -39,17 +39,17 @@ fn assert_complete(html: &str) {
     }
 }
 
-/// What is wrong with how a page looks, and how many pictures, charts and texts there are.
+/// Layout errors of the page, and counts of its images, charts and texts.
 const LOOK: &str = r"
     const wrong = [];
     for (const details of document.querySelectorAll('details')) details.open = true;
     if (document.documentElement.scrollWidth > innerWidth + 1)
         wrong.push(`wider than the window: ${document.documentElement.scrollWidth} of ${innerWidth}`);
 
-    // Every picture can be shown and says what it is.
+    // Every image can be shown and says what it is.
     const images = [...document.images];
     for (const image of images)
-        if (!image.complete || image.naturalWidth === 0 || !image.alt) wrong.push(`picture ${image.alt}`);
+        if (!image.complete || image.naturalWidth === 0 || !image.alt) wrong.push(`image ${image.alt}`);
 
     // Texts of a chart lie within it, and apart from each other.
     const charts = [...document.querySelectorAll('svg.chart, svg.dendrogram')];
@@ -96,8 +96,8 @@ const LOOK: &str = r"
     return JSON.stringify({ wrong, images: images.length, charts: charts.length, texts, least, width: innerWidth });
 ";
 
-/// Looks at a page on a desk and on a telephone, in both themes.
-fn look_at(page: &Path) {
+/// Checks the layout at desktop and phone size, in both themes.
+fn check_layout(page: &Path) {
     let Some(browser) = Browser::find() else { return };
     let folder = tempfile::tempdir().unwrap();
     for theme in [Theme::Light, Theme::Dark] {
@@ -108,19 +108,19 @@ fn look_at(page: &Path) {
             assert_eq!(seen["charts"], 7, "two histograms, a ROC curve, a dendrogram, three curves of training");
             assert!(seen["images"].as_u64().unwrap() > 0 && seen["texts"].as_u64().unwrap() > 100);
         }
-        let picture = folder.path().join("page.png");
-        browser.screenshot(page, [1200, 1600], theme, &picture);
-        let picture = image::open(&picture).unwrap().into_luma8();
-        assert_eq!(picture.dimensions(), (1200, 1600));
-        let ground = picture.get_pixel(2, 2).0[0];
+        let image = folder.path().join("page.png");
+        browser.screenshot(page, [1200, 1600], theme, &image);
+        let image = image::open(&image).unwrap().into_luma8();
+        assert_eq!(image.dimensions(), (1200, 1600));
+        let ground = image.get_pixel(2, 2).0[0];
         assert!(if theme == Theme::Dark { ground < 50 } else { ground > 230 }, "{theme:?}: {ground}");
-        let different = picture.pixels().filter(|pixel| pixel.0[0].abs_diff(ground) > 60).count();
+        let different = image.pixels().filter(|pixel| pixel.0[0].abs_diff(ground) > 60).count();
         assert!(different > 20_000, "{theme:?}: {different} pixels stand out");
     }
 }
 
 #[test]
-fn a_page_of_people_who_do_not_exist() {
+fn a_page_of_synthetic_people() {
     let folder = tempfile::tempdir().unwrap();
     let page = run(folder.path(), &["--quick", "--steps", "4", "--seed", "5"]);
     let html = fs::read_to_string(&page).unwrap();
@@ -141,7 +141,7 @@ fn a_page_of_people_who_do_not_exist() {
     ] {
         assert!(html.contains(text), "{text}");
     }
-    look_at(&page);
+    check_layout(&page);
 }
 
 #[test]
@@ -153,10 +153,10 @@ fn a_page_of_real_people() {
     let root = data("").unwrap();
     let page = run(folder.path(), &["--dataset", "orl", "--steps", "30", "--data", root.to_str().unwrap()]);
     assert_complete(&fs::read_to_string(&page).unwrap());
-    look_at(&page);
+    check_layout(&page);
 }
 
-/// Six people with two pictures each.
+/// Six people with two images each, renamed.
 fn people(rename: impl Fn(usize) -> String) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_people(&folder.path().join("people"), 6, 2);
@@ -169,18 +169,18 @@ fn people(rename: impl Fn(usize) -> String) -> TempDir {
 }
 
 #[test]
-fn names_can_not_break_the_page() {
+fn names_are_escaped() {
     let nasty = r#"p"><script>alert(1)</script><img src=x onerror=alert(1)> &amp; 'so'"#.replace('/', "|");
     let folder = people(|person| format!("{nasty} {person}"));
     let page = run(folder.path(), &["--dataset", "people", "--recipe", "tiny.toml"]);
     let html = fs::read_to_string(&page).unwrap();
     assert_eq!((html.matches("<script").count(), html.matches("<img src=x").count()), (0, 0));
     assert!(html.contains("p&quot;&gt;&lt;script&gt;alert(1)"));
-    look_at(&page);
+    check_layout(&page);
 }
 
 #[test]
-fn an_earlier_page_does_not_outlive_its_run() {
+fn training_removes_an_earlier_page() {
     let folder = people(|person| format!("p{person}"));
     let page = run(folder.path(), &["--dataset", "people", "--recipe", "tiny.toml"]);
     let program = Program::new(env!("CARGO_BIN_EXE_xtask"), folder.path());

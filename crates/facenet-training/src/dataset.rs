@@ -1,10 +1,10 @@
-//! Data sets, divided into people to train on and people who stay unseen.
+//! Data sets, split into training, validation and unseen people.
 
-mod division;
 mod folder;
-pub(crate) mod images;
-pub(crate) mod labelled_faces;
+pub(crate) mod image_folder;
+pub(crate) mod labeled_faces;
 pub(crate) mod lfw;
 pub(crate) mod loader;
 pub(crate) mod source;
+mod split;
 pub(crate) mod synthetic;

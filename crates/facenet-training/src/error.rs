@@ -1,180 +1,178 @@
-//! What can go wrong between a data set and a result.
+//! Errors of data sets, recipes, checkpoints and training.
 
 use std::path::PathBuf;
 
 use facenet_data::escape_path;
 
-/// What is wrong with a data set, a recipe or a checkpoint, and which one it is.
+/// An error of a data set, a recipe, a checkpoint or training. The message names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A network can't embed, or a file of weights can't be read.
+    /// A network has no embedding, or a weights file can't be read.
     #[error(transparent)]
     Recognition(#[from] facenet_recognition::Error),
-    /// A picture, a list or a folder can't be read as it stands.
+    /// An image, a list or a folder can't be read.
     #[error(transparent)]
     Data(#[from] facenet_data::Error),
-    /// A score is not defined for what it is asked of.
+    /// A score is undefined for its input.
     #[error(transparent)]
     Metrics(#[from] facenet_metrics::Error),
-    /// Embeddings can't be grouped as asked.
+    /// Embeddings can't be clustered as requested.
     #[error(transparent)]
     Cluster(#[from] facenet_cluster::Error),
-    /// A description or a checkpoint can't become a network.
+    /// A description or a checkpoint does not give a valid network.
     #[error(transparent)]
     Network(#[from] facenet_network::Error),
-    /// Pictures can't give triplets.
+    /// The images give no triplets.
     #[error(transparent)]
     Triplet(#[from] facenet_triplet::Error),
-    /// A data set has another number of people than the one it should be.
-    #[error("{} holds {found} people, not {expected}", escape_path(path))]
+    /// A data set has the wrong number of people.
+    #[error("{} holds {found} people, expected {expected}", escape_path(path))]
     PeopleCount {
         /// The folder.
         path: PathBuf,
-        /// Its number of people.
+        /// Number of people found.
         found: usize,
-        /// The number there should be.
+        /// Number of people expected.
         expected: usize,
     },
-    /// A data set has too few people to set some apart.
+    /// A data set has too few people to split into three groups.
     #[error(
-        "{dataset} has {people} people, too few in one group: at least 6 are needed, 2 to train on, 2 to validate on, 2 who stay unseen"
+        "{dataset} has {people} people, too few in one group: expected at least 6 (2 for training, 2 for validation, 2 unseen)"
     )]
     TooFewPeople {
         /// The folder, or the name of the data set.
         dataset: String,
-        /// How many people it has.
+        /// Number of people.
         people: usize,
     },
-    /// A list of people to learn from names too few to set some apart.
+    /// A list of training people is too short to split off a validation group.
     #[error(
-        "{} has {people} people, too few in one group: at least 4 are needed, 2 to train on, 2 to validate on",
+        "{} has {people} people, too few in one group: expected at least 4 (2 for training, 2 for validation)",
         escape_path(list)
     )]
     TooFewListed {
         /// The list.
         list: PathBuf,
-        /// How many people it names.
+        /// Number of people listed.
         people: usize,
     },
-    /// Nobody in a group of people has two pictures, so that nobody can be recognised there.
-    #[error("{dataset}: nobody among the {group} people, {first} to {last}, has two pictures")]
-    NoSecondPicture {
+    /// Nobody in a group has two images, so the group has no genuine pair.
+    #[error("{dataset}: none of the {group} people, {first} to {last}, has two images")]
+    NoSecondImage {
         /// The folder, the list of people, or the name of the data set.
         dataset: String,
-        /// Which group: training, validation, unseen.
+        /// `training`, `validation` or `unseen`.
         group: &'static str,
         /// The first person of the group.
         first: String,
         /// The last person of the group.
         last: String,
     },
-    /// A list of pairs names a picture that is not one of the people's beside it.
-    #[error("{}:{line}: picture {number} of {person} is not among those of {}", escape_path(list), escape_path(people))]
+    /// A pair list names an image outside the list of people it belongs to.
+    #[error("{}:{line}: image {number} of {person} is not in {}", escape_path(list), escape_path(people))]
     PairOutside {
-        /// The list of pairs.
+        /// The pair list.
         list: PathBuf,
         /// Line number, from 1.
         line: usize,
-        /// Who is named.
+        /// The person named.
         person: String,
-        /// Which of the person's pictures, from 1.
+        /// Number of the person's image, from 1.
         number: usize,
         /// The list of people.
         people: PathBuf,
     },
-    /// The folder of LFW's originals leads to funneled pictures.
+    /// LFW's image folder resolves to funneled images.
     #[error(
-        "{} leads to {}: funneled pictures were warped, so that landmarks of the originals do not fit them; put them into the folder lfw-funneled and take --dataset lfw-funneled",
+        "{} resolves to {}: funneled images are warped, so landmarks of the originals do not fit them",
         escape_path(images),
         escape_path(target)
     )]
     FunneledAsOriginals {
-        /// The folder of pictures.
+        /// The image folder.
         images: PathBuf,
-        /// Where it leads to.
+        /// The folder it resolves to.
         target: PathBuf,
     },
-    /// A list of landmarks lies beside LFW's funneled pictures.
+    /// A list of landmarks lies next to LFW's funneled images.
     #[error(
-        "{} can't be used: funneled pictures were warped, so that landmarks of the originals do not fit them; take it away, or the originals and --dataset lfw",
+        "{} can't be used: funneled images are warped, so landmarks of the originals do not fit them",
         escape_path(list)
     )]
     FunneledLandmarks {
         /// The list.
         list: PathBuf,
     },
-    /// A checkpoint holds a network, but nothing to go on training with.
-    #[error("the checkpoint holds no training state to go on from")]
+    /// A checkpoint holds a network but no training state.
+    #[error("the checkpoint holds no training state")]
     NothingToResume,
-    /// A checkpoint lacks a buffer of its recipe's optimiser.
-    #[error("the checkpoint lacks the optimiser's buffer {name}")]
+    /// A checkpoint lacks one of the optimizer's buffers.
+    #[error("the checkpoint lacks the optimizer's buffer {name}")]
     MissingBuffer {
-        /// The buffer.
+        /// Name of the buffer.
         name: &'static str,
     },
     /// The text is not a recipe in TOML.
     #[error("not a recipe: {reason}")]
     RecipeSyntax {
-        /// Where and what, as the TOML reader says it.
+        /// Position and cause, from the TOML parser.
         reason: String,
     },
-    /// A number of a recipe is outside its range.
+    /// A value of a recipe is out of range.
     #[error("{field} is {value}, which is not between {least} and {most}")]
     RecipeRange {
         /// The field.
         field: &'static str,
         /// Its value.
         value: f64,
-        /// The least that is allowed.
+        /// Smallest value allowed.
         least: f64,
-        /// The most that is allowed.
+        /// Largest value allowed.
         most: f64,
     },
-    /// The loss or its gradient is no longer a number.
-    #[error("training diverged at step {step}: the loss is not a number any more; a lower learning rate may help")]
+    /// The loss or its gradient is not finite.
+    #[error("training diverged at step {step}: the loss or its gradient is not finite")]
     Diverged {
         /// The step.
         step: u64,
     },
-    /// The history in a checkpoint is not one, or not of as many steps as the checkpoint's.
-    #[error("the checkpoint's history is not that of its steps: it can be used, but training can't go on from it")]
+    /// A checkpoint's training history is malformed or does not match its step count. The network
+    /// can still be used; training can't be resumed.
+    #[error("the checkpoint's training history does not match its number of steps")]
     WrongHistory,
-    /// A checkpoint was trained on other pictures.
-    #[error("the checkpoint was trained on other pictures: give the same --dataset")]
-    OtherPictures,
-    /// Someone asked to stop before all was done; the checkpoint is written.
-    #[error(
-        "interrupted after {steps} steps; {} is written, and --resume with the same --dataset goes on from it",
-        escape_path(checkpoint)
-    )]
+    /// A checkpoint was trained on other images.
+    #[error("the checkpoint was trained on other images")]
+    OtherImages,
+    /// Training was interrupted; a checkpoint was written.
+    #[error("interrupted after {steps} steps; {} is written", escape_path(checkpoint))]
     Interrupted {
         /// Steps done.
         steps: u64,
         /// The checkpoint.
         checkpoint: PathBuf,
     },
-    /// Someone asked to stop before the first step; no file was touched.
-    #[error("interrupted before the first step; nothing is written")]
+    /// Training was interrupted before the first step; no file was touched.
+    #[error("interrupted before the first step; nothing was written")]
     InterruptedEarly,
-    /// A person is among those to learn from and among those who stay unseen.
-    #[error("{person} stands in {} and in {}: nobody may be in both", escape_path(training), escape_path(unseen))]
+    /// A person is listed both for training and as unseen.
+    #[error("{person} is listed in both {} and {}", escape_path(training), escape_path(unseen))]
     SeenAndUnseen {
-        /// Who.
+        /// The person.
         person: String,
-        /// The list of people to learn from.
+        /// The list of training people.
         training: PathBuf,
-        /// The list of people who stay unseen.
+        /// The list of unseen people.
         unseen: PathBuf,
     },
-    /// The unseen people have too many pictures to be scored.
-    #[error("{dataset}: the unseen people have {found} {what}, more than the {limit} that are scored")]
+    /// The unseen people have too many images or pairs to score.
+    #[error("{dataset}: the unseen people have {found} {what}, more than the limit of {limit}")]
     TooManyUnseen {
         /// The folder, or the name of the data set.
         dataset: String,
-        /// What there is too much of.
+        /// What exceeds its limit.
         what: &'static str,
-        /// How many.
+        /// Number found.
         found: usize,
         /// The limit.
         limit: usize,

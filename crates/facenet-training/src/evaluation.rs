@@ -1,4 +1,4 @@
-//! How good embeddings are at the three tasks, on people who were not there in training.
+//! Scores of embeddings at verification, identification and clustering, on unseen people.
 
 mod bcubed_cut;
 
@@ -14,60 +14,63 @@ use serde::Serialize;
 
 use facenet_recognition::{Embed, check_finite};
 
-use crate::dataset::labelled_faces::Dataset;
+use crate::dataset::labeled_faces::Dataset;
 use crate::error::Error;
 
 pub use bcubed_cut::best_bcubed_cut;
 
-/// The scores of embeddings on unseen people; whatever is tuned is tuned on the validation people.
+/// Scores on unseen people; thresholds and cuts are chosen on the validation people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// Do two pictures show one person?
+    /// Verification: do two images show the same person?
     pub verification: VerificationReport,
-    /// Who is it, among the enrolled?
+    /// Identification: which enrolled person is it?
     pub identification: IdentificationReport,
-    /// Which pictures belong together?
+    /// Clustering: which images show the same person?
     pub clustering: ClusteringScores,
 }
 
-/// How well unseen people are found as groups.
+/// Clustering scores on unseen people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClusteringScores {
-    /// K-means, told the number of people.
+    /// K-means with the true number of people.
     pub kmeans: ClusteringReport,
-    /// Agglomerative clustering, told a distance.
+    /// Average linkage, cut at a distance.
     pub agglomerative: AgglomerativeScores,
 }
 
-/// The scores of agglomerative clustering at a cut.
+/// Scores of agglomerative clustering at a cut.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AgglomerativeScores {
-    /// Clusters at this squared distance or nearer were joined.
+    /// The cut: clusters at most this squared distance apart are merged.
     pub squared_distance: f32,
     /// The scores.
     #[serde(flatten)]
     pub report: ClusteringReport,
 }
 
-/// An evaluation, and what it was computed from: picture by picture, pair by pair.
+/// An evaluation with the values behind it, per image and per pair.
 #[derive(Clone, Debug)]
 pub struct EvaluationDetails {
     /// The scores.
     pub evaluation: Evaluation,
-    /// The squared distances of the data set's [`unseen_pairs`](Dataset::unseen_pairs), in their order.
+    /// Squared distances of [`Dataset::unseen_pairs`], in the same order.
     pub pair_scores: PairScores,
-    /// The tree that agglomerative clustering built over the unseen pictures.
+    /// The dendrogram of the unseen images.
     pub dendrogram: Dendrogram,
-    /// The cluster of each unseen picture: the tree, cut at the chosen distance.
+    /// The cluster of each unseen image: the dendrogram cut at the chosen distance.
     pub clusters: Vec<usize>,
 }
 
-/// Embeds validation and unseen people and scores the unseen ones: see [`evaluate_embeddings`].
+/// Embeds the validation and the unseen people and scores the embeddings; see
+/// [`evaluate_embeddings`].
 ///
 /// # Errors
-/// As [`Embed::embed`] and [`evaluate_embeddings`].
+///
+/// Those of [`Embed::embed`] and [`evaluate_embeddings`].
 ///
 /// # Panics
+///
 /// If the faces are not of the embedder's [`input_size`](Embed::input_size).
 #[track_caller]
 pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<EvaluationDetails, Error> {
@@ -78,25 +81,32 @@ pub fn evaluate(embedder: &dyn Embed, dataset: &Dataset, seed: u64) -> Result<Ev
 
 /// Scores embeddings of a data set's faces.
 ///
-/// - **Verification** of the unseen pairs at the threshold that is best on the validation pairs (exact, the lowest of
-///   equals), with the standard error by a bootstrap over identities.
-/// - **Identification** at that threshold: the first picture of each unseen person is enrolled, all others are probes, and
-///   those of the validation people, whom nobody enrolled, are strangers.
-/// - **Clustering** of all unseen pictures: by k-means with the true number of people (the best of ten runs; of more than
-///   8,192 pictures, one run), and by average linkage cut at the
-///   squared distance that is best on the validation pictures by B-cubed F ([`best_bcubed_cut`]).
+/// - **Verification** of the unseen pairs at the threshold with the highest accuracy on the
+///   validation pairs (exact search, lowest of ties); standard error by a bootstrap over
+///   identities.
+/// - **Identification** at that threshold: the first image of each unseen person is enrolled and
+///   all others are probes. Images of validation people are probes too, of people who are not
+///   enrolled.
+/// - **Clustering** of all unseen images: by k-means with the true number of people (best of ten
+///   runs; a single run above 8,192 images), and by average linkage cut at the squared distance
+///   with the highest B-cubed F on the validation images ([`best_bcubed_cut`]).
 ///
 /// The same seed gives the same bits on any number of threads.
 ///
 /// # Shapes
-/// `validation` and `unseen` hold a row for each picture of the two groups.
+///
+/// `validation` and `unseen`: `[n, dimension]`, a row per image of the group.
 ///
 /// # Errors
-/// [`Error::NotFiniteEmbedding`]; [`Error::Metrics`] if the pairs are all of one kind or nobody has a second picture;
-/// [`Error::Cluster`] if there are more unseen pictures than [`Dendrogram::MAX_EMBEDDINGS`].
+///
+/// [`Error::Recognition`] with `NotFiniteEmbedding`; [`Error::Metrics`] if all pairs are of one
+/// kind or nobody has a second image; [`Error::Cluster`] if there are more unseen images than
+/// [`Dendrogram::MAX_EMBEDDINGS`].
 ///
 /// # Panics
-/// If the embeddings are not as many as the pictures, or a pair contradicts the identities.
+///
+/// If the number of embeddings differs from the number of images, or a pair contradicts the
+/// identities.
 #[track_caller]
 pub fn evaluate_embeddings(
     validation: ArrayView2<'_, f32>,
@@ -105,8 +115,8 @@ pub fn evaluate_embeddings(
     seed: u64,
 ) -> Result<EvaluationDetails, Error> {
     for (embeddings, faces) in [(validation.reborrow(), &dataset.validation), (unseen.reborrow(), &dataset.unseen)] {
-        let (rows, pictures) = (embeddings.nrows(), faces.identities.len());
-        assert_eq!(rows, pictures, "{rows} embeddings of {pictures} pictures");
+        let (rows, images) = (embeddings.nrows(), faces.identities.len());
+        assert_eq!(rows, images, "{rows} embeddings of {images} images");
         check_finite(embeddings)?;
     }
     let identities = &dataset.unseen.identities;
@@ -116,7 +126,7 @@ pub fn evaluate_embeddings(
     let pair_scores = PairScores::from_embeddings(unseen, &dataset.unseen_pairs)?;
     let bootstrap = IdentityBootstrap { seed, ..IdentityBootstrap::default() };
     let errors = bootstrap.standard_errors(&pair_scores, &dataset.unseen_pairs, identities, threshold);
-    // Average linkage, cut where it is best on the validation people.
+    // The cut is chosen on the validation people.
     let squared_distance =
         best_bcubed_cut(&Dendrogram::build(validation, Linkage::Average)?, &dataset.validation.identities);
     let dendrogram = Dendrogram::build(unseen, Linkage::Average)?;
@@ -130,7 +140,7 @@ pub fn evaluate_embeddings(
     Ok(EvaluationDetails { evaluation, pair_scores, dendrogram, clusters })
 }
 
-/// Enrols the first picture of each identity, and searches for all others and for strangers.
+/// Enrolls the first image of each identity; all others and all `strangers` are probes.
 fn identify(
     embeddings: ArrayView2<'_, f32>,
     identities: &[usize],
@@ -139,15 +149,15 @@ fn identify(
 ) -> Result<IdentificationReport, Error> {
     let mut known = BTreeSet::new();
     let (enrolled, probes): (Vec<usize>, Vec<usize>) =
-        (0..identities.len()).partition(|&picture| known.insert(identities[picture]));
-    let labels = |pictures: &[usize]| -> Vec<usize> { pictures.iter().map(|&picture| identities[picture]).collect() };
+        (0..identities.len()).partition(|&image| known.insert(identities[image]));
+    let labels = |images: &[usize]| -> Vec<usize> { images.iter().map(|&image| identities[image]).collect() };
     let gallery = embeddings.select(Axis(0), &enrolled);
     let mut searched = embeddings.select(Axis(0), &probes);
     searched.append(Axis(0), strangers).expect("embeddings of one dimension");
     let stranger = known.last().map_or(0, |last| last + 1);
-    let labelled = [labels(&probes), vec![stranger; strangers.nrows()]].concat();
+    let labeled = [labels(&probes), vec![stranger; strangers.nrows()]].concat();
     let gallery = LabeledEmbeddings { embeddings: gallery.view(), identities: &labels(&enrolled) };
-    let probes = LabeledEmbeddings { embeddings: searched.view(), identities: &labelled };
+    let probes = LabeledEmbeddings { embeddings: searched.view(), identities: &labeled };
     Ok(search(gallery, probes)?.report(threshold))
 }
 
@@ -162,5 +172,5 @@ fn group_by_k_means(
     Ok(clustering_report(&k_means.cluster(embeddings)?, identities)?)
 }
 
-/// The most pictures of which k-means takes the best of ten runs: beyond, one run takes minutes.
+/// The largest number of images for which k-means runs ten times: beyond it one run takes minutes.
 const K_MEANS_RUNS_UP_TO: usize = 8192;

@@ -1,9 +1,9 @@
-//! How results in JSON count the sources of faces.
+//! Face counts in JSON results.
 
 use facenet_recognition::FaceSourceCounts;
 use serde::{Serialize, Serializer};
 
-/// As `aligned`, `cropped` and `painted`.
+/// Serializes counts as `aligned`, `cropped` and `painted` (synthetic).
 pub(crate) fn aligned_cropped_painted<S: Serializer>(
     counts: &FaceSourceCounts,
     serializer: S,

@@ -1,3 +1,5 @@
+//! Gradient checks of all crates.
+
 use facenet_network::network_gradient_checks;
 use facenet_tensor::{GRADIENT_BOUND, GradientCheck, central_difference, relative_error};
 use facenet_triplet::{Reduction, Triplet, TripletLoss, pairwise_squared_distances};
@@ -7,8 +9,8 @@ use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand_distr::Uniform;
 use rand_chacha::ChaCha8Rng;
 
-/// Checks every hand-written gradient in `f64` against central differences: each operation, whole networks, the triplet
-/// loss.
+/// Checks every hand-written gradient in `f64` against central differences: each operation, whole
+/// networks and the triplet loss.
 pub fn gradient_checks() -> Vec<GradientCheck> {
     let mut checks = facenet_tensor::gradient_checks();
     checks.extend(network_gradient_checks());
@@ -16,7 +18,7 @@ pub fn gradient_checks() -> Vec<GradientCheck> {
     checks
 }
 
-/// The gradient at embeddings of all triplets among seven pictures of three people.
+/// All triplets of seven images of three people.
 fn triplet_loss_check(reduction: Reduction) -> GradientCheck {
     let identities = [0, 0, 0, 1, 1, 2, 2];
     let embeddings: Array2<f64> =

@@ -1,21 +1,21 @@
-//! Hashes that name the faces of a run.
+//! Hashes that identify the faces of a run.
 
 use std::fmt::Write;
 
 use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
 
-use crate::dataset::labelled_faces::Dataset;
+use crate::dataset::labeled_faces::Dataset;
 
-/// The hash of all that a run sees of a data set: SHA-256 of the hashes of its groups.
+/// Hash of a data set: SHA-256 of the concatenated hashes of its groups.
 pub(crate) fn dataset_sha256(dataset: &Dataset) -> String {
     let groups = [&dataset.training, &dataset.validation, &dataset.unseen];
-    let hashes = groups.map(|group| pictures_sha256(group.faces.view(), &group.identities));
+    let hashes = groups.map(|group| faces_sha256(group.faces.view(), &group.identities));
     hexadecimal(Sha256::new_with_prefix(hashes.concat()))
 }
 
-/// The hash of what a network learns from: faces and who they show.
-pub(crate) fn pictures_sha256(faces: ArrayView4<'_, u8>, identities: &[usize]) -> String {
+/// Hash of faces and their identities.
+pub(crate) fn faces_sha256(faces: ArrayView4<'_, u8>, identities: &[usize]) -> String {
     let mut hash = Sha256::new();
     for face in faces.outer_iter() {
         hash.update(face.as_standard_layout().as_slice().expect("made in standard layout"));

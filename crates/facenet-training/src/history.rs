@@ -1,22 +1,23 @@
-//! How training went, in few numbers however long it took.
+//! Training history in bounded space.
 
 use serde::{Deserialize, Serialize};
 
 use crate::step_report::StepReport;
 
-/// The most points of a history.
+/// Maximum number of points.
 const POINTS: usize = 512;
 
-/// The course of training: means over stretches of equally many steps, at most 512 of them.
+/// Training history: means over runs of equally many steps, at most 512 points.
 ///
-/// Each step is a point of its own until there are 512; then every two neighbours become one, again and again. So it takes
-/// little room in a checkpoint, and a resumed run has the history of an uninterrupted one.
+/// Each step is a point until there are 512; then neighboring points are merged pairwise,
+/// repeatedly. A history therefore takes little room in a checkpoint, and a resumed run has the
+/// history of an uninterrupted one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct History {
-    /// Steps that a point stands for; the last point may stand for fewer.
+    /// Steps per point; the last point may have fewer.
     steps_per_point: u64,
-    /// Steps in all.
+    /// Total number of steps.
     steps: u64,
     // Sums over the steps of each point.
     losses: Vec<f64>,
@@ -24,18 +25,19 @@ pub struct History {
     squared_distances: Vec<f64>,
 }
 
-/// Means over some consecutive steps.
+/// Means over consecutive steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HistoryPoint {
-    /// The first of the steps, from 0.
+    /// First step, from 0.
     pub first_step: u64,
-    /// How many.
+    /// Number of steps.
     pub steps: u64,
-    /// The loss.
+    /// Loss.
     pub loss: f64,
-    /// Triplets of a batch with a loss above 0.
+    /// Triplets of a batch with a positive loss.
     pub active_triplets: f64,
-    /// The squared distance of two pictures of a batch, whoever they show: near 0, all embeddings are one.
+    /// Mean squared distance over all pairs of a batch, genuine and impostor; near 0 the embeddings
+    /// have collapsed.
     pub mean_squared_distance: f64,
 }
 
@@ -52,7 +54,7 @@ impl Default for History {
 }
 
 impl History {
-    /// Adds what the next step did.
+    /// Adds the report of the next step.
     pub fn add(&mut self, step: &StepReport) {
         let new_point = self.steps.is_multiple_of(self.steps_per_point);
         if new_point && self.losses.len() == POINTS {
@@ -70,13 +72,13 @@ impl History {
         self.steps += 1;
     }
 
-    /// Steps in all.
+    /// Total number of steps.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// The points, in the order of the steps.
+    /// The points in order of steps.
     pub fn points(&self) -> impl ExactSizeIterator<Item = HistoryPoint> {
         (0..self.losses.len()).map(|point| {
             let first_step = point as u64 * self.steps_per_point;
@@ -92,12 +94,13 @@ impl History {
         })
     }
 
-    /// As text, for a checkpoint.
+    /// The history as text for a checkpoint.
     pub(crate) fn to_text(&self) -> String {
-        toml::to_string(self).expect("a history holds nothing that TOML can't express")
+        toml::to_string(self).expect("a history can be written as TOML")
     }
 
-    /// From the text in a checkpoint written after so many steps; `None` if it is not a history of them.
+    /// Parses the text of a checkpoint written after `steps` steps; `None` if it is malformed or of
+    /// another number of steps.
     pub(crate) fn from_text(text: &str, steps: u64) -> Option<Self> {
         let mut history: Self = toml::from_str(text).ok()?;
         let whole = history.steps_per_point.is_power_of_two() && history.steps == steps;
@@ -111,7 +114,7 @@ impl History {
     }
 }
 
-/// Every two neighbours become their sum.
+/// Replaces each pair of neighbors by its sum.
 fn halve(column: &mut Vec<f64>) {
     *column = column.chunks(2).map(|sums| sums.iter().sum()).collect();
 }
@@ -130,7 +133,7 @@ mod tests {
             mean_anchor_negative: 1.5,
             mean_squared_distance: 2.0,
         };
-        StepReport { step, pictures: 9, learning_rate: 0.1, gradient_norm: 1.0, loss }
+        StepReport { step, images: 9, learning_rate: 0.1, gradient_norm: 1.0, loss }
     }
 
     fn history(steps: u64) -> History {
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_history_is_an_uninterrupted_one() {
+    fn a_resumed_history_equals_an_uninterrupted_one() {
         for steps in [0, 1, 511, 513, 1029] {
             let mut resumed = History::from_text(&history(steps).to_text(), steps).unwrap();
             (steps..steps + 700).for_each(|index| resumed.add(&step(index)));
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn another_text_is_no_history() {
+    fn malformed_text_is_rejected() {
         let text = history(3).to_text();
         assert!(History::from_text(&text, 3).is_some());
         assert!(History::from_text(&text, 4).is_none());

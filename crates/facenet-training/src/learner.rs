@@ -7,8 +7,8 @@ use ndarray::ArrayView4;
 use crate::error::Error;
 use crate::memory::shaped;
 
-/// A network with its optimizer and its loss, and the memory that steps reuse. [`Trainer`](crate::Trainer) decides what it
-/// is shown.
+/// A network with its optimizer, its loss and the buffers that steps reuse.
+/// [`Trainer`](crate::Trainer) decides which batches it sees.
 pub struct Learner {
     network: Network<f32>,
     optimizer: Box<dyn Optimizer<f32>>,
@@ -19,30 +19,30 @@ pub struct Learner {
     dembeddings: Vec<f32>,
 }
 
-/// What a step depends on beside the batch.
+/// The inputs of a step other than the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepOptions {
-    /// Seed of random layers.
+    /// Seed of random layers (dropout).
     pub seed: u64,
-    /// Which step, from 0.
+    /// Step, from 0.
     pub step: u64,
     /// The learning rate.
     pub learning_rate: f64,
-    /// The largest norm of the gradient; a larger one is scaled down to it.
+    /// Gradients of a larger norm are scaled down to this norm.
     pub clip_norm: Option<f64>,
 }
 
-/// The loss of a step, and the norm of its gradient before clipping.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepOutcome {
-    /// The loss, and what its triplets were like.
+    /// The loss and statistics of its triplets.
     pub loss: LossStatistics,
-    /// The norm of the gradient.
+    /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
 }
 
 impl Learner {
-    /// Prepares to train a network.
+    /// A learner that starts from the network's present parameters.
     #[must_use]
     pub fn new(network: Network<f32>, optimizer: OptimizerConfig, loss: TripletLoss<f32>) -> Self {
         let table = network.plan().parameters();
@@ -57,7 +57,7 @@ impl Learner {
         }
     }
 
-    /// The network as it is now.
+    /// The network in its current state.
     #[must_use]
     pub fn network(&self) -> &Network<f32> {
         &self.network
@@ -75,7 +75,7 @@ impl Learner {
         self.optimizer.as_ref()
     }
 
-    /// The optimizer's buffers, to be restored.
+    /// The optimizer's buffers, for restoring a checkpoint.
     pub fn optimizer_mut(&mut self) -> &mut dyn Optimizer<f32> {
         self.optimizer.as_mut()
     }
@@ -84,11 +84,12 @@ impl Learner {
     ///
     /// # Shapes
     ///
-    /// `x`: `[n, height, width, 3]`, preprocessed. `choose` adds the triplets among its rows.
+    /// `x`: `[n, height, width, 3]`, preprocessed. `choose` adds triplets of its rows.
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] if the loss or the gradient is not finite; the parameters are then those before the step.
+    /// [`Error::Diverged`] if the loss or the gradient is not finite; the parameters are unchanged
+    /// then.
     pub fn step(
         &mut self,
         x: ArrayView4<'_, f32>,

@@ -17,7 +17,7 @@ mod step_report;
 mod trainer;
 mod training;
 
-pub use dataset::labelled_faces::{Dataset, LabelledFaces};
+pub use dataset::labeled_faces::{Dataset, LabeledFaces};
 pub use dataset::loader::DatasetLoader;
 pub use dataset::source::DatasetSource;
 pub use dataset::synthetic::SyntheticSize;

@@ -11,73 +11,77 @@ use serde::Serialize;
 
 use facenet_recognition::{Embed, Embedder, FaceSource, FaceSourceCounts};
 
-use crate::dataset::images::Pictures;
+use crate::dataset::image_folder::ImageFolder;
 use crate::dataset::lfw;
 use crate::error::Error;
 use crate::face_counts::aligned_cropped_painted;
 use crate::progress::{Observer, Progress};
 
-/// Pictures that are in memory at the same time.
+/// Images held in memory at a time.
 const PART: usize = 256;
-/// The part of the middle 160 x 160 of LFW's pictures that is the face, where it is not aligned: that of the recipe for LFW.
+/// The region of LFW's central 160 x 160 pixels that is the face, for images that are not aligned;
+/// as in the recipe for LFW.
 const LFW_CROP: Crop = Crop::Center { fraction: 0.7 };
-/// The false accept rates at which validation rates are reported.
+/// False accept rates at which validation rates are reported.
 const FALSE_ACCEPT_RATES: [f64; 3] = [1e-3, 1e-2, 1e-1];
 
-/// How well embeddings tell whether two pictures show one person.
+/// Verification scores on a pair list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PairListEvaluation {
-    /// The mean accuracy of the folds, each at the threshold that is best on all others; of View 1 the accuracy on its test
-    /// list at the threshold that is best on its training list.
+    /// Mean accuracy over folds, each at the threshold that is best on the other folds. View 1:
+    /// accuracy on its test list at the threshold that is best on its training list.
     pub accuracy: f64,
-    /// The standard error of the mean over folds, `s / sqrt(folds)`; of View 1 that of a share, `sqrt(a (1 - a) / pairs)`.
+    /// Standard error of the mean over folds, `s / sqrt(folds)`. View 1: that of a proportion,
+    /// `sqrt(a (1 - a) / pairs)`.
     pub standard_error: f64,
-    /// The population standard deviation of the folds' accuracies, if there are folds.
+    /// Population standard deviation of the folds' accuracies, if there are folds.
     pub standard_deviation: Option<f64>,
-    /// The area under the ROC curve of all pairs.
+    /// Area under the ROC curve of all pairs.
     pub auc: f64,
-    /// The rate at which as many pairs of one person are rejected as of two are accepted.
+    /// Equal error rate: where the false accept rate equals the false reject rate.
     pub eer: f64,
-    /// How many pairs of one person are accepted at bounds on the false accept rate.
+    /// Validation rates at bounds on the false accept rate.
     pub val_at_far: Vec<ValidationRateAt>,
-    /// The threshold of each fold, a squared distance.
+    /// Threshold of each fold, a squared distance.
     pub thresholds: Vec<f64>,
-    /// Of View 1 what distances mean by the pairs of its training list, if these give a calibration.
+    /// View 1 only: the calibration fitted on its training list, if the fit exists.
     pub calibration: Option<Calibration>,
-    /// The number of pairs.
+    /// Number of pairs.
     pub pairs: usize,
-    /// How the faces came out of their pictures.
+    /// Sources of the faces.
     #[serde(serialize_with = "aligned_cropped_painted")]
     pub faces: FaceSourceCounts,
-    /// Time that all of it took.
+    /// Wall time in seconds.
     pub seconds: f64,
 }
 
-/// A validation rate, over all pairs.
+/// A validation rate over all pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ValidationRateAt {
-    /// The bound on the false accept rate.
+    /// Bound on the false accept rate.
     pub far: f64,
-    /// The largest rate within it.
+    /// Largest false accept rate within the bound.
     pub achieved_far: f64,
-    /// The share of pairs of one person that are accepted there.
+    /// Validation rate: the fraction of genuine pairs accepted.
     pub val: f64,
 }
 
 /// The two protocols of Labeled Faces in the Wild (Huang et al. 2007).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LfwView {
-    /// For choosing: a threshold from `pairsDevTrain.txt`, the accuracy on `pairsDevTest.txt`.
+    /// Model selection: the threshold from `pairsDevTrain.txt`, the accuracy on `pairsDevTest.txt`.
     One,
-    /// For reporting: the ten folds of `pairs.txt`.
+    /// Performance reporting: the ten folds of `pairs.txt`.
     Two,
 }
 
-/// Verifies the pairs of one of LFW's views; `folder` holds `images`, `protocol` and, if faces are to be aligned, landmarks.
+/// Verification on one of LFW's views. `folder` holds `images`, `protocol` and, if faces are to be
+/// aligned, the list of landmarks.
 ///
 /// # Errors
 ///
-/// If lists or pictures can't be read, if somebody is in both lists of View 1, or an embedding is not finite.
+/// If a list or an image can't be read, a person is in both lists of View 1, or an embedding is not
+/// finite.
 pub fn evaluate_lfw(
     embedder: &Embedder,
     folder: &Path,
@@ -85,37 +89,38 @@ pub fn evaluate_lfw(
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
     let images = folder.join("images");
-    let pictures = Pictures { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: CoordinateSystem::Lfw };
+    let image_folder =
+        ImageFolder { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: CoordinateSystem::Lfw };
     let list = |name: &str| PairList::read(&folder.join("protocol").join(name));
     match view {
-        LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &pictures, &LFW_CROP, progress),
+        LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &image_folder, &LFW_CROP, progress),
         LfwView::One => {
             let (training, test) = (list("pairsDevTrain.txt")?, list("pairsDevTest.txt")?);
             check_no_common_person(&training, &test)?;
-            evaluate(embedder, &test, Some(&training), &pictures, &LFW_CROP, progress)
+            evaluate(embedder, &test, Some(&training), &image_folder, &LFW_CROP, progress)
         }
     }
 }
 
-/// A threshold is chosen on other people than those it is tried on.
+/// View 1's training and test lists must not share people.
 fn check_no_common_person(training: &PairList, test: &PairList) -> Result<(), Error> {
-    let learned: BTreeSet<&str> = training.images.iter().map(|picture| &*picture.person).collect();
-    match test.images.iter().find(|picture| learned.contains(&*picture.person)) {
+    let trained: BTreeSet<&str> = training.images.iter().map(|image| &*image.person).collect();
+    match test.images.iter().find(|image| trained.contains(&*image.person)) {
         None => Ok(()),
-        Some(picture) => Err(Error::SeenAndUnseen {
-            person: picture.person.clone(),
+        Some(image) => Err(Error::SeenAndUnseen {
+            person: image.person.clone(),
             training: training.path.clone(),
             unseen: test.path.clone(),
         }),
     }
 }
 
-/// Verifies the pairs of a list in LFW's format with several folds. Pictures are faces, whole, or are aligned if landmarks
-/// are given.
+/// Verification on a pair list in LFW's format with several folds. Images are aligned if landmarks
+/// are given; otherwise the whole image is the face.
 ///
 /// # Errors
 ///
-/// If the list has one fold only, pictures can't be read, or an embedding is not finite.
+/// If the list has a single fold, an image can't be read, or an embedding is not finite.
 pub fn evaluate_pair_list(
     embedder: &Embedder,
     list: &PairList,
@@ -123,20 +128,20 @@ pub fn evaluate_pair_list(
     landmarks: Option<LandmarkList>,
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
-    let pictures = Pictures { root: images, landmarks, coordinates: CoordinateSystem::Image };
-    evaluate(embedder, list, None, &pictures, &Crop::Whole, progress)
+    let image_folder = ImageFolder { root: images, landmarks, coordinates: CoordinateSystem::Image };
+    evaluate(embedder, list, None, &image_folder, &Crop::Whole, progress)
 }
 
 fn evaluate(
     embedder: &Embedder,
     list: &PairList,
     training: Option<&PairList>,
-    pictures: &Pictures<'_>,
+    folder: &ImageFolder<'_>,
     crop: &Crop,
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
     let start = Instant::now();
-    let (scores, faces) = score(embedder, list, pictures, crop, progress)?;
+    let (scores, faces) = score(embedder, list, folder, crop, progress)?;
     let (accuracy, standard_error, standard_deviation, thresholds, calibration) = match training {
         None => {
             let folds: Vec<usize> = list.folds.iter().map(ExactSizeIterator::len).collect();
@@ -145,7 +150,7 @@ fn evaluate(
             (result.accuracy, result.standard_error, Some(result.standard_deviation), thresholds, None)
         }
         Some(training) => {
-            let (training, _) = score(embedder, training, pictures, crop, progress)?;
+            let (training, _) = score(embedder, training, folder, crop, progress)?;
             let threshold = training.best_threshold(ThresholdSearch::Exact).threshold;
             let accuracy = scores.accuracy_at(threshold);
             let standard_error = (accuracy * (1.0 - accuracy) / scores.len() as f64).sqrt();
@@ -173,26 +178,26 @@ fn evaluate(
     })
 }
 
-/// The squared distances of a list's pairs.
+/// Scores the pairs of a list.
 fn score(
     embedder: &Embedder,
     list: &PairList,
-    pictures: &Pictures<'_>,
+    folder: &ImageFolder<'_>,
     crop: &Crop,
     progress: Observer<'_>,
 ) -> Result<(PairScores, FaceSourceCounts), Error> {
     use facenet_recognition::Error::NotFiniteEmbedding;
 
-    let paths: Vec<PathBuf> = list.resolve(pictures.root)?;
+    let paths: Vec<PathBuf> = list.resolve(folder.root)?;
     let template = embedder.description().preprocessing.template.map(Landmarks);
     let of = paths.len();
     let mut embeddings = Array2::zeros((of, embedder.dimension()));
     let mut sources: Vec<FaceSource> = Vec::with_capacity(of);
-    // A part at a time: the faces of long lists together would take much memory.
+    // In parts: the faces of a long list would not fit in memory.
     for start in (0..of).step_by(PART) {
         progress(Progress::Embedding { done: start, of });
         let part = start..(start + PART).min(of);
-        let (faces, how) = pictures.load(&paths[part.clone()], crop, template, embedder.input_size(), &|_| ())?;
+        let (faces, how) = folder.load(&paths[part.clone()], crop, template, embedder.input_size(), &|_| ())?;
         let embedded = embedder.embed(faces.view()).map_err(|error| match error {
             NotFiniteEmbedding { row } => NotFiniteEmbedding { row: start + row },
             other => other,

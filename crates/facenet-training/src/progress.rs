@@ -1,34 +1,34 @@
-//! What long work reports while it goes on.
+//! Progress of long-running work.
 
 use crate::step_report::StepReport;
 
-/// What long work tells while it goes on.
+/// Progress of long-running work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress<'a> {
-    /// Pictures are loaded.
+    /// Images are being loaded.
     Loading {
-        /// How many are there.
+        /// Number done.
         done: usize,
-        /// Of how many.
+        /// Total number.
         of: usize,
     },
-    /// A step of training was done.
+    /// A training step is done.
     Training {
-        /// What it did.
+        /// Report of the step.
         step: &'a StepReport,
-        /// How many steps there are.
+        /// Total number of steps.
         of: u64,
     },
-    /// Faces are embedded.
+    /// Faces are being embedded.
     Embedding {
-        /// How many are.
+        /// Number done.
         done: usize,
-        /// Of how many.
+        /// Total number.
         of: usize,
     },
-    /// Scores are computed.
+    /// Scores are being computed.
     Evaluating,
 }
 
-/// Who is told, from any thread.
+/// A callback for progress; may be called from any thread.
 pub type Observer<'a> = &'a (dyn Fn(Progress<'_>) + Sync);

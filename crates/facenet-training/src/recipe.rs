@@ -1,4 +1,5 @@
-//! How a network is trained: all that decides the result beside the pictures and the seed.
+//! Recipes: the hyperparameters of training. Together with the images and the seed a recipe decides
+//! the result.
 
 pub(crate) mod built_in;
 mod network;
@@ -14,75 +15,77 @@ use facenet_recognition::Embedder;
 
 use crate::error::Error;
 
-/// The most pictures among which triplets are mined: their squared distances take 1.6 GB.
+/// Maximum number of images to mine triplets from; their squared distances take 1.6 GB.
 const MOST_MINED: f64 = 20_000.0;
 
-/// The most numbers between the layers of a network for all faces of a mini-batch, where the recipe was made for another
-/// network: with their gradients, of 4 bytes each, they take 4 GiB.
+/// Maximum number of activations of a mini-batch when a recipe is applied to another network: with
+/// their gradients, of 4 bytes each, they take 4 GiB.
 const BATCH_ACTIVATIONS: usize = 1 << 29;
 
-/// A network and how it is trained. Steps are the measure of everything: schedules count them, never seconds.
+/// A network and the hyperparameters of its training. Schedules count steps, never seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Steps of descent, one mini-batch each.
+    /// Training steps, one mini-batch each.
     pub steps: u64,
-    /// The margin of the triplet loss; the paper's is 0.2.
+    /// Margin of the triplet loss; 0.2 in the paper.
     pub margin: f32,
-    /// What the losses of a batch's triplets are divided by.
+    /// How the losses of a batch's triplets are reduced.
     #[serde(default)]
     pub reduction: Reduction,
-    /// The largest norm of a gradient; longer ones are scaled down to it.
+    /// Gradients of a larger norm are scaled down to this norm.
     #[serde(default)]
     pub clip_norm: Option<f64>,
-    /// How the weights start.
+    /// Initializer of the weights.
     #[serde(default)]
     pub initializer: Initializer,
-    /// The part of a picture that is the face, where the face is not aligned by its landmarks onto the network's template.
+    /// The region of an image that is the face, for images that are not aligned by landmarks to the
+    /// network's template.
     #[serde(default)]
     pub crop: Crop,
-    /// What a mini-batch is made of. Of a data set with fewer people than that all are in each batch.
+    /// Composition of a mini-batch. If the data set has fewer people, each batch has all of them.
     pub batch: BatchShape,
-    /// Where triplets come from.
+    /// Source of triplets.
     pub triplets: TripletSource,
-    /// The rate of descent over the steps.
+    /// Learning rate schedule.
     pub learning_rate: LearningRate,
-    /// The rule of descent.
+    /// Optimizer.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
-    /// How much faces vary from step to step.
+    /// Data augmentation.
     #[serde(default)]
     pub augmentation: Augmentation,
-    /// The network. In TOML the name of a built-in one, or a description.
+    /// Network; in TOML a built-in name or a description.
     #[serde(deserialize_with = "network::deserialize")]
     pub network: Description,
 }
 
-/// Where triplets come from (paper, section 3.2).
+/// Source of triplets (paper, section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TripletSource {
-    /// Out of each mini-batch, by the embeddings of this very step.
+    /// Triplets of each mini-batch, mined from the embeddings of the current step.
     Online {
-        /// Which triplets of the batch.
+        /// Miner.
         miner: MinerKind,
     },
-    /// Out of a subset of the pictures, every so many steps, by the embeddings that the network then gives. A mini-batch
-    /// is as large as the recipe's batch shape says, and made of those triplets.
+    /// Triplets of a subset of the images, mined every `every` steps from the network's embeddings
+    /// at that point. A mini-batch has the size of the recipe's batch shape and is filled with
+    /// these triplets.
     Offline {
-        /// Which triplets of the subset.
+        /// Miner.
         miner: MinerKind,
-        /// Steps from one choice to the next.
+        /// Steps per round of mining.
         every: u64,
-        /// Pictures in the subset.
+        /// Images in the subset.
         pictures: usize,
-        /// The most triplets that are kept.
+        /// Maximum number of triplets kept.
         triplets: usize,
     },
 }
 
 impl TripletSource {
-    /// Which triplets are taken.
+    /// The miner.
     #[must_use]
     pub fn miner(&self) -> MinerKind {
         match *self {
@@ -91,27 +94,29 @@ impl TripletSource {
     }
 }
 
-/// The rate of descent: up in a straight line, then down along half a cosine.
+/// Learning rate schedule: linear warmup, then cosine decay.
 ///
 /// ```text
-/// rate(step) = base * (step + 1) / warmup                                                     step < warmup
-/// rate(step) = base * (last + (1 - last) * (1 + cos(pi (step - warmup) / (steps - warmup))) / 2)     otherwise
+/// rate(step) = base * (step + 1) / warmup                                  for step < warmup
+/// rate(step) = base * (last + (1 - last) * (1 + cos(pi * decayed)) / 2)    otherwise
+///
+/// decayed = (step - warmup) / (steps - warmup)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearningRate {
-    /// The highest rate.
+    /// Peak learning rate.
     pub base: f64,
-    /// Steps on the way up.
+    /// Warmup steps.
     #[serde(default)]
     pub warmup: u64,
-    /// The share of the highest rate that is left at the end; 1 keeps it.
+    /// Final learning rate as a fraction of `base`; 1 keeps it constant.
     #[serde(default)]
     pub last: f64,
 }
 
 impl LearningRate {
-    /// The rate of a step out of `steps`.
+    /// The learning rate at `step` of `steps`.
     #[must_use]
     pub fn at(&self, step: u64, steps: u64) -> f64 {
         if step < self.warmup {
@@ -123,7 +128,7 @@ impl LearningRate {
 }
 
 impl Recipe {
-    /// Reads a recipe in TOML.
+    /// Parses a recipe in TOML.
     ///
     /// # Errors
     ///
@@ -137,14 +142,14 @@ impl Recipe {
     /// Writes the recipe in TOML.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("a recipe holds nothing that TOML can't express")
+        toml::to_string(self).expect("a recipe can be written as TOML")
     }
 
-    /// Checks that every number is one that training can use, and that the network can be built.
+    /// Checks that every hyperparameter is in range and that the network can be built.
     ///
     /// # Errors
     ///
-    /// If one is not: the error names it.
+    /// If not; the error names the field.
     pub fn validate(&self) -> Result<(), Error> {
         let BatchShape { people, faces, negatives } = self.batch;
         let [people, faces, negatives] = [people, faces, negatives].map(|count| count as f64);
@@ -179,14 +184,14 @@ impl Recipe {
         Ok(())
     }
 
-    /// The same for another network. Mini-batches have fewer people where they would take too much memory, but at least
-    /// two:
+    /// The same recipe for another network. Mini-batches get fewer people, but at least two, where
+    /// they would take too much memory:
     ///
     /// ```text
     /// 8 bytes * activations per face * (people * faces + negatives) <= 4 GiB
     /// ```
     ///
-    /// What [`Recipe::validate`] says about the network is not looked at.
+    /// The network is not validated; see [`Recipe::validate`].
     #[must_use]
     pub fn with_network(mut self, network: Description) -> Self {
         if let Ok(plan) = Plan::new(&network) {

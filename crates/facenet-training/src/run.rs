@@ -1,4 +1,4 @@
-//! The whole chain of the paper, from pictures of people to embeddings that are scored on people never seen.
+//! The whole pipeline of the paper, from images of people to embeddings scored on unseen people.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use facenet_recognition::{Embed, FaceSourceCounts, FlipAverage, RawPixels, network_sha256, weights_sha256};
 
-use crate::dataset::labelled_faces::{Dataset, LabelledFaces};
+use crate::dataset::labeled_faces::{Dataset, LabeledFaces};
 use crate::dataset::loader::DatasetLoader;
 use crate::dataset::source::DatasetSource;
 use crate::error::Error;
@@ -22,39 +22,39 @@ use crate::recipe::Recipe;
 use crate::trainer::Trainer;
 use crate::training::{CHECKPOINT_FILE, StoppedBy, TrainingSummary, train};
 
-/// What to run.
+/// Inputs of a run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// The people.
+    /// The data set.
     pub dataset: DatasetSource,
-    /// The folder that data sets lie in.
+    /// Folder of data sets.
     pub data: PathBuf,
-    /// How the network is trained.
+    /// The recipe.
     pub recipe: Recipe,
-    /// Decides every random draw.
+    /// Seed of all random draws.
     pub seed: u64,
-    /// Training stops after so many minutes, if it has steps left then.
+    /// Time limit of training, in minutes.
     pub minutes: Option<f64>,
-    /// Where the checkpoint goes: a folder that exists.
+    /// Output folder for the checkpoint; it must exist.
     pub out: PathBuf,
-    /// Where training stands already; its recipe and its seed are those above.
+    /// Checkpoint to resume from; its recipe and seed must equal those above.
     pub resume: Option<Checkpoint>,
 }
 
-/// A finished run: the result, and everything that it was computed from.
+/// A finished run: the result and everything it was computed from.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The result.
     pub report: RunReport,
-    /// How the network was trained.
+    /// The recipe.
     pub recipe: Recipe,
-    /// How training went.
+    /// The training history.
     pub history: History,
-    /// The people.
+    /// The data set.
     pub dataset: Dataset,
-    /// What the embeddings made of the unseen people.
+    /// Scores of the embeddings, with details.
     pub embeddings: EvaluationDetails,
-    /// What the raw pixels made of them.
+    /// Scores of the raw pixels, with details.
     pub pixels: EvaluationDetails,
 }
 
@@ -65,60 +65,61 @@ pub struct RunReport {
     pub dataset: String,
     /// The name of the network.
     pub network: String,
-    /// The seed of every random draw.
+    /// Seed of all random draws.
     pub seed: u64,
-    /// Threads that took part.
+    /// Number of threads.
     pub threads: usize,
     /// Why training ended.
     pub stopped_by: StoppedBy,
-    /// Time from the start to this report.
+    /// Wall time of the whole run, in seconds.
     pub seconds_total: f64,
-    /// The hash of the network's description: see [`network_sha256`].
+    /// Hash of the network's description: see [`network_sha256`].
     pub network_sha256: String,
-    /// The hash of all faces, and who is in them.
+    /// Hash of all faces and identities.
     pub data_sha256: String,
-    /// The hash of all parameters and statistics: see [`weights_sha256`].
+    /// Hash of all parameters and statistics: see [`weights_sha256`].
     pub weights_sha256: String,
-    /// Where the faces come from.
+    /// Sources of the faces.
     pub faces: FacesReport,
-    /// What training took.
+    /// Summary of training.
     pub train: TrainingSummary,
-    /// Who thresholds were chosen on.
+    /// Size of the validation group, on which thresholds are chosen.
     pub validation: GroupSize,
-    /// Who was scored.
+    /// Size of the unseen group, which is scored.
     pub unseen: GroupSize,
-    /// Scores of the embeddings, each averaged with that of the mirrored face, on people never seen.
+    /// Scores on unseen people of the embeddings, each averaged over the face and its horizontal
+    /// flip.
     #[serde(flatten)]
     pub embeddings: Evaluation,
-    /// The same scores of the raw pixels.
+    /// The same scores for raw pixels.
     pub pixels: Evaluation,
 }
 
-/// How the faces of all groups came out of their pictures.
+/// Sources of the faces of all groups.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FacesReport {
-    /// How many in which way.
+    /// Number of faces from each source.
     #[serde(flatten, serialize_with = "aligned_cropped_painted")]
     pub sources: FaceSourceCounts,
-    /// Time that it took.
+    /// Wall time of loading, in seconds.
     pub seconds_loading: f64,
 }
 
-/// How many people and pictures a group has.
+/// Size of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupSize {
-    /// People.
+    /// Number of people.
     pub people: usize,
-    /// Pictures of them.
+    /// Number of images.
     pub images: usize,
 }
 
 impl RunOptions {
-    /// Loads the people, and reports how their faces were cut out.
+    /// Loads the data set and counts the sources of its faces.
     ///
     /// # Errors
     ///
-    /// As [`DatasetLoader::load`].
+    /// Those of [`DatasetLoader::load`].
     pub fn load(&self, progress: Observer<'_>) -> Result<(Dataset, FacesReport), Error> {
         let start = Instant::now();
         let loading = |done, of| progress(Progress::Loading { done, of });
@@ -129,11 +130,11 @@ impl RunOptions {
         Ok((dataset, faces))
     }
 
-    /// Trains on the training people of a data set, from the start or from a checkpoint.
+    /// Trains on the training people of a data set, from scratch or from a checkpoint.
     ///
     /// # Errors
     ///
-    /// As [`Trainer::new`], [`Trainer::resume`] and [`train`].
+    /// Those of [`Trainer::new`], [`Trainer::resume`] and [`train`].
     pub fn train<'a>(
         &self,
         dataset: &'a Dataset,
@@ -150,34 +151,31 @@ impl RunOptions {
     }
 }
 
-/// Trains on some people and scores the embeddings on others.
+/// Trains on the training people and scores the embeddings on the unseen people.
 ///
 /// # Errors
 ///
-/// If the data can't be read, the recipe does not fit it, training diverges or the checkpoint can't be written.
-/// [`Error::Interrupted`] or [`Error::InterruptedEarly`] once `stop` is set.
+/// If the data can't be read or does not fit the recipe, training diverges, or the checkpoint can't
+/// be written. [`Error::Interrupted`] or [`Error::InterruptedEarly`] once `stop` is set.
 pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> Result<Run, Error> {
     let start = Instant::now();
-
-    // Faces of people to learn from, and of others.
     let (dataset, faces) = options.load(progress)?;
-
-    // The embedding, learned by the triplet loss.
     let (trainer, summary) = options.train(&dataset, stop, progress)?;
 
-    // Verification, identification and clustering of the others, beside what the pixels alone give.
+    // Verification, identification and clustering of the unseen people; raw pixels are the
+    // baseline.
     progress(Progress::Evaluating);
-    let go_on = || match stop.load(Ordering::Relaxed) {
+    let check_stop = || match stop.load(Ordering::Relaxed) {
         true => Err(Error::Interrupted { steps: summary.steps, checkpoint: options.out.join(CHECKPOINT_FILE) }),
         false => Ok(()),
     };
     let embedder = FlipAverage(trainer.embedder());
-    go_on()?;
+    check_stop()?;
     let embeddings = evaluate(&embedder, &dataset, options.seed)?;
-    go_on()?;
+    check_stop()?;
     let pixels = evaluate(&RawPixels { size: embedder.input_size() }, &dataset, options.seed)?;
-    go_on()?;
-    let size = |group: &LabelledFaces| GroupSize { people: group.people.len(), images: group.pictures.len() };
+    check_stop()?;
+    let size = |group: &LabeledFaces| GroupSize { people: group.people.len(), images: group.images.len() };
     let report = RunReport {
         network: trainer.network().description().name.clone(),
         network_sha256: network_sha256(trainer.network().description()),

@@ -1,20 +1,21 @@
-//! What a training step reports.
+//! The report of a training step.
 
 use facenet_triplet::LossStatistics;
 use serde::Serialize;
 
-/// What one step did.
+/// The report of a training step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StepReport {
-    /// Which step, from 0.
+    /// Step, from 0.
     pub step: u64,
-    /// Pictures in the batch.
-    pub pictures: usize,
-    /// The rate of descent.
+    /// Images in the batch.
+    #[serde(rename = "pictures")]
+    pub images: usize,
+    /// Learning rate.
     pub learning_rate: f64,
-    /// The norm of the gradient, before it was clipped.
+    /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
-    /// The loss and what its triplets were like.
+    /// The loss and statistics of its triplets.
     #[serde(flatten)]
     pub loss: LossStatistics,
 }

@@ -10,7 +10,7 @@ use facenet_triplet::{
 use ndarray::{ArrayView4, Axis};
 
 use crate::error::Error;
-use crate::hash::pictures_sha256;
+use crate::hash::faces_sha256;
 use crate::history::History;
 use crate::learner::{Learner, StepOptions, StepOutcome};
 use crate::memory::shaped;
@@ -19,37 +19,38 @@ use crate::step_report::StepReport;
 
 /// Trains a network by the triplet loss, step by step.
 ///
-/// A step depends on the recipe, the pictures, the seed and the parameters before it alone: the same bits on any number of
-/// threads, and after a resumption. (Only in the midst of an offline round the resumed run chooses its triplets anew.)
+/// A step depends only on the recipe, the images, the seed and the parameters before it: results
+/// are bit-identical on any number of threads and after resuming. (Resuming in the middle of an
+/// offline round mines that round's triplets anew.)
 pub struct Trainer<'a> {
     recipe: Recipe,
     seed: u64,
     faces: ArrayView4<'a, u8>,
     identities: &'a [usize],
     learner: Learner,
-    /// The hash of faces and identities.
-    pictures: String,
+    /// Hash of faces and identities.
+    faces_sha256: String,
     step: u64,
     history: History,
     sampler: IdentitySampler,
     miner: Box<dyn Miner>,
-    /// The present offline round and its mini-batches.
+    /// The current offline round and its mini-batches.
     offline_round: Option<(u64, Vec<OfflineBatch>)>,
-    // Memory that steps reuse.
+    // Buffers that steps reuse.
     batch: Vec<u8>,
     x: Vec<f32>,
 }
 
 impl<'a> Trainer<'a> {
-    /// Starts with a new network.
+    /// Starts training of a newly initialized network.
     ///
     /// # Shapes
     ///
-    /// `faces`: `[n, height, width, 3]` as the recipe's network wants them, `identities`: `[n]`.
+    /// `faces`: `[n, height, width, 3]` of the recipe's input size; `identities`: `[n]`.
     ///
     /// # Errors
     ///
-    /// If the recipe is not valid, or the pictures give no batch of its shape.
+    /// If the recipe is invalid, or the images give no batch of its shape.
     ///
     /// # Panics
     ///
@@ -60,11 +61,12 @@ impl<'a> Trainer<'a> {
         Self::with_network(recipe, network, faces, identities, seed)
     }
 
-    /// Goes on where a checkpoint was written, with its recipe and its seed, on the same pictures.
+    /// Resumes from a checkpoint, with its recipe and seed, on the same images.
     ///
     /// # Errors
     ///
-    /// If the checkpoint holds no training state or was trained on other pictures, or as [`Trainer::new`].
+    /// If the checkpoint holds no training state or was trained on other images, and those of
+    /// [`Trainer::new`].
     ///
     /// # Panics
     ///
@@ -76,8 +78,8 @@ impl<'a> Trainer<'a> {
         let TrainingState { step, dataset, history, optimizer_state, .. } = training.ok_or(Error::NothingToResume)?;
         let network = Network::with_parameters(description, parameters, statistics)?;
         let mut trainer = Self::with_network(recipe, network, faces, identities, seed)?;
-        if trainer.pictures != dataset {
-            return Err(Error::OtherPictures);
+        if trainer.faces_sha256 != dataset {
+            return Err(Error::OtherImages);
         }
         for (name, state) in trainer.learner.optimizer_mut().state_mut() {
             let buffer = optimizer_state.iter().find(|(buffer, _)| buffer == name);
@@ -89,11 +91,11 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    /// The recipe and the seed that a checkpoint is trained by; the recipe's network is the checkpoint's.
+    /// The recipe and the seed of a checkpoint; the recipe's network is the checkpoint's.
     ///
     /// # Errors
     ///
-    /// If the checkpoint holds no training state, or its recipe is not one.
+    /// If the checkpoint holds no training state, or its recipe is invalid.
     pub fn recipe_and_seed(checkpoint: &Checkpoint) -> Result<(Recipe, u64), Error> {
         let training = checkpoint.training.as_ref().ok_or(Error::NothingToResume)?;
         let recipe = Recipe { network: checkpoint.description.clone(), ..Recipe::from_toml(&training.recipe)? };
@@ -110,14 +112,14 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, Error> {
         let [height, width] = network.plan().input_size();
         let expected = (identities.len(), height, width, 3);
-        assert_eq!(faces.dim(), expected, "faces of {} pictures for this network", identities.len());
+        assert_eq!(faces.dim(), expected, "faces of {} images for this network", identities.len());
         recipe.validate()?;
         let shape = BatchShape { people: recipe.batch.people.min(people_with_positives(identities)), ..recipe.batch };
         Ok(Self {
             sampler: IdentitySampler::new(identities, shape)?,
             miner: recipe.triplets.miner().miner(),
             learner: Learner::new(network, recipe.optimizer, TripletLoss::new(recipe.margin, recipe.reduction)),
-            pictures: pictures_sha256(faces, identities),
+            faces_sha256: faces_sha256(faces, identities),
             step: 0,
             history: History::default(),
             offline_round: None,
@@ -130,36 +132,37 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// How the network is trained.
+    /// The recipe.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// Steps done.
+    /// Number of steps done.
     #[must_use]
     pub fn steps_done(&self) -> u64 {
         self.step
     }
 
-    /// How it went so far.
+    /// The training history so far.
     #[must_use]
     pub fn history(&self) -> &History {
         &self.history
     }
 
-    /// People and pictures that it learns from.
+    /// Number of training people and of their images.
     #[must_use]
     pub fn people_and_images(&self) -> (usize, usize) {
         let people: BTreeSet<usize> = self.identities.iter().copied().collect();
         (people.len(), self.identities.len())
     }
 
-    /// One step: a batch, its embeddings, triplets, loss, gradients, descent.
+    /// One step: sample a batch, augment, embed, mine triplets, update the parameters.
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] if the loss is no longer a number; the parameters are then those before the step.
+    /// [`Error::Diverged`] if the loss or the gradient is not finite; the parameters are unchanged
+    /// then.
     pub fn step(&mut self) -> Result<StepReport, Error> {
         let OfflineBatch { images, triplets } = self.next_batch()?;
         self.augment(&images);
@@ -167,8 +170,8 @@ impl<'a> Trainer<'a> {
         let learning_rate = self.recipe.learning_rate.at(self.step, self.recipe.steps);
         let clip_norm = self.recipe.clip_norm;
         let options = StepOptions { seed: self.seed, step: self.step, learning_rate, clip_norm };
-        let (_, height, width, colours) = self.faces.dim();
-        let x = shaped(&mut self.x, (images.len(), height, width, colours));
+        let (_, height, width, channels) = self.faces.dim();
+        let x = shaped(&mut self.x, (images.len(), height, width, channels));
         let StepOutcome { loss, gradient_norm } =
             self.learner.step(x.view(), options, |loss| match self.recipe.triplets {
                 TripletSource::Online { .. } => {
@@ -178,12 +181,12 @@ impl<'a> Trainer<'a> {
                 TripletSource::Offline { .. } => triplets.into_iter().for_each(|triplet| loss.add(triplet)),
             })?;
         self.step += 1;
-        let report = StepReport { step: self.step - 1, pictures: images.len(), learning_rate, gradient_norm, loss };
+        let report = StepReport { step: self.step - 1, images: images.len(), learning_rate, gradient_norm, loss };
         self.history.add(&report);
         Ok(report)
     }
 
-    /// The pictures of this step's batch, and its triplets where they were chosen offline.
+    /// The images of the next batch, with its triplets if they are mined offline.
     fn next_batch(&mut self) -> Result<OfflineBatch, Error> {
         let TripletSource::Offline { every, pictures, triplets, .. } = self.recipe.triplets else {
             return Ok(OfflineBatch { images: self.sampler.batch(self.seed, self.step), triplets: Vec::new() });
@@ -201,7 +204,7 @@ impl<'a> Trainer<'a> {
             }
         };
         let batch = match batches.len() {
-            // All that the subset can teach is known: a step without triplets, as happens online too.
+            // The subset has no active triplet: a step without triplets, as may happen online too.
             0 => OfflineBatch { images: self.sampler.batch(self.seed, self.step), triplets: Vec::new() },
             count => batches[position % count].clone(),
         };
@@ -209,29 +212,29 @@ impl<'a> Trainer<'a> {
         Ok(batch)
     }
 
-    /// Varies the images of a batch and scales them to the network's input.
+    /// Augments the images of a batch and preprocesses them into the network's input.
     fn augment(&mut self, images: &[usize]) {
-        let (_, height, width, colours) = self.faces.dim();
-        let shape = (images.len(), height, width, colours);
+        let (_, height, width, channels) = self.faces.dim();
+        let shape = (images.len(), height, width, channels);
         let mut batch = shaped(&mut self.batch, shape);
         self.recipe.augmentation.augment_batch(self.faces, images, self.seed, self.step, batch.view_mut());
         let mut x = shaped(&mut self.x, shape);
         self.learner.network().description().preprocessing.apply(batch.view(), x.view_mut());
     }
 
-    /// The network as it is now.
+    /// The network in its current state.
     #[must_use]
     pub fn network(&self) -> &Network<f32> {
         self.learner.network()
     }
 
-    /// An embedder of the network as it is now.
+    /// An embedder of the network in its current state.
     #[must_use]
     pub fn embedder(&self) -> Embedder {
-        Embedder::new(self.network()).expect("a recipe's network makes embeddings")
+        Embedder::new(self.network()).expect("the recipe was validated")
     }
 
-    /// All that is needed to embed, and to go on; without a calibration, which would be that of a moment.
+    /// A checkpoint to embed with and to resume from; without a calibration.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         let optimizer_state =
@@ -245,7 +248,7 @@ impl<'a> Trainer<'a> {
                 seed: self.seed,
                 step: self.step,
                 recipe: self.recipe.to_toml(),
-                dataset: self.pictures.clone(),
+                dataset: self.faces_sha256.clone(),
                 history: self.history.to_text(),
                 optimizer_state: optimizer_state.collect(),
             }),
@@ -253,9 +256,10 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// How many people have two pictures at least; 2 where there are fewer, of which the sampler then complains.
+/// Number of people with at least two images, but at least 2: the sampler reports the error where
+/// there are fewer.
 fn people_with_positives(identities: &[usize]) -> usize {
-    let mut pictures = BTreeMap::<usize, usize>::new();
-    identities.iter().for_each(|&identity| *pictures.entry(identity).or_default() += 1);
-    pictures.values().filter(|&&pictures| pictures >= 2).count().max(2)
+    let mut images = BTreeMap::<usize, usize>::new();
+    identities.iter().for_each(|&identity| *images.entry(identity).or_default() += 1);
+    images.values().filter(|&&images| images >= 2).count().max(2)
 }

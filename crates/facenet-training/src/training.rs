@@ -1,4 +1,4 @@
-//! The loop around [`Trainer::step`]: until when, and what is kept.
+//! The training loop: time limit, checkpoints, interruption.
 
 use std::fmt;
 use std::fs;
@@ -16,16 +16,16 @@ use crate::error::Error;
 use crate::progress::{Observer, Progress};
 use crate::trainer::Trainer;
 
-/// Steps between two checkpoints.
+/// Steps between checkpoints.
 const CHECKPOINT_EVERY: u64 = 100;
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
-    /// All steps of the recipe were done.
+    /// All steps of the recipe are done.
     Steps,
-    /// The time was up.
+    /// The time limit was reached.
     Minutes,
 }
 
@@ -33,48 +33,51 @@ impl fmt::Display for StoppedBy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Steps => "all steps done",
-            Self::Minutes => "time was up",
+            Self::Minutes => "time limit reached",
         })
     }
 }
 
-/// What training took.
+/// Summary of training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct TrainingSummary {
-    /// People trained on.
+    /// Number of training people.
     pub people: usize,
-    /// Pictures of them.
+    /// Number of training images.
     pub images: usize,
-    /// Steps of descent, those before a resumption included.
+    /// Number of steps, including those before resuming.
     pub steps: u64,
-    /// Time that the steps took, those before a resumption not included.
+    /// Wall time of the steps in seconds, not including those before resuming.
     pub seconds: f64,
     /// Why it ended.
     #[serde(skip)]
     pub stopped_by: StoppedBy,
 }
 
-/// The name of the checkpoint in a folder for outputs.
+/// File name of the checkpoint in an output folder.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
-/// The name of a run's result in a folder for outputs.
+/// File name of a run's result in an output folder.
 pub const RESULT_FILE: &str = "result.json";
-/// The name of a run's page in a folder for outputs.
+/// File name of a run's report page in an output folder.
 pub const REPORT_FILE: &str = "report.html";
 
-/// Trains until all steps are done or the minutes are up; at least one step, if any is left.
+/// Trains until all steps are done or the time limit is reached; at least one step, if any is left.
 ///
-/// Writes [`CHECKPOINT_FILE`] to the folder `out` every 100 steps and at the end, and takes away the [`RESULT_FILE`] and
-/// [`REPORT_FILE`] of an earlier run, which would not belong to it. The checkpoint at the end, but not one after an
-/// interruption, has the calibration that `validation` gives, if it gives one: see [`calibrate`].
+/// Writes [`CHECKPOINT_FILE`] to the folder `out` every 100 steps and at the end, and removes the
+/// [`RESULT_FILE`] and [`REPORT_FILE`] of an earlier run. The final checkpoint, but not one after
+/// an interruption, includes a calibration fitted on `validation` if there is one: see
+/// [`calibrate`].
 ///
 /// # Errors
 ///
-/// If the folder can't be written to, before the first step; if training diverges; once `stop` is set:
-/// [`Error::Interrupted`], after the checkpoint is written, or [`Error::InterruptedEarly`] before the first step.
+/// If the folder is not writable, before the first step; if training diverges; once `stop` is set:
+/// [`Error::Interrupted`] after writing the checkpoint, or [`Error::InterruptedEarly`] before the
+/// first step.
 ///
 /// # Panics
 ///
-/// If the validation faces are not of the size of those that are learned from, or a pair names none of them.
+/// If the validation faces differ in size from the training faces, or a pair's index is out of
+/// bounds.
 pub fn train(
     trainer: &mut Trainer<'_>,
     validation: ValidationPairs<'_>,
@@ -117,7 +120,7 @@ pub fn train(
     Ok(TrainingSummary { people, images, steps: trainer.steps_done(), seconds, stopped_by })
 }
 
-/// Tries whether files can be made in the folder, and takes away the results of an earlier run.
+/// Checks that the folder is writable, and removes the results of an earlier run.
 fn prepare(out: &Path) -> Result<(), Error> {
     let failed = |path: &Path, source| facenet_data::Error::Write { path: path.to_owned(), source };
     tempfile::tempfile_in(out).map_err(|source| failed(out, source))?;

@@ -1,11 +1,11 @@
-//! The examples of docs/recipes.md are recipes.
+//! The examples in docs/recipes.md are valid recipes.
 
 use facenet_network::Plan;
 use facenet_training::{Recipe, TripletSource};
 
 const DOCUMENT: &str = include_str!("../../../docs/recipes.md");
 
-/// What stands in fenced blocks of TOML.
+/// The fenced blocks of TOML.
 fn examples() -> Vec<&'static str> {
     let blocks = DOCUMENT.split("```toml\n").skip(1);
     blocks.map(|block| block.split_once("```").expect("a block ends").0).collect()

@@ -1,33 +1,34 @@
-//! Scores on unseen people, and the cut that is chosen on the others.
+//! Scores on unseen people, and the choice of the cut.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use facenet_cluster::{Cut, Dendrogram, Linkage};
 use facenet_metrics::{balanced_pairs, clustering_report};
 use facenet_recognition::{Embed, Error, FaceSource, RawPixels};
+use facenet_tests::data;
 use facenet_training::{
-    Dataset, DatasetLoader, DatasetSource, Evaluation, LabelledFaces, SyntheticSize, best_bcubed_cut, evaluate,
+    Dataset, DatasetLoader, DatasetSource, Evaluation, LabeledFaces, SyntheticSize, best_bcubed_cut, evaluate,
     evaluate_embeddings,
 };
 use ndarray::{Array2, Array4, ArrayView4};
 use ndarray_rand::rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-fn group(identities: Vec<usize>) -> LabelledFaces {
+fn group(identities: Vec<usize>) -> LabeledFaces {
     let people = identities.iter().max().map_or(0, |&last| last + 1);
-    LabelledFaces {
+    LabeledFaces {
         faces: Array4::from_shape_fn((identities.len(), 1, 1, 3), |(n, ..)| identities[n] as u8),
         people: (0..people).map(|person| person.to_string()).collect(),
-        pictures: (0..identities.len()).map(|picture| picture.to_string()).collect(),
+        images: (0..identities.len()).map(|image| image.to_string()).collect(),
         sources: vec![FaceSource::Synthetic; identities.len()],
         identities,
     }
 }
 
-/// Nothing is scored on the training people: there are none.
+/// The training group is empty: it is not scored.
 fn dataset(validation: Vec<usize>, unseen: Vec<usize>) -> Dataset {
     Dataset {
-        name: "made up".to_owned(),
+        name: "test".to_owned(),
         validation_pairs: balanced_pairs(&validation, 1).unwrap(),
         unseen_pairs: balanced_pairs(&unseen, 1).unwrap(),
         training: group(Vec::new()),
@@ -36,7 +37,7 @@ fn dataset(validation: Vec<usize>, unseen: Vec<usize>) -> Dataset {
     }
 }
 
-/// Knows everybody: a corner of their own.
+/// Maps each identity to its own unit vector.
 struct Oracle;
 
 impl Embed for Oracle {
@@ -57,13 +58,14 @@ impl Embed for Oracle {
 
 #[test]
 fn perfect_embeddings_score_one() {
-    // Person 3 of the unseen has one picture, and is enrolled only.
+    // Unseen person 3 has a single image, which is enrolled.
     let dataset = dataset(vec![0, 0, 0, 1, 1, 2, 2], vec![2, 0, 0, 1, 3, 1, 2, 2, 4, 4]);
     let Evaluation { verification, identification, clustering } = evaluate(&Oracle, &dataset, 1).unwrap().evaluation;
     assert_eq!((verification.accuracy, verification.auc, verification.eer), (1.0, 1.0, 0.0));
     assert_eq!((verification.standard_error, verification.threshold, verification.pairs), (0.0, 1.0, 12));
     assert_eq!((identification.rank1, identification.rank5), (1.0, 1.0));
-    // The 7 pictures of the validation people are strangers, and to the oracle the image of those with their numbers.
+    // The 7 images of validation people are probes that are not enrolled; the oracle maps them to
+    // the unseen people of the same number.
     assert_eq!((identification.probes, identification.enrolled_identities), (12, 5));
     assert_eq!(identification.open_set.false_positive_identification_rate, Some(1.0));
     assert_eq!(identification.open_set.detection_and_identification_rate, 1.0);
@@ -76,10 +78,10 @@ fn perfect_embeddings_score_one() {
 }
 
 #[test]
-fn what_is_tuned_is_tuned_on_the_validation_people() {
+fn thresholds_and_cuts_are_chosen_on_the_validation_people() {
     let dataset = dataset(vec![0, 0, 1, 1], vec![0, 0, 1, 1]);
     let validation = ndarray::array![[0.0_f32], [1.0], [4.0], [5.0]];
-    // Ten times as far apart, so that nothing is accepted and nothing is joined.
+    // Ten times farther apart: nothing is accepted and nothing is merged.
     let unseen = &validation * 10.0;
     let result = evaluate_embeddings(validation.view(), unseen.view(), &dataset, 1).unwrap().evaluation;
     assert!((1.0..9.0).contains(&result.verification.threshold), "{result:?}");
@@ -90,7 +92,7 @@ fn what_is_tuned_is_tuned_on_the_validation_people() {
 }
 
 #[test]
-fn embeddings_that_are_not_finite_are_named() {
+fn an_embedding_that_is_not_finite_is_named() {
     use facenet_recognition::Error::NotFiniteEmbedding;
 
     let dataset = dataset(vec![0, 0, 1, 1], vec![0, 0, 1, 1]);
@@ -104,14 +106,14 @@ fn embeddings_that_are_not_finite_are_named() {
 }
 
 #[test]
-#[should_panic(expected = "3 embeddings of 4 pictures")]
-fn as_many_embeddings_as_pictures() {
+#[should_panic(expected = "3 embeddings of 4 images")]
+fn the_number_of_embeddings_must_match_the_images() {
     let dataset = dataset(vec![0, 0, 1, 1], vec![0, 0, 1, 1]);
     let _ = evaluate_embeddings(Array2::zeros((4, 2)).view(), Array2::zeros((3, 2)).view(), &dataset, 1);
 }
 
 #[test]
-fn one_record_in_json() {
+fn an_evaluation_is_one_json_object() {
     let result = evaluate(&Oracle, &dataset(vec![0, 0, 1, 1], vec![0, 0, 1, 1]), 1).unwrap().evaluation;
     let json = serde_json::to_value(result).unwrap();
     assert_eq!(json["verification"]["accuracy"], 1.0);
@@ -121,29 +123,29 @@ fn one_record_in_json() {
     assert_eq!(json["clustering"]["agglomerative"]["squared_distance"], 1.0);
 }
 
-/// B-cubed F of a cut, by the definition.
+/// B-cubed F of a cut by definition.
 fn f_at(tree: &Dendrogram, identities: &[usize], cut: f32) -> f64 {
     clustering_report(&tree.cut(Cut::SquaredDistance(cut)).unwrap(), identities).unwrap().bcubed_f
 }
 
 #[test]
-fn the_best_cut_is_the_lowest_of_the_best() {
+fn the_best_cut_is_the_lowest_of_ties() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     for case in 0..400 {
         let embeddings = random.gen_range(1..60);
         let people = random.gen_range(1..=embeddings.min(12));
-        // On a coarse grid many merges are at one distance.
+        // A coarse grid gives many merges at equal distances.
         let (steps, spread) = (random.gen_range(2..200), random.gen_range(0.0..1.5_f32));
         let identities: Vec<usize> = (0..embeddings).map(|_| random.gen_range(0..people) * 7).collect();
         let points = Array2::from_shape_fn((embeddings, 2), |(row, column)| {
-            let centre = (identities[row] * [1, 3][column]) as f32 % 5.0;
+            let center = (identities[row] * [1, 3][column]) as f32 % 5.0;
             let noise = random.gen_range(0..steps) as f32 / steps as f32;
-            centre + spread * noise
+            center + spread * noise
         });
         let tree = Dendrogram::build(points.view(), Linkage::Average).unwrap();
         let cut = best_bcubed_cut(&tree, &identities);
 
-        // A cut just at each merge's distance gives every clustering that a cut can give, with 0 before them.
+        // Cuts at 0 and at each merge's distance give every possible clustering.
         let merges: Vec<f32> = tree.merges().iter().map(|merge| merge.squared_distance).collect();
         let candidates = std::iter::once(0.0).chain(merges.iter().copied());
         let scores: Vec<(f32, f64)> = candidates.map(|cut| (cut, f_at(&tree, &identities, cut))).collect();
@@ -167,7 +169,7 @@ fn cuts_at_the_ends_of_a_tree() {
     assert_eq!(best_bcubed_cut(&tree, &[0, 1, 2]), 0.5);
     assert_eq!(best_bcubed_cut(&tree, &[0, 0, 1]), 3.75);
     assert_eq!(best_bcubed_cut(&tree, &[4, 4, 4]), 7.5);
-    // Equal embeddings are joined by every cut.
+    // Every cut merges equal embeddings.
     let twice = Dendrogram::build(ndarray::array![[2.0_f32], [2.0]].view(), Linkage::Average).unwrap();
     assert_eq!(best_bcubed_cut(&twice, &[0, 1]), 1.0);
     let nothing = Dendrogram::build(Array2::zeros((0, 3)).view(), Linkage::Average).unwrap();
@@ -176,7 +178,7 @@ fn cuts_at_the_ends_of_a_tree() {
 
 #[test]
 #[should_panic(expected = "2 identities, 2 merges")]
-fn as_many_identities_as_embeddings() {
+fn the_number_of_identities_must_match_the_embeddings() {
     let tree = Dendrogram::build(Array2::zeros((3, 2)).view(), Linkage::Average).unwrap();
     best_bcubed_cut(&tree, &[0, 1]);
 }
@@ -188,34 +190,25 @@ fn raw_pixels(source: &DatasetSource, data: &Path, size: [usize; 2]) -> Evaluati
 
 #[test]
 fn threads_make_no_difference() {
-    let small = SyntheticSize {
-        training_people: 2,
-        training_pictures: 2,
-        validation_people: 20,
-        unseen_people: 20,
-        pictures: 6,
-    };
+    let small =
+        SyntheticSize { training_people: 2, training_images: 2, validation_people: 20, unseen_people: 20, images: 6 };
     let [one, two] = [1, 2].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| raw_pixels(&DatasetSource::Synthetic(small), Path::new(""), [24, 24]))
     });
-    // The text shows every bit.
+    // The text round-trips every bit.
     assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&two).unwrap());
     assert_eq!(one, two);
 }
 
 #[test]
-fn raw_pixels_know_a_little_of_orl() {
-    let root = std::env::var_os("FACENET_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    if !root.join("orl/data_faces").exists() {
-        println!("skipped: {} is missing", root.join("orl/data_faces").display());
-        return;
-    }
-    let result = raw_pixels(&DatasetSource::Orl, &root, [64, 64]);
+fn raw_pixels_score_as_expected_on_orl() {
+    let Some(folder) = data("orl/data_faces") else { return };
+    let root = folder.parent().and_then(Path::parent).unwrap();
+    let result = raw_pixels(&DatasetSource::Orl, root, [64, 64]);
     println!("{result:#?}");
-    // All pairs of the unseen people at 56 x 46 pixels, by plain loops: AUC 0.924, rank 1 0.778. The seed moves the
-    // accuracy by some 0.03.
+    // Reference: all unseen pairs at 56 x 46 pixels, by plain loops: AUC 0.924, rank 1 0.778. The
+    // accuracy varies by about 0.03 with the seed.
     assert!((0.74..0.86).contains(&result.verification.accuracy));
     assert!((0.90..0.94).contains(&result.verification.auc));
     assert!((0.01..0.06).contains(&result.verification.standard_error));

@@ -1,4 +1,4 @@
-//! Recipes: what is written is read, and what training can't use is refused by name.
+//! Recipes: TOML, defaults, and validation.
 
 use std::f64::consts::PI;
 
@@ -31,7 +31,7 @@ layers = [{ layer = "global_average_pool" }]
 "#;
 
 #[test]
-fn what_is_written_is_read() {
+fn recipes_round_trip_through_toml() {
     let short = Recipe::from_toml(SHORT).unwrap();
     let recipes = [
         short.clone(),
@@ -65,7 +65,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn what_is_left_out_has_a_default() {
+fn optional_fields_have_defaults() {
     let recipe = Recipe::from_toml(SHORT).unwrap();
     assert_eq!((recipe.reduction, recipe.initializer), (Reduction::MeanActive, Initializer::HeNormal));
     assert_eq!((recipe.clip_norm, recipe.crop, recipe.batch.negatives), (None, Crop::Whole, 0));
@@ -107,7 +107,7 @@ fn unknown_and_missing_fields_are_named() {
 }
 
 #[test]
-fn numbers_out_of_range_are_named() {
+fn values_out_of_range_are_named() {
     for (part, by, message) in [
         ("steps = 30", "steps = 0", "steps is 0, which is not between 1 and 1000000000000"),
         ("margin = 0.2", "margin = nan", "margin is NaN, which is not between 0 and 4"),
@@ -164,14 +164,14 @@ fn the_learning_rate_follows_its_formula() {
         };
         assert!((rate.at(step, steps) - expected).abs() < 1e-15, "step {step}");
     }
-    // Known points: a quarter of the way up, the top, the middle, the end and whatever is behind it.
+    // Known points: a quarter of the warmup, the peak, midway, the end and beyond.
     let known = [(0, 0.075), (3, 0.3), (4, 0.3), (14, 0.165), (24, 0.03), (1_000, 0.03)];
     for (step, expected) in known {
         assert!((rate.at(step, steps) - expected).abs() < 1e-15, "step {step}: {}", rate.at(step, steps));
     }
-    // It never rises after the way up.
+    // It never rises after the warmup.
     assert!((4..steps).all(|step| rate.at(step + 1, steps) <= rate.at(step, steps)));
-    // A rate that stays, none on the way up, a way up that never ends.
+    // A constant rate, no warmup, a warmup that never ends.
     assert!((0..10).all(|step| LearningRate { base, warmup: 0, last: 1.0 }.at(step, 10) == base));
     assert_eq!(LearningRate { base, warmup: 0, last: 0.0 }.at(0, 1), base);
     assert_eq!(LearningRate { base, warmup: 100, last: 0.0 }.at(9, 10), base * 0.1);
@@ -202,7 +202,7 @@ fn every_data_set_has_a_recipe() {
 }
 
 #[test]
-fn mini_batches_of_a_large_network_have_fewer_people() {
+fn mini_batches_of_large_networks_have_fewer_people() {
     for (name, recipe) in NETWORKS.into_iter().flat_map(|name| {
         let negatives = BatchShape { people: 40, faces: 7, negatives: 11 };
         let large = BatchShape { people: 2, faces: 5000, negatives: 3 };
@@ -217,24 +217,24 @@ fn mini_batches_of_a_large_network_have_fewer_people() {
         let activations = Plan::new(&network).unwrap().activation_count();
         let fits = |people: usize| activations * (people * faces + negatives) * 8 <= 4 << 30;
         assert!((2..=people).contains(&fitted), "{name}: {fitted}");
-        assert!(fitted == 2 || fits(fitted), "{name}: {fitted} people take too much");
+        assert!(fitted == 2 || fits(fitted), "{name}: {fitted} people take too much memory");
         assert!(fitted == people || !fits(fitted + 1), "{name}: more than {fitted} people would fit");
         let batch = BatchShape { people: fitted, ..recipe.batch };
         assert_eq!(changed, Recipe { network, batch, ..recipe }, "nothing else changes");
         changed.validate().unwrap();
     }
-    // The network that the recipe was made for changes nothing.
+    // The recipe's own network changes nothing.
     let recipe = Recipe::built_in("synthetic").unwrap();
     assert_eq!(recipe.clone().with_network(recipe.network.clone()), recipe);
-    // nn2 has 5,594,336 numbers per face: 95 of 96 faces fit.
+    // nn2 has 5,594,336 activations per face: 95 of 96 faces fit.
     assert_eq!(recipe.with_network(built_in("nn2").unwrap()).batch.people, 23);
-    // One that can't be built is left to `validate`.
+    // An invalid network is left to `validate`.
     let impossible = facenet_network::Description { embedding: Some(0), ..built_in("nns2").unwrap() };
     assert!(Recipe::built_in("synthetic").unwrap().with_network(impossible).validate().is_err());
 }
 
 #[test]
-fn network_may_be_the_name_of_a_built_in_one() {
+fn the_network_may_be_a_built_in_name() {
     let (start, _) = SHORT.split_once("[network]").unwrap();
     let recipe = Recipe::from_toml(&format!("network = \"nn4_small2\"\n{start}")).unwrap();
     assert_eq!(recipe.network, built_in("nn4_small2").unwrap());
@@ -246,7 +246,7 @@ fn network_may_be_the_name_of_a_built_in_one() {
 }
 
 #[test]
-fn built_in_recipes_go_by_name() {
+fn built_in_recipes_have_names() {
     for name in RECIPES {
         let recipe = Recipe::built_in(name).unwrap();
         assert_eq!(Recipe::from_toml(&recipe.to_toml()).unwrap(), recipe, "{name}");

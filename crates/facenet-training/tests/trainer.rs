@@ -1,4 +1,4 @@
-//! Training: the same bits wherever and however often it is interrupted, and a network that knows more than before.
+//! Training: bit-identical on any number of threads and after resuming; checkpoints and errors.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -15,7 +15,8 @@ use facenet_training::{Error, Progress, Recipe, StepReport, StoppedBy, Trainer, 
 use facenet_triplet::{BatchShape, MinerKind, Reduction};
 use ndarray::{Array4, Axis, s};
 
-/// Everything that could depend on the order of things: batch normalisation, dropout, variation, clipping.
+/// Everything that could depend on the order of work: batch normalization, dropout, augmentation,
+/// clipping.
 const TINY: &str = r#"
 steps = 12
 margin = 0.2
@@ -55,12 +56,12 @@ fn tiny() -> Recipe {
     Recipe::from_toml(TINY).unwrap()
 }
 
-/// Nobody to calibrate on.
+/// No pairs to calibrate on.
 fn nobody(faces: &Array4<u8>) -> ValidationPairs<'_> {
     ValidationPairs { faces: faces.view(), pairs: &[] }
 }
 
-/// Twelve people with four pictures each.
+/// Twelve people with four images each.
 fn faces() -> (Array4<u8>, Vec<usize>) {
     SyntheticFaces::new(3).portraits(0..12, 4, [16, 16])
 }
@@ -77,7 +78,7 @@ fn hash(trainer: &Trainer<'_>) -> String {
     weights_sha256(trainer.network())
 }
 
-/// The reports and the hash of the weights after some steps.
+/// The reports and the hash of the weights after `count` steps.
 fn trained(recipe: &Recipe, seed: u64, count: u64) -> (Vec<StepReport>, String) {
     let (faces, identities) = faces();
     let mut trainer = Trainer::new(recipe.clone(), faces.view(), &identities, seed).unwrap();
@@ -104,24 +105,24 @@ fn threads_make_no_difference() {
 }
 
 #[test]
-fn the_seed_decides() {
+fn results_depend_on_the_seed() {
     let (_, first) = trained(&tiny(), 7, 4);
     assert_eq!(trained(&tiny(), 7, 4).1, first);
     assert_ne!(trained(&tiny(), 8, 4).1, first);
     assert_eq!(first.len(), 64);
     assert!(first.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{first}");
-    // Not the initial weights alone: the batches and the variations too.
+    // The seed decides batches and augmentation too, not only the initial weights.
     let (faces, identities) = faces();
     let reports = [7, 8].map(|seed| steps(&mut Trainer::new(tiny(), faces.view(), &identities, seed).unwrap(), 1));
     assert_ne!(reports[0], reports[1]);
 }
 
 #[test]
-fn steps_report_what_they_did() {
+fn steps_report_loss_and_learning_rate() {
     let recipe = tiny();
     let (reports, _) = trained(&recipe, 7, 5);
     for (step, report) in reports.iter().enumerate() {
-        assert_eq!((report.step, report.pictures), (step as u64, 6 * 3 + 2));
+        assert_eq!((report.step, report.images), (step as u64, 6 * 3 + 2));
         assert_eq!(report.learning_rate, recipe.learning_rate.at(step as u64, 12));
         assert!(report.gradient_norm > 0.0 && report.gradient_norm.is_finite());
         // Semi-hard: the negative is farther away than the positive, and within the margin.
@@ -134,7 +135,7 @@ fn steps_report_what_they_did() {
     assert_eq!((json["step"].as_u64(), json["triplets"].as_u64()), (Some(0), Some(reports[0].loss.triplets as u64)));
 }
 
-/// Trains on, and once more with a file between: the same at every step and in the end.
+/// Resuming from a file gives the same steps and the same end as going on.
 fn assert_resumes(recipe: &Recipe, before: u64, after: u64) {
     let (faces, identities) = faces();
     let folder = tempfile::tempdir().unwrap();
@@ -150,12 +151,12 @@ fn assert_resumes(recipe: &Recipe, before: u64, after: u64) {
     assert_eq!(resumed.steps_done(), before);
     assert_eq!(steps(&mut resumed, after), expected);
     assert_eq!(hash(&resumed), hash(&whole));
-    // Parameters, statistics and the optimiser's buffers.
+    // Parameters, statistics and the optimizer's buffers.
     assert_eq!(resumed.checkpoint(), whole.checkpoint());
 }
 
 #[test]
-fn a_resumed_run_is_an_uninterrupted_one() {
+fn a_resumed_run_equals_an_uninterrupted_one() {
     for optimizer in [
         OptimizerConfig::Adam(Adam::default()),
         OptimizerConfig::Sgd(Sgd { momentum: 0.9, weight_decay: 1e-4 }),
@@ -167,7 +168,7 @@ fn a_resumed_run_is_an_uninterrupted_one() {
 }
 
 #[test]
-fn a_checkpoint_that_can_not_be_resumed() {
+fn unusable_checkpoints_are_errors() {
     let (faces, identities) = faces();
     let trainer = Trainer::new(tiny(), faces.view(), &identities, 7).unwrap();
     let resume = |change: &dyn Fn(&mut facenet_network::Checkpoint)| {
@@ -183,7 +184,7 @@ fn a_checkpoint_that_can_not_be_resumed() {
     assert!(matches!(no_recipe, Some(Error::RecipeSyntax { .. })));
     let other_steps = resume(&|checkpoint| checkpoint.training.as_mut().unwrap().step = 3);
     assert!(matches!(other_steps, Some(Error::WrongHistory)));
-    // The network is the checkpoint's, whatever the recipe beside it says.
+    // The network is the checkpoint's, not that of the recipe in it.
     let other = Recipe { network: Recipe::built_in("synthetic").unwrap().network, ..tiny() };
     let mut checkpoint = trainer.checkpoint();
     checkpoint.training.as_mut().unwrap().recipe = other.to_toml();
@@ -193,15 +194,15 @@ fn a_checkpoint_that_can_not_be_resumed() {
 }
 
 #[test]
-fn a_batch_has_no_more_people_than_there_are() {
+fn a_batch_has_at_most_all_people() {
     let (faces, identities) = faces();
     let many = Recipe { batch: BatchShape { people: 13, faces: 2, negatives: 0 }, ..tiny() };
     let mut trainer = Trainer::new(many, faces.view(), &identities, 7).unwrap();
-    assert_eq!(trainer.step().unwrap().pictures, 24);
+    assert_eq!(trainer.step().unwrap().images, 24);
 }
 
 #[test]
-fn pictures_that_give_no_batch_are_refused() {
+fn images_that_give_no_batch_are_an_error() {
     let (faces, identities) = faces();
     let message = |recipe: Recipe, identities: &[usize]| {
         let faces = faces.slice(s![..identities.len(), .., .., ..]);
@@ -220,7 +221,7 @@ fn pictures_that_give_no_batch_are_refused() {
 }
 
 #[test]
-#[should_panic(expected = "faces of 48 pictures for this network")]
+#[should_panic(expected = "faces of 48 images for this network")]
 fn faces_of_another_size_panic() {
     let (_, identities) = faces();
     let _ = Trainer::new(tiny(), Array4::zeros((48, 16, 15, 3)).view(), &identities, 7);
@@ -239,29 +240,29 @@ fn every_miner_trains() {
             results.insert(hash);
         }
     }
-    assert_eq!(results.len(), 2 * miners.len(), "each way has triplets of its own");
+    assert_eq!(results.len(), 2 * miners.len(), "each combination picks different triplets");
 }
 
 #[test]
-fn offline_rounds_bring_the_loss_down() {
+fn offline_rounds_reduce_the_loss() {
     let (faces, identities) = faces();
     let recipe = Recipe { steps: 100, augmentation: Augmentation::default(), ..offline(10) };
     let mut trainer = Trainer::new(recipe, faces.view(), &identities, 7).unwrap();
     let reports = steps(&mut trainer, 100);
     let mean =
         |reports: &[StepReport]| reports.iter().map(|report| report.loss.loss).sum::<f64>() / reports.len() as f64;
-    // Of all triplets, drawn anew for each round.
+    // Over all triplets of the subset, which is drawn anew for each round.
     let (first, last) = (mean(&reports[..10]), mean(&reports[90..]));
     println!("{first} {last}");
     assert!(last < 0.5 * first, "{first} to {last}");
-    assert!(reports.iter().all(|report| report.pictures <= 6 * 3 + 2 && report.loss.triplets <= 60));
+    assert!(reports.iter().all(|report| report.images <= 6 * 3 + 2 && report.loss.triplets <= 60));
 }
 
 #[test]
-fn without_triplets_a_step_moves_nothing() {
-    // Four times the same picture of each person: with a margin of 0 there is nothing to learn.
+fn a_step_without_triplets_changes_no_parameter() {
+    // Four equal images of each person: with a margin of 0 no triplet is active.
     let (faces, identities) = faces();
-    let faces = faces.select(Axis(0), &(0..48).map(|picture| picture / 4 * 4).collect::<Vec<_>>());
+    let faces = faces.select(Axis(0), &(0..48).map(|image| image / 4 * 4).collect::<Vec<_>>());
     let recipe = Recipe {
         margin: 0.0,
         augmentation: Augmentation::default(),
@@ -278,7 +279,7 @@ fn without_triplets_a_step_moves_nothing() {
 }
 
 #[test]
-fn a_diverging_run_says_so_and_leaves_finite_numbers() {
+fn divergence_is_an_error_and_leaves_finite_parameters() {
     let layer = |name| {
         format!(
             "{{ layer = \"convolution\", name = \"{name}\", kernel = 3, padding = 1, channels = 8, normalization = \"bias\" }}"
@@ -296,7 +297,7 @@ fn a_diverging_run_says_so_and_leaves_finite_numbers() {
     let (faces, identities) = faces();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
-    std::fs::write(&path, "what was there before").unwrap();
+    std::fs::write(&path, "an earlier file").unwrap();
     let out = folder.path();
     let mut trainer = Trainer::new(recipe, faces.view(), &identities, 7).unwrap();
     let error = train(&mut trainer, nobody(&faces), out, None, &AtomicBool::new(false), &|_| ()).unwrap_err();
@@ -305,22 +306,22 @@ fn a_diverging_run_says_so_and_leaves_finite_numbers() {
     assert!(error.to_string().starts_with(&format!("training diverged at step {step}: ")), "{error}");
     let checkpoint = trainer.checkpoint();
     assert!(checkpoint.parameters.values.iter().all(|value| value.is_finite()));
-    // The file is as it was.
-    assert_eq!(std::fs::read(&path).unwrap(), b"what was there before");
+    // The file is unchanged.
+    assert_eq!(std::fs::read(&path).unwrap(), b"an earlier file");
 }
 
 #[test]
-fn whatever_ends_training_leaves_a_checkpoint() {
+fn every_way_training_ends_leaves_a_checkpoint() {
     let (faces, identities) = faces();
-    let (strangers, of_strangers) = SyntheticFaces::new(4).portraits(0..6, 4, [16, 16]);
-    let pairs = balanced_pairs(&of_strangers, 1).unwrap();
-    let validation = ValidationPairs { faces: strangers.view(), pairs: &pairs };
+    let (others, other_identities) = SyntheticFaces::new(4).portraits(0..6, 4, [16, 16]);
+    let pairs = balanced_pairs(&other_identities, 1).unwrap();
+    let validation = ValidationPairs { faces: others.view(), pairs: &pairs };
     for (minutes, interrupt, stopped_by, expected) in [
         (None, None, Some(StoppedBy::Steps), 12),
         (Some(60.0), None, Some(StoppedBy::Steps), 12),
         (Some(1e-9), None, Some(StoppedBy::Minutes), 1),
         (None, Some(4), None, 5),
-        // All is done then.
+        // All steps are done then.
         (None, Some(11), Some(StoppedBy::Steps), 12),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -348,7 +349,7 @@ fn whatever_ends_training_leaves_a_checkpoint() {
         assert!(!result.exists());
         assert_eq!(seen.into_inner().unwrap(), (0..expected).collect::<Vec<_>>());
 
-        // What is done is calibrated, what is not is not.
+        // Only the checkpoint of a completed run has a calibration.
         let checkpoint = read_checkpoint(&path).unwrap();
         let calibrated = |trainer: &Trainer<'_>| calibrate(&trainer.embedder(), validation).unwrap();
         let expected = stopped_by.map(|_| calibrated(&trainer));
@@ -357,7 +358,7 @@ fn whatever_ends_training_leaves_a_checkpoint() {
         let embedder = Embedder::from_checkpoint(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(embedder.embed(faces.view()).unwrap(), trainer.embedder().embed(faces.view()).unwrap());
 
-        // Whoever goes on from it arrives where an uninterrupted run does.
+        // Resuming ends where an uninterrupted run ends.
         let mut resumed = Trainer::resume(checkpoint, faces.view(), &identities).unwrap();
         let summary = train(&mut resumed, validation, folder.path(), None, &AtomicBool::new(false), &|_| ()).unwrap();
         assert_eq!((summary.stopped_by, summary.steps), (StoppedBy::Steps, 12));
@@ -368,11 +369,11 @@ fn whatever_ends_training_leaves_a_checkpoint() {
 }
 
 #[test]
-fn validation_people_who_can_not_be_told_apart_give_no_calibration() {
+fn inseparable_validation_people_give_no_calibration() {
     let (faces, identities) = faces();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
-    // The same pictures are one person's in the one pair and two persons' in the other.
+    // The same images as a genuine and as an impostor pair.
     let pairs = [true, false].map(|genuine| Pair { first: 0, second: 9, genuine });
     for pairs in [&pairs[..], &pairs[..1], &[]] {
         let validation = ValidationPairs { faces: faces.view(), pairs };
@@ -395,7 +396,7 @@ fn an_interruption_before_the_first_step_touches_nothing() {
 }
 
 #[test]
-fn other_pictures_are_not_gone_on_with() {
+fn resuming_on_other_images_is_an_error() {
     let (faces, identities) = faces();
     let checkpoint = Trainer::new(tiny(), faces.view(), &identities, 7).unwrap().checkpoint();
     let (others, _) = SyntheticFaces::new(4).portraits(0..12, 4, [16, 16]);
@@ -403,12 +404,12 @@ fn other_pictures_are_not_gone_on_with() {
     mixed.swap(0, 47);
     for (faces, identities) in [(&others, &identities), (&faces, &mixed)] {
         let error = Trainer::resume(checkpoint.clone(), faces.view(), identities).err();
-        assert!(matches!(error, Some(Error::OtherPictures)), "{error:?}");
+        assert!(matches!(error, Some(Error::OtherImages)), "{error:?}");
     }
 }
 
 #[test]
-fn a_folder_that_can_not_be_written_to_is_named_before_the_first_step() {
+fn an_unwritable_folder_is_an_error_before_the_first_step() {
     let (faces, identities) = faces();
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
@@ -422,6 +423,6 @@ fn a_folder_that_can_not_be_written_to_is_named_before_the_first_step() {
 }
 
 #[test]
-fn the_reasons_in_json() {
+fn stop_reasons_in_json() {
     assert_eq!(serde_json::to_string(&[StoppedBy::Steps, StoppedBy::Minutes]).unwrap(), r#"["steps","minutes"]"#);
 }

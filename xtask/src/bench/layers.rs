@@ -1,8 +1,9 @@
-//! `cargo xtask bench layers`: where the time of a pass that embeds goes.
+//! `cargo xtask bench layers`: forward time by layer.
 
 use std::time::Instant;
 
 use anyhow::Result;
+use facenet_cli::output::print::print;
 use facenet_network::FrozenNetwork;
 use facenet_tensor::peak_multiply_adds_per_second;
 use ndarray::Axis;
@@ -10,8 +11,6 @@ use serde::Serialize;
 
 use crate::bench::subject::Subject;
 use crate::bench::timing::median;
-use facenet_cli::output::print::print;
-
 use crate::table::Table;
 
 /// The arguments of the command.
@@ -19,7 +18,7 @@ use crate::table::Table;
 pub struct Arguments {
     #[command(flatten)]
     subject: Subject,
-    /// Passes, of which each layer's median counts
+    /// Number of passes; the median of each layer is reported
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     passes: u32,
 }
@@ -29,7 +28,7 @@ struct Report {
     network: String,
     batch: usize,
     threads: usize,
-    /// What all threads can do at most, in registers alone.
+    /// Peak of all threads, measured on register operands.
     peak_gflops: f64,
     milliseconds: f64,
     layers: Vec<Layer>,
@@ -45,7 +44,7 @@ struct Layer {
     share_of_peak: f64,
 }
 
-/// Times the layers, the slowest of which are worth a look.
+/// Times each layer and prints a table.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let (network, x) = arguments.subject.prepare()?;
     let batch = x.len_of(Axis(0));
@@ -53,7 +52,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let mut workspace = frozen.workspace();
     frozen.forward(x.view(), &mut workspace);
     let rows = network.plan().layer_costs();
-    // Of each layer the seconds of each pass.
+    // Seconds per layer and pass.
     let mut times = vec![Vec::new(); rows.len()];
     for _ in 0..arguments.passes {
         let mut pass = vec![0.0; rows.len()];
@@ -61,7 +60,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         frozen.forward_observed(x.view(), &mut workspace, &mut |layers| {
             let now = Instant::now();
             let seconds = (now - last).as_secs_f64();
-            // Of layers that are computed together each has its share.
+            // Fused layers share their time by multiply-adds.
             let cost = |&row: &usize| rows[row].multiply_adds.max(1) as f64;
             let all: f64 = layers.iter().map(cost).sum();
             layers.iter().for_each(|row| pass[*row] += seconds * cost(row) / all);
@@ -110,7 +109,7 @@ fn text(report: &Report) -> String {
         ]);
     }
     format!(
-        "{}, {} at a time on {} threads: {:.1} ms; {:.0} GFLOP/s at most\n\n{}",
+        "{}, batch of {} on {} threads: {:.1} ms; peak {:.0} GFLOP/s\n\n{}",
         report.network,
         report.batch,
         report.threads,

@@ -1,4 +1,5 @@
-//! `cargo xtask bench pipeline`: how fast picture files become embeddings, and what of that is the network.
+//! `cargo xtask bench pipeline`: throughput from image files to embeddings, and the network's share
+//! of it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,70 +26,74 @@ use crate::table::Table;
 /// The arguments of the command.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Pictures of one face each, or folders with such pictures
+    /// Images of one face each, or folders of them
     #[arg(value_name = "DIR|FILE", required = true)]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     subject: Subject,
-    /// The network with its weights: a checkpoint, or another program's [default: --network with random ones]
+    /// Weights of the network: a checkpoint or a foreign file [default: random weights for
+    /// --network]
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
     weights: Option<PathBuf>,
-    /// Five points of each face, by which it is aligned if the network asks for that; paths begin in the folder of the
-    /// pictures or the list's own [default: the middle of a picture is its face]
+    /// List of five landmarks per face, for alignment if the network has a template; paths are
+    /// relative to the folder of the images or of the list [default: center crop]
     #[arg(long, value_name = "FILE")]
     landmarks: Option<PathBuf>,
-    /// So many pictures, the first ones
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pictures: u32,
-    /// For so long, but three rounds at least
+    /// Number of images, the first ones
+    #[arg(long = "pictures", value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    images: u32,
+    /// Time limit in seconds, after at least three rounds
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
 }
 
-/// The least number of rounds.
+/// Minimum number of rounds.
 const ROUNDS: usize = 3;
 
 #[derive(Serialize)]
 struct Report {
     network: String,
-    pictures: usize,
-    #[serde(serialize_with = "aligned_or_cropped")]
-    framings: FaceSourceCounts,
+    #[serde(rename = "pictures")]
+    images: usize,
+    #[serde(rename = "framings", serialize_with = "aligned_or_cropped")]
+    sources: FaceSourceCounts,
     batch: usize,
     threads: usize,
-    /// From files to embeddings; the median round, as all that follows.
-    pictures_per_second: f64,
-    /// The network alone, on the same faces in memory.
-    network_pictures_per_second: f64,
-    /// The first of these over the second, of each round.
+    /// Throughput from files to embeddings: the median round, as for all values below.
+    #[serde(rename = "pictures_per_second")]
+    images_per_second: f64,
+    /// Throughput of the network alone, on the same faces in memory.
+    #[serde(rename = "network_pictures_per_second")]
+    network_images_per_second: f64,
+    /// The first over the second, per round.
     ratio: f64,
     worst_ratio: f64,
     best_ratio: f64,
-    /// Processor time per picture of the whole way.
+    /// CPU time per image of the whole pipeline.
     cpu_milliseconds: f64,
-    /// Processor time per picture, stage by stage.
+    /// CPU time per image by stage.
     stage_cpu_milliseconds: Stages<f64>,
-    /// Their shares of their sum.
+    /// Share of each stage in their sum.
     shares: Stages<f64>,
     rounds: usize,
 }
 
-/// The way from a file to an embedding.
+/// The stages from a file to an embedding.
 #[derive(Clone, Copy, Default, Serialize)]
 struct Stages<T> {
-    /// From a file to pixels.
+    /// File to pixels.
     decoding: T,
-    /// From pixels to what the network sees: the face is cut out and turned upright, its levels become numbers.
+    /// Pixels to network input: alignment or crop, then preprocessing.
     alignment: T,
-    /// From there to the embedding.
+    /// Network input to embedding.
     network: T,
 }
 
-/// Time that work took.
+/// Time spent on work, in seconds.
 #[derive(Clone, Copy, Default)]
 struct Spent {
     wall: f64,
-    /// Processor time of all threads.
+    /// CPU time of all threads.
     cpu: f64,
 }
 
@@ -102,22 +107,22 @@ impl Spent {
     }
 }
 
-/// Times the way of the pictures as the commands that embed pictures go it, then each of its stages by itself.
+/// Times the pipeline as the commands that embed images run it, then each stage by itself.
 pub fn command(arguments: &Arguments) -> Result<()> {
-    ensure!((0.0..=3600.0).contains(&arguments.seconds), "--seconds is a time of at most an hour");
+    ensure!((0.0..=3600.0).contains(&arguments.seconds), "--seconds must be between 0 and 3600");
     set_threads(arguments.subject.threads)?;
     let network = match &arguments.weights {
         Some(path) => Network::from_checkpoint(read_weights(path, &ForeignNetwork::default())?)?,
         None => arguments.subject.network()?,
     };
-    let pictures = arguments.pictures()?;
+    let images = arguments.images()?;
     let batch = arguments.subject.batch as usize;
     let mut embedder = arguments.embedder(&network)?.with_batch(batch);
     let frozen = FrozenNetwork::new(&network);
     let mut workspace = frozen.workspace();
     let preprocessing = &network.description().preprocessing;
 
-    let warm = &pictures[..batch.min(pictures.len())];
+    let warm = &images[..batch.min(images.len())];
     embed(&mut embedder, warm)?;
     for x in faces(warm, batch, embedder.reader(), preprocessing, &mut Stages::default())? {
         frozen.forward(x.view(), &mut workspace);
@@ -125,14 +130,14 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 
     let start = Instant::now();
     let (mut whole, mut stages) = (Vec::new(), Vec::new());
-    let mut framings = FaceSourceCounts::default();
+    let mut sources = FaceSourceCounts::default();
     while whole.len() < ROUNDS || start.elapsed() < Duration::from_secs_f64(arguments.seconds) {
         let mut round = Spent::default();
-        let embedded = round.on(|| embed(&mut embedder, &pictures))?;
-        framings = embedded.portraits.iter().map(|portrait| portrait.source).collect();
+        let embedded = round.on(|| embed(&mut embedder, &images))?;
+        sources = embedded.portraits.iter().map(|portrait| portrait.source).collect();
         whole.push(round);
         let mut round = Stages::<Spent>::default();
-        let batches = faces(&pictures, batch, embedder.reader(), preprocessing, &mut round)?;
+        let batches = faces(&images, batch, embedder.reader(), preprocessing, &mut round)?;
         round.network.on(|| {
             for x in &batches {
                 frozen.forward(x.view(), &mut workspace);
@@ -141,7 +146,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         stages.push(round);
     }
 
-    let count = pictures.len() as f64;
+    let count = images.len() as f64;
     let of_whole = |spent: fn(&Spent) -> f64| median(&mut whole.iter().map(spent).collect::<Vec<_>>());
     let of_stages = |spent: fn(&Stages<Spent>) -> f64| median(&mut stages.iter().map(spent).collect::<Vec<_>>());
     let mut ratios: Vec<f64> =
@@ -154,12 +159,12 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let sum = cpu.decoding + cpu.alignment + cpu.network;
     let report = Report {
         network: network.description().name.clone(),
-        pictures: pictures.len(),
-        framings,
+        images: images.len(),
+        sources,
         batch,
         threads: rayon::current_num_threads(),
-        pictures_per_second: count / of_whole(|whole| whole.wall),
-        network_pictures_per_second: count / of_stages(|stages| stages.network.wall),
+        images_per_second: count / of_whole(|whole| whole.wall),
+        network_images_per_second: count / of_stages(|stages| stages.network.wall),
         ratio: median(&mut ratios),
         worst_ratio: ratios[0],
         best_ratio: ratios[ratios.len() - 1],
@@ -172,18 +177,18 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 }
 
 impl Arguments {
-    /// The first pictures of all that are named.
-    fn pictures(&self) -> Result<Vec<PathBuf>> {
-        let mut pictures = Vec::new();
+    /// The first images of the paths given.
+    fn images(&self) -> Result<Vec<PathBuf>> {
+        let mut images = Vec::new();
         for path in &self.paths {
             match path.is_dir() {
-                true => pictures.extend(images_below(path)?),
-                false => pictures.push(path.clone()),
+                true => images.extend(images_below(path)?),
+                false => images.push(path.clone()),
             }
         }
-        pictures.truncate(self.pictures as usize);
-        ensure!(!pictures.is_empty(), "{} holds no pictures", escape_path(&self.paths[0]));
-        Ok(pictures)
+        images.truncate(self.images as usize);
+        ensure!(!images.is_empty(), "{} contains no images", escape_path(&self.paths[0]));
+        Ok(images)
     }
 
     fn embedder(&self, network: &Network<f32>) -> Result<PortraitEmbedder> {
@@ -196,31 +201,31 @@ impl Arguments {
     }
 }
 
-/// From files to embeddings; a picture that can't be read is an error.
-fn embed(embedder: &mut PortraitEmbedder, pictures: &[PathBuf]) -> Result<EmbeddedPortraits> {
-    let mut embedded = embedder.embed(pictures, &|_, _| ())?;
+/// Embeds image files; an unreadable image is an error.
+fn embed(embedder: &mut PortraitEmbedder, images: &[PathBuf]) -> Result<EmbeddedPortraits> {
+    let mut embedded = embedder.embed(images, &|_, _| ())?;
     match embedded.unread.pop() {
         Some(unread) => Err(unread.error.into()),
         None => Ok(embedded),
     }
 }
 
-/// What the network sees of the pictures, batch by batch.
+/// Network inputs of the images, batch by batch.
 fn faces(
-    pictures: &[PathBuf],
+    images: &[PathBuf],
     batch: usize,
     reader: &PortraitReader,
     preprocessing: &Preprocessing,
     spent: &mut Stages<Spent>,
 ) -> Result<Vec<Array4<f32>>> {
     let [height, width] = reader.size;
-    let mut x = Array4::zeros((batch.min(pictures.len()), height, width, 3));
-    let batches = pictures.chunks(batch).map(|paths| {
+    let mut x = Array4::zeros((batch.min(images.len()), height, width, 3));
+    let batches = images.chunks(batch).map(|paths| {
         let decode = || paths.par_iter().map(|path| read_image(path)).collect::<Result<Vec<_>, _>>();
         let decoded = spent.decoding.on(decode)?;
         let mut x = x.slice_mut(s![..paths.len(), .., .., ..]);
         spent.alignment.on(|| -> Result<()> {
-            let cut = decoded.par_iter().zip(paths).map(|(picture, path)| Ok(reader.read(picture.view(), path)?.0));
+            let cut = decoded.par_iter().zip(paths).map(|(image, path)| Ok(reader.read(image.view(), path)?.0));
             let faces = cut.collect::<Result<Vec<Array3<u8>>>>()?;
             let faces = stack(Axis(0), &faces.iter().map(Array3::view).collect::<Vec<_>>())?;
             preprocessing.apply(faces.view(), x.view_mut());
@@ -232,7 +237,7 @@ fn faces(
 }
 
 fn text(report: &Report) -> String {
-    let mut table = Table::new(&["stage", "ms per picture", "of the sum"]);
+    let mut table = Table::new(&["stage", "ms per image", "of the sum"]);
     let (cpu, shares) = (&report.stage_cpu_milliseconds, &report.shares);
     for (stage, milliseconds, share) in [
         ("decoding", cpu.decoding, shares.decoding),
@@ -242,19 +247,19 @@ fn text(report: &Report) -> String {
         table.push(vec![stage.to_owned(), format!("{milliseconds:.3}"), format!("{:.1} %", 100.0 * share)]);
     }
     format!(
-        "{}: {:.1} pictures per second from file to embedding, {:.1} faces per second by the network alone: {:.1} % of it ({:.1} to {:.1} %)\n\
-         {} pictures, {} at a time on {} threads; {}; {} rounds\n\n\
-         processor time of each stage; {:.3} ms of all as one\n\n{}",
+        "{}: {:.1} images per second from file to embedding, {:.1} faces per second through the network alone: ratio {:.1} % ({:.1} to {:.1} %)\n\
+         {} images, batch of {} on {} threads; {}; {} rounds\n\n\
+         CPU time by stage; {:.3} ms for the whole pipeline\n\n{}",
         report.network,
-        report.pictures_per_second,
-        report.network_pictures_per_second,
+        report.images_per_second,
+        report.network_images_per_second,
         100.0 * report.ratio,
         100.0 * report.worst_ratio,
         100.0 * report.best_ratio,
-        report.pictures,
+        report.images,
         report.batch,
         report.threads,
-        report.framings,
+        report.sources,
         report.rounds,
         report.cpu_milliseconds,
         table.text()

@@ -1,4 +1,4 @@
-//! Which network is timed, on which faces and threads.
+//! The network, batch and threads of a benchmark.
 
 use anyhow::Result;
 use facenet_cli::arguments::network_choice::NetworkChoice;
@@ -10,16 +10,16 @@ use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand_distr::StandardNormal;
 use rand_chacha::ChaCha8Rng;
 
-/// What is timed on how many threads.
+/// The network, batch and threads of a benchmark.
 #[derive(clap::Args)]
 pub struct Subject {
-    /// The network, with batch normalisation if it says nothing else
+    /// Network, with batch normalization unless its description says otherwise
     #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), default_value = "nn4_small2")]
     pub network: NetworkChoice,
-    /// Faces that the network is given at once
+    /// Batch size
     #[arg(long, value_name = "B", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub batch: u32,
-    /// Threads to work on [default: all]
+    /// Number of threads [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Print the result as one line of JSON
@@ -34,7 +34,7 @@ impl Subject {
         Ok(Network::new(description, Initializer::HeNormal, 0)?)
     }
 
-    /// The network, and faces as preprocessing might make them.
+    /// The network, and random preprocessed faces.
     pub fn prepare(&self) -> Result<(Network<f32>, Array4<f32>)> {
         set_threads(self.threads)?;
         let network = self.network()?;
@@ -45,7 +45,8 @@ impl Subject {
     }
 }
 
-/// The published networks are compared with batch normalisation after every product.
+/// Gives networks without batch normalization one after every product: published networks are
+/// compared that way.
 fn with_batch_normalization(description: Description) -> Result<Description> {
     match description.normalization {
         Normalization::BatchNorm => Ok(description),

@@ -1,19 +1,19 @@
-//! Times of repeated work.
+//! Timing of repeated work.
 
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 
-/// Times of one run, in seconds.
+/// Times per run, in seconds.
 pub struct Times {
     pub median: f64,
     pub best: f64,
-    /// Processor time of all threads, on average.
+    /// CPU time of all threads, on average.
     pub cpu: f64,
     pub runs: usize,
 }
 
-/// Runs of the work for some seconds, after two that warm up.
+/// Runs the work for `seconds`, but at least five times, after two warmup runs.
 pub fn time(seconds: f64, mut work: impl FnMut()) -> Times {
     work();
     work();
@@ -29,8 +29,8 @@ pub fn time(seconds: f64, mut work: impl FnMut()) -> Times {
     Times { median: median(&mut walls), best: walls[0], cpu, runs: walls.len() }
 }
 
-/// The one in the middle; they are sorted for it.
-pub fn median(numbers: &mut [f64]) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
+/// The median; sorts the values.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

@@ -1,4 +1,4 @@
-//! The network as a whole: passes that embed, or steps of training.
+//! Timing of a whole network: inference or training steps.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,15 +14,15 @@ use serde::Serialize;
 use crate::bench::subject::Subject;
 use crate::bench::timing::time;
 
-/// A network, and how it is timed as a whole.
+/// The arguments of the command.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     subject: Subject,
-    /// What is timed: the passes that embed, or steps of training
+    /// Inference or training steps
     #[arg(long, value_enum, default_value_t = Work::Infer)]
     mode: Work,
-    /// For so long, but five times at least
+    /// Time limit in seconds, after at least five runs
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
 }
@@ -31,9 +31,9 @@ pub struct Arguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Work {
-    /// Faces to embeddings.
+    /// Forward pass of the frozen network.
     Infer,
-    /// Forward, triplet loss, backward, one step of SGD.
+    /// Forward pass, triplet loss, backward pass, SGD update.
     Train,
 }
 
@@ -53,9 +53,9 @@ struct Report {
     runs: usize,
 }
 
-/// Times the network on faces that are in memory already.
+/// Times the network on faces in memory.
 pub fn command(arguments: &Arguments) -> Result<()> {
-    ensure!((0.0..=3600.0).contains(&arguments.seconds), "--seconds is a time of at most an hour");
+    ensure!((0.0..=3600.0).contains(&arguments.seconds), "--seconds must be between 0 and 3600");
     let (network, x) = arguments.subject.prepare()?;
     let batch = x.len_of(Axis(0));
     let (name, multiply_adds) = (network.description().name.clone(), network.plan().multiply_adds());
@@ -74,7 +74,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             let mut steps = 0..;
             let mut diverged = None;
             let times = time(seconds, || {
-                let step = steps.next().expect("there is no last step");
+                let step = steps.next().expect("an unbounded range");
                 diverged = diverged.take().or(training_step(&mut learner, &x, step).err());
             });
             if let Some(error) = diverged {
@@ -102,7 +102,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     print(arguments.subject.json, &report, &text(&report)?)
 }
 
-/// A step of SGD. Each face is an anchor with the one before it as positive, and the one seven before it as negative.
+/// An SGD step. Each face is an anchor; its positive is the face before it, its negative the
+/// seventh before it.
 fn training_step(learner: &mut Learner, x: &Array4<f32>, step: u64) -> Result<StepOutcome, Error> {
     let faces = x.len_of(Axis(0));
     learner.step(x.view(), StepOptions { seed: 0, step, learning_rate: 0.01, clip_norm: None }, |loss| {
@@ -116,7 +117,7 @@ fn training_step(learner: &mut Learner, x: &Array4<f32>, step: u64) -> Result<St
     })
 }
 
-/// The most memory that the process has taken so far; known on Linux.
+/// Peak resident memory of the process; Linux only.
 fn peak_rss_mib() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -130,18 +131,18 @@ fn text(report: &Report) -> Result<String> {
         Work::Train => "trains on",
     };
     let mut text = format!(
-        "{} {work} {:.1} images per second (best {:.1}), {} at a time on {} threads\n",
+        "{} {work} {:.1} images per second (best {:.1}), batch of {} on {} threads\n",
         report.network, report.images_per_second, report.best_images_per_second, report.batch, report.threads
     );
     writeln!(
         text,
-        "{:.2} ms of processor time per image, {:.1} GFLOP per second of it; {}",
+        "{:.2} ms of CPU time per image, {:.1} GFLOP per CPU second; {}",
         1e3 * report.cpu_seconds_per_image,
         report.gflops_per_cpu_second,
         report.vectors
     )?;
     if let Some(peak) = report.peak_rss_mib {
-        writeln!(text, "at most {peak:.0} MiB of memory")?;
+        writeln!(text, "peak memory {peak:.0} MiB")?;
     }
     Ok(text)
 }

@@ -6,20 +6,8 @@ use facenet_data::{
     Alignment, CoordinateSystem, Crop, Error, FaceExtraction, FaceSet, LandmarkList, Landmarks, LoadOptions, PairList,
     PeopleList, align, load_faces, read_image,
 };
+use facenet_tests::data;
 use ndarray::Axis;
-
-/// A path below `$FACENET_DATA`, or below `data` in the workspace; `None`, with a printed reason,
-/// if it does not exist.
-fn data(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("FACENET_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data"), PathBuf::from);
-    let path = root.join(path);
-    if !path.exists() {
-        println!("skipped: {} is missing", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 /// The landmark template of MobileFaceNet, in pixels of a face of 112 x 112.
 const MOBILE_FACE_NET: Landmarks =

@@ -3,21 +3,10 @@
 
 use approx::assert_abs_diff_eq;
 use facenet_metrics::*;
+use facenet_tests::data;
 use ndarray::{Array2, Axis};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
-
-/// A path in the data folder, or `None` and a message if it does not exist.
-fn data(path: &str) -> Option<PathBuf> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
-    let full = std::env::var_os("FACENET_DATA").map_or_else(beside, PathBuf::from).join(path);
-    let found = full.exists();
-    if !found {
-        eprintln!("skipped: {} is missing", full.display());
-    }
-    found.then_some(full)
-}
 
 /// Embedding rows by file name without folder.
 struct Images {

@@ -36,7 +36,7 @@ struct Layout<'a> {
 pub(super) fn section(run: &Run) -> Markup {
     let cut = f64::from(run.report.embeddings.clustering.agglomerative.squared_distance);
     let tree = &run.embeddings.dendrogram;
-    let leaves = run.dataset.unseen.pictures.len();
+    let leaves = run.dataset.unseen.images.len();
     let layout = Layout::new(tree, leaves, cut);
     let [above, below] = layout.paths(cut);
     let wrong = misplaced(&run.embeddings.clusters, &run.dataset.unseen.identities);
@@ -69,7 +69,7 @@ pub(super) fn section(run: &Run) -> Markup {
                         @for leaf in 0..leaves {
                             @let y = layout.y[leaf];
                             text class=(if wrong[leaf] { "leaf wrong" } else { "leaf" }) x=(coordinate(layout.right + 5.0)) y=(coordinate(y + 3.5)) {
-                                @if wrong[leaf] { "✕ " } (shortened(&run.dataset.unseen.pictures[leaf], MAX_NAME))
+                                @if wrong[leaf] { "✕ " } (shortened(&run.dataset.unseen.images[leaf], MAX_NAME))
                             }
                         }
                     }

@@ -46,7 +46,7 @@ fn worst(run: &Run, genuine: bool) -> (Vec<(Pair, f64)>, usize) {
 }
 
 fn pairs(run: &Run, pairs: &[(Pair, f64)], all: usize, order: &str, thumbnails: &mut Thumbnails<'_>) -> Markup {
-    let names = &run.dataset.unseen.pictures;
+    let names = &run.dataset.unseen.images;
     html! {
         @if pairs.is_empty() {
             p { "None." }

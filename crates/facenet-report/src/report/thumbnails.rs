@@ -5,19 +5,19 @@ use ndarray::Axis;
 
 use crate::page::text::{MAX_NAME, shortened};
 use crate::page::thumbnail::{Thumbnail, ThumbnailBudget};
-use facenet_training::LabelledFaces;
+use facenet_training::LabeledFaces;
 
 /// Upper bound on the characters of the name and the markup around a thumbnail.
 const MARKUP: usize = 1200;
 
 /// Creates thumbnails of faces within a budget.
 pub(super) struct Thumbnails<'a> {
-    faces: &'a LabelledFaces,
+    faces: &'a LabeledFaces,
     budget: ThumbnailBudget,
 }
 
 impl<'a> Thumbnails<'a> {
-    pub(super) fn new(faces: &'a LabelledFaces) -> Self {
+    pub(super) fn new(faces: &'a LabeledFaces) -> Self {
         Self { faces, budget: ThumbnailBudget::new() }
     }
 
@@ -29,6 +29,6 @@ impl<'a> Thumbnails<'a> {
         }
         let thumbnail = Thumbnail::new(self.faces.faces.index_axis(Axis(0), index));
         let fits = self.budget.take(thumbnail.len() + MARKUP);
-        fits.then(|| thumbnail.markup(&shortened(&self.faces.pictures[index], MAX_NAME)))
+        fits.then(|| thumbnail.markup(&shortened(&self.faces.images[index], MAX_NAME)))
     }
 }

@@ -4,7 +4,7 @@ use facenet_metrics::balanced_pairs;
 use facenet_recognition::{FaceSource, FaceSourceCounts};
 use facenet_report::{Provenance, Report};
 use facenet_training::{
-    Dataset, EvaluationDetails, FacesReport, GroupSize, History, LabelledFaces, Recipe, Run, RunReport, StepReport,
+    Dataset, EvaluationDetails, FacesReport, GroupSize, History, LabeledFaces, Recipe, Run, RunReport, StepReport,
     StoppedBy, TrainingSummary, evaluate_embeddings,
 };
 use facenet_triplet::LossStatistics;
@@ -13,13 +13,13 @@ use ndarray_rand::rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Images of noise of `identities`, with names of `name` characters.
-fn group(identities: Vec<usize>, side: usize, name: usize) -> LabelledFaces {
+fn group(identities: Vec<usize>, side: usize, name: usize) -> LabeledFaces {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let people = identities.iter().max().map_or(0, |&last| last + 1);
-    LabelledFaces {
+    LabeledFaces {
         faces: Array4::from_shape_simple_fn((identities.len(), side, side, 3), || rng.r#gen()),
         people: (0..people).map(|person| format!("{}{person}", "\"".repeat(name))).collect(),
-        pictures: (0..identities.len()).map(|image| format!("{}{image}", "&".repeat(name))).collect(),
+        images: (0..identities.len()).map(|image| format!("{}{image}", "&".repeat(name))).collect(),
         sources: vec![FaceSource::Synthetic; identities.len()],
         identities,
     }
@@ -50,7 +50,7 @@ fn page(dataset: &Dataset, validation: &Array2<f32>, unseen: &Array2<f32>, steps
             mean_anchor_negative: 1.5,
             mean_squared_distance: 2.0,
         };
-        history.add(&StepReport { step, pictures: 9, learning_rate: 0.1, gradient_norm: 1.0, loss });
+        history.add(&StepReport { step, images: 9, learning_rate: 0.1, gradient_norm: 1.0, loss });
     }
     let size = GroupSize { people: 2, images: 4 };
     let result = RunReport {

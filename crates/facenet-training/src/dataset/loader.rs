@@ -5,17 +5,17 @@ use std::path::Path;
 use facenet_data::{Crop, Landmarks};
 use facenet_network::Description;
 
-use crate::dataset::images::Request;
-use crate::dataset::labelled_faces::Dataset;
+use crate::dataset::image_folder::Request;
+use crate::dataset::labeled_faces::Dataset;
 use crate::dataset::source::DatasetSource;
 use crate::dataset::{folder, lfw, synthetic};
 use crate::error::Error;
 
-/// Loads a data set: which one, for which network, with which seed.
+/// Loads a data set for a network.
 ///
 /// Images with known landmarks are aligned to the template of the network's
-/// [`Preprocessing`](facenet_network::Preprocessing); the crop applies to the others, and to all of them where the network
-/// has no template.
+/// [`Preprocessing`](facenet_network::Preprocessing). The crop applies to all others, and to all
+/// images if the network has no template.
 #[derive(Clone, Copy)]
 pub struct DatasetLoader<'a> {
     source: &'a DatasetSource,
@@ -47,20 +47,20 @@ impl<'a> DatasetLoader<'a> {
         Self { data, ..self }
     }
 
-    /// The part of an image that is the face, where the face is not aligned by landmarks.
+    /// The region of an image that is the face, if it is not aligned by landmarks.
     #[must_use]
     pub fn crop(self, crop: Crop) -> Self {
         Self { crop, ..self }
     }
 
-    /// Where the five landmarks of an aligned face lie, `[x, y]` in pixels of the face. Without a template nothing is
-    /// aligned.
+    /// The five landmarks of an aligned face, `[x, y]` in pixels of the face. Without a template no
+    /// image is aligned.
     #[must_use]
     pub fn template(self, template: Option<[[f32; 2]; 5]>) -> Self {
         Self { template: template.map(Landmarks), ..self }
     }
 
-    /// Chooses the synthetic people and the pairs.
+    /// Seed of the synthetic people and of the sampled pairs.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
@@ -72,17 +72,17 @@ impl<'a> DatasetLoader<'a> {
         Self { progress: Some(progress), ..self }
     }
 
-    /// Loads all groups of people on all threads; the result does not depend on their number.
+    /// Loads all groups on all threads; the result does not depend on the number of threads.
     ///
-    /// The pairs are all pairs of the same person and as many of different people (see
-    /// [`balanced_pairs`](facenet_metrics::balanced_pairs)), but for LFW's unseen people, where they are listed. Of people
-    /// from files the last tenth of those to learn from, at least 2 and at most 400, are the validation people, with 10
-    /// images each at most.
+    /// Pairs are all genuine pairs and as many impostor pairs (see
+    /// [`balanced_pairs`](facenet_metrics::balanced_pairs)), except for LFW's unseen people, whose
+    /// pairs are listed. In data sets of image files the last tenth of the people not unseen, at
+    /// least 2 and at most 400, are the validation people, with at most 10 images each.
     ///
     /// # Errors
     ///
-    /// If a folder, a list or an image is missing or can't be read ([`Error::Data`]), and if the people are too few or not
-    /// those expected: each group needs two people, one of them with two images.
+    /// If a folder, a list or an image is missing or unreadable ([`Error::Data`]), or the people
+    /// are too few or not those expected: each group needs two people, one of them with two images.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! People who do not exist.
+//! Synthetic people.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,47 +7,47 @@ use facenet_recognition::FaceSource;
 use ndarray::Array4;
 use rayon::prelude::*;
 
-use crate::dataset::division::with_balanced_pairs;
-use crate::dataset::images::{Progress, check_memory};
-use crate::dataset::labelled_faces::{Dataset, LabelledFaces};
+use crate::dataset::image_folder::{LoadProgress, check_memory};
+use crate::dataset::labeled_faces::{Dataset, LabeledFaces};
+use crate::dataset::split::with_balanced_pairs;
 use crate::error::Error;
 
-/// How many synthetic people there are, and how many pictures of each.
+/// Number of synthetic people, and of images of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SyntheticSize {
-    /// People to train on: numbers 0 to this.
+    /// People to train on: numbers from 0.
     pub training_people: usize,
-    /// Pictures of each of them.
-    pub training_pictures: usize,
-    /// People to choose thresholds on: the numbers behind those of the training people.
+    /// Images of each training person.
+    pub training_images: usize,
+    /// Validation people: the numbers after the training people.
     pub validation_people: usize,
-    /// People who stay unseen: the numbers behind those.
+    /// Unseen people: the numbers after the validation people.
     pub unseen_people: usize,
-    /// Pictures of each validation and each unseen person.
-    pub pictures: usize,
+    /// Images of each validation and each unseen person.
+    pub images: usize,
 }
 
 impl SyntheticSize {
-    /// Few people: shows that everything works, not how well.
+    /// A quick check that everything works, too small for meaningful scores.
     pub const QUICK: Self =
-        Self { training_people: 30, training_pictures: 6, validation_people: 10, unseen_people: 10, pictures: 5 };
+        Self { training_people: 30, training_images: 6, validation_people: 10, unseen_people: 10, images: 5 };
 }
 
 impl Default for SyntheticSize {
-    /// 2,000 people with 6 pictures each to train on, 60 with 10 each to validate on, 60 with 10 each unseen.
+    /// 2,000 training people with 6 images each, 60 validation and 60 unseen people with 10 each.
     fn default() -> Self {
-        Self { training_people: 2000, training_pictures: 6, validation_people: 60, unseen_people: 60, pictures: 10 }
+        Self { training_people: 2000, training_images: 6, validation_people: 60, unseen_people: 60, images: 10 }
     }
 }
 
-/// Picture 3 of person 401 is `person-0401/3`, and the portrait of those numbers.
+/// Image 3 of person 401 is called `person-0401/3`.
 pub(super) fn load(
     counts: &SyntheticSize,
     size: [usize; 2],
     seed: u64,
-    progress: Progress<'_>,
+    progress: LoadProgress<'_>,
 ) -> Result<Dataset, Error> {
-    let SyntheticSize { training_people, training_pictures, validation_people, unseen_people, pictures } = *counts;
+    let SyntheticSize { training_people, training_images, validation_people, unseen_people, images } = *counts;
     let dataset = || "the synthetic data set".to_owned();
     if [training_people, validation_people, unseen_people].into_iter().any(|people| people < 2) {
         let people = training_people.saturating_add(validation_people).saturating_add(unseen_people);
@@ -60,23 +60,23 @@ pub(super) fn load(
         Group { name, first, people, per_person }
     };
     let groups = [
-        group("training", training_people, training_pictures),
-        group("validation", validation_people, pictures),
-        group("unseen", unseen_people, pictures),
+        group("training", training_people, training_images),
+        group("validation", validation_people, images),
+        group("unseen", unseen_people, images),
     ];
     for group in &groups {
         group.check(dataset)?;
     }
 
-    let all = groups.iter().map(Group::pictures).fold(0, usize::saturating_add);
+    let all = groups.iter().map(Group::images).fold(0, usize::saturating_add);
     check_memory(all, size)?;
-    let painted = AtomicUsize::new(0);
-    let told = || {
-        let count = painted.fetch_add(1, Ordering::Relaxed) + 1;
-        progress.iter().for_each(|told| told(count, all));
+    let done = AtomicUsize::new(0);
+    let report = || {
+        let count = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress.iter().for_each(|callback| callback(count, all));
     };
     let world = SyntheticFaces::new(seed);
-    with_balanced_pairs("synthetic".to_owned(), groups.map(|group| group.paint(&world, size, &told)), seed)
+    with_balanced_pairs("synthetic".to_owned(), groups.map(|group| group.render(&world, size, &report)), seed)
 }
 
 /// Consecutive people.
@@ -88,10 +88,10 @@ struct Group {
 }
 
 impl Group {
-    /// Two pictures of each.
+    /// Checks for two images of each person.
     fn check(&self, dataset: impl Fn() -> String) -> Result<(), Error> {
         if self.per_person < 2 {
-            return Err(Error::NoSecondPicture {
+            return Err(Error::NoSecondImage {
                 dataset: dataset(),
                 group: self.name,
                 first: name(self.first),
@@ -101,27 +101,27 @@ impl Group {
         Ok(())
     }
 
-    fn pictures(&self) -> usize {
+    fn images(&self) -> usize {
         self.people.saturating_mul(self.per_person)
     }
 
-    fn paint(&self, world: &SyntheticFaces, size: [usize; 2], told: &(dyn Fn() + Sync)) -> LabelledFaces {
+    fn render(&self, world: &SyntheticFaces, size: [usize; 2], report: &(dyn Fn() + Sync)) -> LabeledFaces {
         let [height, width] = size;
-        let mut faces = Array4::zeros((self.pictures(), height, width, 3));
+        let mut faces = Array4::zeros((self.images(), height, width, 3));
         let numbers =
-            (0..self.pictures()).into_par_iter().map(|index| (index / self.per_person, index % self.per_person));
-        faces.outer_iter_mut().into_par_iter().zip(numbers).for_each(|(mut face, (person, picture))| {
-            face.assign(&world.portrait((self.first + person) as u64, picture as u64, size));
-            told();
+            (0..self.images()).into_par_iter().map(|index| (index / self.per_person, index % self.per_person));
+        faces.outer_iter_mut().into_par_iter().zip(numbers).for_each(|(mut face, (person, image))| {
+            face.assign(&world.portrait((self.first + person) as u64, image as u64, size));
+            report();
         });
         let people: Vec<String> = (self.first..self.first + self.people).map(name).collect();
-        let pictures =
-            people.iter().flat_map(|person| (0..self.per_person).map(move |picture| format!("{person}/{picture}")));
-        LabelledFaces {
+        let images =
+            people.iter().flat_map(|person| (0..self.per_person).map(move |image| format!("{person}/{image}")));
+        LabeledFaces {
             faces,
-            identities: (0..self.pictures()).map(|index| index / self.per_person).collect(),
-            pictures: pictures.collect(),
-            sources: vec![FaceSource::Synthetic; self.pictures()],
+            identities: (0..self.images()).map(|index| index / self.per_person).collect(),
+            images: images.collect(),
+            sources: vec![FaceSource::Synthetic; self.images()],
             people,
         }
     }

@@ -1,20 +1,23 @@
-//! The cut of a tree of merges that agrees best with known identities.
+//! The cut of a dendrogram that agrees best with known identities.
 
 use std::collections::BTreeMap;
 
 use facenet_cluster::Dendrogram;
 
-/// Scores that differ by less are equal: rounding, far below what one picture counts.
+/// Scores closer than this are ties: rounding, far below the weight of one image.
 const TOLERANCE: f64 = 1e-10;
 
-/// The squared distance at which a tree is to be cut for the highest B-cubed F against the identities.
+/// The squared distance at which to cut a dendrogram for the highest B-cubed F against the
+/// identities.
 ///
-/// Every cut that gives other clusters is tried; of equally good ones the lowest is taken. It lies midway between two
-/// neighbouring merges, so that rounding elsewhere does not move an embedding to another cluster; half as far as the
-/// first merge, or 1 beyond the last.
+/// Every cut that gives a different clustering is tried; the lowest of ties wins. It lies midway
+/// between two neighboring merges, so that rounding elsewhere does not move an embedding to another
+/// cluster; at half the distance of the first merge below it, and at the last merge's distance plus
+/// 1 above it.
 ///
-/// From one merge to the next only the two clusters that are joined change, so all cuts together take little more than
-/// one. With `n_i`, `m_i` embeddings of identity i in the two, `a_i` in all, and `S(A) = Σ n_i²`:
+/// A merge changes only the two clusters that it joins, so all cuts together cost little more than
+/// one. For clusters A and B with `n_i`, `m_i` embeddings of identity i, `a_i` embeddings of
+/// identity i overall, and `S(A) = Σ n_i²`:
 ///
 /// ```text
 /// n * precision += S(A ∪ B) / |A ∪ B| - S(A) / |A| - S(B) / |B|
@@ -22,7 +25,8 @@ const TOLERANCE: f64 = 1e-10;
 /// ```
 ///
 /// # Panics
-/// If there are not as many identities as embeddings in the tree.
+///
+/// If the number of identities differs from the number of embeddings in the dendrogram.
 #[track_caller]
 pub fn best_bcubed_cut(tree: &Dendrogram, identities: &[usize]) -> f32 {
     let merges = tree.merges();
@@ -35,7 +39,7 @@ pub fn best_bcubed_cut(tree: &Dendrogram, identities: &[usize]) -> f32 {
         if let Some(last) = taken.checked_sub(1) {
             clusters.merge(merges[last].clusters);
         }
-        // Merges at one distance can't be told apart by a cut.
+        // A cut can't separate merges at equal distances.
         let below = taken.checked_sub(1).map(|last| merges[last].squared_distance);
         let above = merges.get(taken).map(|merge| merge.squared_distance);
         let Some(cut) = cut_between(below, above) else { continue };
@@ -47,7 +51,7 @@ pub fn best_bcubed_cut(tree: &Dendrogram, identities: &[usize]) -> f32 {
     best.map_or(0.0, |(_, cut)| cut)
 }
 
-/// A distance from `below` on and less than `above`; none if there is no such distance.
+/// A distance in `[below, above)`; `None` if the interval is empty.
 fn cut_between(below: Option<f32>, above: Option<f32>) -> Option<f32> {
     match (below, above) {
         (None, None) => Some(0.0),
@@ -55,15 +59,15 @@ fn cut_between(below: Option<f32>, above: Option<f32>) -> Option<f32> {
         (None, Some(above)) => (above > 0.0).then_some(above / 2.0),
         (Some(below), Some(above)) => {
             let middle = below.midpoint(above);
-            // Between neighbouring numbers the middle may round up.
+            // The midpoint of adjacent floats may round up.
             (below < above).then_some(if middle < above { middle } else { below })
         }
     }
 }
 
-/// A clustering that grows coarser, with its B-cubed scores.
+/// A clustering under successive merges, with its B-cubed scores.
 struct Clusters {
-    /// By the tree's numbers; taken out when merged.
+    /// Indexed as in the dendrogram; emptied when merged.
     members: Vec<Members>,
     identity_sizes: BTreeMap<usize, u64>,
     /// n times the precision.
@@ -73,7 +77,7 @@ struct Clusters {
     embeddings: usize,
 }
 
-/// How many embeddings of each identity a cluster holds.
+/// Number of embeddings of each identity in a cluster.
 #[derive(Default)]
 struct Members {
     counts: BTreeMap<usize, u64>,
@@ -92,7 +96,7 @@ impl Clusters {
                 .map(|&identity| Members { counts: BTreeMap::from([(identity, 1)]), size: 1, squares: 1 })
                 .collect(),
             precision: identities.len() as f64,
-            // Each of an identity's a pictures finds one of a.
+            // Each of an identity's a images retrieves one of a.
             recall: identity_sizes.len() as f64,
             identity_sizes,
             embeddings: identities.len(),

@@ -1,4 +1,4 @@
-//! The network of a recipe in TOML: the name of a built-in one, or a description.
+//! The `network` of a recipe in TOML: the name of a built-in network, or a description.
 
 use std::fmt;
 
@@ -18,11 +18,11 @@ impl<'de> Visitor<'de> for NameOrDescription {
     type Value = Description;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the name of a built-in network, or a description of one")
+        formatter.write_str("the name of a built-in network or a network description")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Description, E> {
-        let unknown = || E::custom(format!("no built-in network is called {name}; there are {}", NETWORKS.join(", ")));
+        let unknown = || E::custom(format!("unknown network {name}; built-in networks: {}", NETWORKS.join(", ")));
         built_in(name).ok_or_else(unknown)
     }
 

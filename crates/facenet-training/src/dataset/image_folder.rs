@@ -1,4 +1,4 @@
-//! Image files of a data set, and the faces in them.
+//! Image files of a data set and the faces in them.
 
 use std::fs;
 use std::io;
@@ -11,31 +11,32 @@ use facenet_data::{
 use facenet_recognition::FaceSource;
 use ndarray::Array4;
 
-use crate::dataset::division::first_pictures;
-use crate::dataset::labelled_faces::LabelledFaces;
+use crate::dataset::labeled_faces::LabeledFaces;
+use crate::dataset::split::first_images;
 use crate::error::Error;
 
-/// Told how many faces are loaded, of how many; from any thread.
-pub(super) type Progress<'a> = Option<&'a (dyn Fn(usize, usize) + Sync)>;
+/// Called with the number of faces loaded and the total, from any thread.
+pub(super) type LoadProgress<'a> = Option<&'a (dyn Fn(usize, usize) + Sync)>;
 
-/// Which faces are wanted of picture files, and who is told.
+/// How to extract faces, and the progress callback.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) crop: &'a Crop,
     pub(super) template: Option<Landmarks>,
     pub(super) size: [usize; 2],
-    pub(super) progress: Progress<'a>,
+    pub(super) progress: LoadProgress<'a>,
 }
 
-/// A folder of pictures, and what is known of the faces in them.
-pub(crate) struct Pictures<'a> {
+/// A folder of images with known landmarks.
+pub(crate) struct ImageFolder<'a> {
     pub(crate) root: &'a Path,
     pub(crate) landmarks: Option<LandmarkList>,
     pub(crate) coordinates: CoordinateSystem,
 }
 
-impl Pictures<'_> {
-    /// The face of each picture: aligned to the template where there are landmarks, cropped elsewhere.
+impl ImageFolder<'_> {
+    /// The face of each image: aligned to the template where landmarks are known, otherwise
+    /// cropped.
     pub(crate) fn load(
         &self,
         paths: &[PathBuf],
@@ -63,7 +64,7 @@ impl Pictures<'_> {
         Ok((faces, landmarks.iter().map(source).collect()))
     }
 
-    /// The path of a picture within the folder.
+    /// The path of an image relative to the folder.
     fn name<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(self.root).unwrap_or(path)
     }
@@ -72,14 +73,14 @@ impl Pictures<'_> {
         let list = self.landmarks.as_ref()?;
         match self.coordinates {
             CoordinateSystem::Image => list.get(self.name(path)),
-            // The list speaks of JPEGs, instead of which there may be PNGs.
+            // The list names JPEGs; the files may be PNGs.
             CoordinateSystem::Lfw => list.get(&self.name(path).with_extension("jpg")),
         }
     }
 }
 
-/// Whether there is something under a name: a link that leads nowhere is, and fails when it is read.
-pub(super) fn is_there(path: &Path) -> Result<bool, Error> {
+/// Whether a path exists. A broken link counts: reading it is the error.
+pub(super) fn exists(path: &Path) -> Result<bool, Error> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -87,20 +88,20 @@ pub(super) fn is_there(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Reads the pictures of training, validation and unseen people, one progress over all.
+/// Loads the images of training, validation and unseen people under one progress count.
 pub(super) fn load_sets(
     [training, validation, unseen]: [FaceSet; 3],
-    pictures: &Pictures<'_>,
+    folder: &ImageFolder<'_>,
     request: Request<'_>,
-) -> Result<[LabelledFaces; 3], Error> {
-    let validation = first_pictures(&validation);
+) -> Result<[LabeledFaces; 3], Error> {
+    let validation = first_images(&validation);
     let all = training.images.len() + validation.images.len() + unseen.images.len();
     check_memory(all, request.size)?;
     let mut before = 0;
     let mut load = |set: FaceSet| {
         let count = set.images.len();
-        let faces = load_set(set, pictures, request, &|loaded| {
-            request.progress.iter().for_each(|told| told(before + loaded, all));
+        let faces = load_set(set, folder, request, &|loaded| {
+            request.progress.iter().for_each(|report| report(before + loaded, all));
         });
         before += count;
         faces
@@ -108,7 +109,7 @@ pub(super) fn load_sets(
     Ok([load(training)?, load(validation)?, load(unseen)?])
 }
 
-/// That the faces of all groups fit in memory together.
+/// Checks that the faces of all groups fit in memory together.
 pub(super) fn check_memory(faces: usize, [height, width]: [usize; 2]) -> Result<(), Error> {
     let bytes = [faces, height, width, 3].iter().try_fold(1_u64, |product, &count| product.checked_mul(count as u64));
     let limit = DEFAULT_MEMORY_LIMIT;
@@ -120,16 +121,16 @@ pub(super) fn check_memory(faces: usize, [height, width]: [usize; 2]) -> Result<
 
 fn load_set(
     set: FaceSet,
-    pictures: &Pictures<'_>,
+    folder: &ImageFolder<'_>,
     Request { crop, template, size, .. }: Request<'_>,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<LabelledFaces, Error> {
-    let (faces, sources) = pictures.load(&set.images, crop, template, size, progress)?;
-    Ok(LabelledFaces {
+) -> Result<LabeledFaces, Error> {
+    let (faces, sources) = folder.load(&set.images, crop, template, size, progress)?;
+    Ok(LabeledFaces {
         faces,
         identities: set.identities,
         people: set.people,
-        pictures: set.images.iter().map(|path| escape_path(pictures.name(path))).collect(),
+        images: set.images.iter().map(|path| escape_path(folder.name(path))).collect(),
         sources,
     })
 }

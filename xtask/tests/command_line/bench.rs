@@ -1,0 +1,107 @@
+//! `bench`.
+
+use std::fs;
+
+use facenet_data::SyntheticFaces;
+use facenet_tests::write_image;
+use serde_json::Value;
+
+use crate::program::{done, json, xtask};
+
+#[test]
+fn a_network_is_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("tiny.toml"),
+        r#"
+name = "tiny"
+input = [20, 20]
+embedding = 8
+normalization = "bias"
+layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, { layer = "global_average_pool" }]
+"#,
+    )
+    .unwrap();
+    for mode in ["infer", "train"] {
+        let bench =
+            ["bench", "--network", "tiny.toml", "--mode", mode, "--batch", "9", "--threads", "2", "--seconds", "0"];
+        let result = json(folder.path(), &bench);
+        let fields =
+            [("program", Value::from("facenet")), ("network", Value::from("tiny")), ("mode", Value::from(mode))];
+        for (name, expected) in
+            fields.into_iter().chain([("batch", Value::from(9)), ("threads", Value::from(2)), ("runs", Value::from(5))])
+        {
+            assert_eq!(result[name], expected, "{name}: {result}");
+        }
+        for name in ["images_per_second", "cpu_seconds_per_image", "gflops_per_cpu_second"] {
+            assert!(result[name].as_f64().is_some_and(|number| number >= 0.0), "{name}: {result}");
+        }
+        assert!(result["best_images_per_second"].as_f64() >= result["images_per_second"].as_f64(), "{result}");
+        let text = done(folder.path(), &bench);
+        assert!(text.contains("images per second") && text.contains("batch of 9 on 2 threads"), "{text}");
+    }
+    let layers = ["bench", "layers", "--network", "tiny.toml", "--batch", "2", "--passes", "3"];
+    let result = json(folder.path(), &layers);
+    let names: Vec<&str> =
+        result["layers"].as_array().unwrap().iter().map(|row| row["layer"].as_str().unwrap()).collect();
+    assert_eq!(
+        names.iter().map(|name| name.split(' ').next().unwrap()).collect::<Vec<_>>(),
+        ["first", "global_average_pool", "embedding"]
+    );
+    let shares: f64 =
+        result["layers"].as_array().unwrap().iter().map(|row| row["share_of_time"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{result}");
+    assert!(result["peak_gflops"].as_f64().unwrap() > 0.1, "{result}");
+    assert!(done(folder.path(), &layers).contains("of the peak"));
+}
+
+#[test]
+fn the_pipeline_is_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("tiny.toml"),
+        r#"
+name = "tiny"
+input = [20, 20]
+embedding = 8
+normalization = "bias"
+preprocessing = { template = [[6.0, 8.0], [13.0, 8.0], [9.5, 12.0], [7.0, 15.0], [12.0, 15.0]] }
+layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, { layer = "global_average_pool" }]
+"#,
+    )
+    .unwrap();
+    let images = folder.path().join("pictures");
+    fs::create_dir(&images).unwrap();
+    let world = SyntheticFaces::new(1);
+    for number in 1..=5 {
+        write_image(&images.join(format!("{number}.jpg")), &world.portrait(1, number, [48, 40]));
+    }
+    let points = "13\t18\t26\t18\t20\t26\t15\t34\t25\t34";
+    fs::write(images.join("points.txt"), format!("1.jpg\t{points}\n3.jpg\t{points}\n5.jpg\t{points}\n")).unwrap();
+    let bench = ["bench", "pipeline", "pictures", "--network", "tiny.toml", "--landmarks", "pictures/points.txt"];
+    let bench = [&bench[..], &["--pictures", "4", "--batch", "3", "--threads", "2", "--seconds", "0"]].concat();
+    let result = json(folder.path(), &bench);
+    for (name, expected) in [("pictures", 4), ("batch", 3), ("threads", 2), ("rounds", 3)] {
+        assert_eq!(result[name], expected, "{name}: {result}");
+    }
+    let sources = &result["framings"];
+    assert_eq!((&sources["landmark_list"], &sources["center_crop"]), (&2.into(), &2.into()), "{result}");
+    let number = |name: &str| result[name].as_f64().unwrap();
+    for name in ["pictures_per_second", "network_pictures_per_second", "worst_ratio", "cpu_milliseconds"] {
+        assert!(number(name) > 0.0, "{name}: {result}");
+    }
+    assert!(number("worst_ratio") <= number("ratio") && number("ratio") <= number("best_ratio"), "{result}");
+    let stages = ["decoding", "alignment", "network"];
+    let sum = |of: &str| stages.map(|stage| result[of][stage].as_f64().unwrap()).iter().sum::<f64>();
+    // Three divisions and two additions, each rounded.
+    assert!((sum("shares") - 1.0).abs() < 1e-9 && sum("stage_cpu_milliseconds") > 0.0, "{result}");
+    let text = done(folder.path(), &bench);
+    assert!(text.contains("images per second") && stages.iter().all(|stage| text.contains(stage)), "{text}");
+
+    fs::write(images.join("1.jpg"), "no image").unwrap();
+    let finished = xtask(folder.path(), &bench);
+    assert!(finished.code == Some(1) && finished.stderr.contains("1.jpg"), "{finished:?}");
+    fs::create_dir(folder.path().join("nothing")).unwrap();
+    let finished = xtask(folder.path(), &["bench", "pipeline", "nothing"]);
+    assert!(finished.code == Some(1) && finished.stderr.contains("contains no images"), "{finished:?}");
+}
