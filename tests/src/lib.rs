@@ -14,7 +14,7 @@ mod server;
 pub use browser::{Browser, Theme};
 pub use data::data;
 pub use images::{write_image, write_people};
-pub use olivetti::{matlab_file, olivetti_file, olivetti_grey};
+pub use olivetti::{matlab_file, olivetti_file, olivetti_gray};
 pub use program::{Finished, Program};
 pub use recipe::TINY_RECIPE;
 pub use server::{Request, Server, respond, serve};

@@ -24,7 +24,7 @@ pub fn matlab_file(rows: u32, columns: u32, values: &[u8]) -> Vec<u8> {
 
 /// The gray level of a pixel of [`olivetti_file`]; neighbors differ.
 #[must_use]
-pub fn olivetti_grey(image: usize, row: usize, column: usize) -> u8 {
+pub fn olivetti_gray(image: usize, row: usize, column: usize) -> u8 {
     (image * 31 + row * 3 + column * 5 + row * column / 7) as u8
 }
 
@@ -34,7 +34,7 @@ pub fn olivetti_file(images: usize) -> Vec<u8> {
     let mut values = Vec::new();
     for image in 0..images {
         for column in 0..SIDE {
-            values.extend((0..SIDE).map(|row| olivetti_grey(image, row, column)));
+            values.extend((0..SIDE).map(|row| olivetti_gray(image, row, column)));
         }
     }
     matlab_file((SIDE * SIDE) as u32, images as u32, &values)

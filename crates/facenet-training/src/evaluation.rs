@@ -140,11 +140,12 @@ pub fn evaluate_embeddings(
     Ok(EvaluationDetails { evaluation, pair_scores, dendrogram, clusters })
 }
 
-/// Enrolls the first image of each identity; all others and all `strangers` are probes.
+/// Enrolls the first image of each identity; all other images are probes. `others` are embeddings
+/// of people who are not enrolled, probes too.
 fn identify(
     embeddings: ArrayView2<'_, f32>,
     identities: &[usize],
-    strangers: ArrayView2<'_, f32>,
+    others: ArrayView2<'_, f32>,
     threshold: f64,
 ) -> Result<IdentificationReport, Error> {
     let mut known = BTreeSet::new();
@@ -153,9 +154,9 @@ fn identify(
     let labels = |images: &[usize]| -> Vec<usize> { images.iter().map(|&image| identities[image]).collect() };
     let gallery = embeddings.select(Axis(0), &enrolled);
     let mut searched = embeddings.select(Axis(0), &probes);
-    searched.append(Axis(0), strangers).expect("embeddings of one dimension");
-    let stranger = known.last().map_or(0, |last| last + 1);
-    let labeled = [labels(&probes), vec![stranger; strangers.nrows()]].concat();
+    searched.append(Axis(0), others).expect("embeddings of one dimension");
+    let unenrolled = known.last().map_or(0, |last| last + 1);
+    let labeled = [labels(&probes), vec![unenrolled; others.nrows()]].concat();
     let gallery = LabeledEmbeddings { embeddings: gallery.view(), identities: &labels(&enrolled) };
     let probes = LabeledEmbeddings { embeddings: searched.view(), identities: &labeled };
     Ok(search(gallery, probes)?.report(threshold))

@@ -5,7 +5,7 @@ use ndarray::{Array3, s};
 use proptest::prelude::*;
 
 /// The landmark template of MobileFaceNet, in pixels of a face of 112 x 112.
-const MOBILE_FACE_NET: Landmarks =
+pub const MOBILE_FACE_NET: Landmarks =
     Landmarks([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]);
 
 /// Random points that do not nearly coincide.

@@ -9,9 +9,8 @@ use facenet_data::{
 use facenet_tests::data;
 use ndarray::Axis;
 
-/// The landmark template of MobileFaceNet, in pixels of a face of 112 x 112.
-const MOBILE_FACE_NET: Landmarks =
-    Landmarks([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]);
+use crate::align::MOBILE_FACE_NET;
+
 /// The landmark template of face-reidentification-retail-0095, as fractions of the side.
 const RETAIL_0095: [[f64; 2]; 5] = [
     [0.31556875, 0.46157411],

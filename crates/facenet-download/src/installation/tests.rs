@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use facenet_tests::{Server, olivetti_file, olivetti_grey, respond, serve};
+use facenet_tests::{Server, olivetti_file, olivetti_gray, respond, serve};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
@@ -401,7 +401,7 @@ fn olivetti_becomes_a_folder_per_person() {
     assert_eq!(fixture.names().len(), 401);
     // The 10th picture of the 31st person is the 310th column.
     let picture = image::open(fixture.path("olivetti/s31/10.png")).unwrap().into_luma8();
-    assert_eq!(picture.get_pixel(60, 3).0, [olivetti_grey(309, 3, 60)]);
+    assert_eq!(picture.get_pixel(60, 3).0, [olivetti_gray(309, 3, 60)]);
 }
 
 #[test]

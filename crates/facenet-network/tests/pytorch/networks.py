@@ -1,4 +1,4 @@
-"""The networks of tests/pytorch.rs in PyTorch. Writes the expected results of each case to a JSON file
+"""The networks of tests/suite/pytorch.rs in PyTorch. Writes the expected results of each case to a JSON file
 beside this script.
 
 Run with Python 3, torch 2.9.1 (the CPU is enough) and numpy 2:

@@ -1,4 +1,4 @@
-"""The files of tests/pytorch_file.rs, written by PyTorch itself.
+"""The files of tests/suite/pytorch_file.rs, written by PyTorch itself.
 
 Run with Python 3 and torch 2.9.1:
 

@@ -1,4 +1,4 @@
-use facenet_tests::{matlab_file, olivetti_file, olivetti_grey};
+use facenet_tests::{matlab_file, olivetti_file, olivetti_gray};
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn columns_become_upright_pictures() {
         assert_eq!((picture.color(), picture.width(), picture.height()), (image::ColorType::L8, 64, 64));
         let picture = picture.into_luma8();
         for (x, y, pixel) in picture.enumerate_pixels() {
-            assert_eq!(pixel.0, [olivetti_grey(number, y as usize, x as usize)], "{path}, row {y}, column {x}");
+            assert_eq!(pixel.0, [olivetti_gray(number, y as usize, x as usize)], "{path}, row {y}, column {x}");
         }
     }
     let people: Vec<_> = fs::read_dir(&out).unwrap().collect();

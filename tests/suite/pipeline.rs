@@ -87,16 +87,16 @@ fn from_faces_to_scores() {
     let hashes = [&report.network_sha256, &report.data_sha256, &report.weights_sha256];
     assert!(hashes.iter().all(|hash| hash.len() == 64 && page.contains(*hash)), "{hashes:?}");
     assert!(report.seconds_total >= report.train.seconds && report.train.seconds > 0.0);
-    let (learned, pixels) = (&report.embeddings, &report.pixels);
-    println!("{learned:#?}\n{pixels:#?}");
+    let (trained, pixels) = (&report.embeddings, &report.pixels);
+    println!("{trained:#?}\n{pixels:#?}");
     // All 30 x 15 genuine pairs, and as many impostor pairs.
-    assert_eq!((learned.verification.pairs, pixels.verification.pairs), (900, 900));
-    assert!(learned.verification.auc > pixels.verification.auc + 0.1);
-    assert!(learned.verification.accuracy > pixels.verification.accuracy + 0.1);
-    assert!(learned.identification.rank1 > pixels.identification.rank1 + 0.2);
-    assert!(learned.clustering.kmeans.bcubed_f > pixels.clustering.kmeans.bcubed_f + 0.1);
-    let [of_learned, of_pixels] = [learned, pixels].map(|scores| scores.clustering.agglomerative.report.bcubed_f);
-    assert!(of_learned > of_pixels + 0.1);
+    assert_eq!((trained.verification.pairs, pixels.verification.pairs), (900, 900));
+    assert!(trained.verification.auc > pixels.verification.auc + 0.1);
+    assert!(trained.verification.accuracy > pixels.verification.accuracy + 0.1);
+    assert!(trained.identification.rank1 > pixels.identification.rank1 + 0.2);
+    assert!(trained.clustering.kmeans.bcubed_f > pixels.clustering.kmeans.bcubed_f + 0.1);
+    let [of_trained, of_pixels] = [trained, pixels].map(|scores| scores.clustering.agglomerative.report.bcubed_f);
+    assert!(of_trained > of_pixels + 0.1);
 
     // The checkpoint holds the network that was scored.
     let path = options.out.join(CHECKPOINT_FILE);

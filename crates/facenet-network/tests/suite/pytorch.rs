@@ -1,6 +1,6 @@
 //! Networks against PyTorch in both scalar types: embeddings, and the gradient of every parameter.
 //!
-//! `pytorch/networks.py` computed the same networks from the same inputs and parameters, which both
+//! `tests/pytorch/networks.py` computed the same networks from the same inputs and parameters, which both
 //! sides derive from names. Its files have the norm of each tensor and its dot products with eight
 //! fixed vectors, in f64.
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use reference::{Tensor, named_values};
 
-#[path = "pytorch/reference.rs"]
+#[path = "../pytorch/reference.rs"]
 mod reference;
 
 /// One layer of each kind, for faces that are not square.

@@ -10,7 +10,7 @@ use std::fs;
 
 use facenet_tests::Finished;
 
-use program::{done, json, xtask};
+use crate::command_line::program::{done, json, xtask};
 
 #[test]
 fn every_command_explains_itself() {

@@ -3,7 +3,7 @@
 use facenet_network::Plan;
 use facenet_training::{Recipe, TripletSource};
 
-const DOCUMENT: &str = include_str!("../../../docs/recipes.md");
+const DOCUMENT: &str = include_str!("../../../../docs/recipes.md");
 
 /// The fenced blocks of TOML.
 fn examples() -> Vec<&'static str> {

@@ -68,9 +68,9 @@ const LOOK: &str = r"
     }
 
     // Texts stand out from what is behind them: 4.5 to 1 (WCAG 2, AA).
-    const numbers = colour => colour.match(/[\d.]+/g).map(Number);
-    const light = colour => {
-        const [r, g, b] = numbers(colour).map(level => {
+    const numbers = color => color.match(/[\d.]+/g).map(Number);
+    const light = color => {
+        const [r, g, b] = numbers(color).map(level => {
             const share = level / 255;
             return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
         });
@@ -78,8 +78,8 @@ const LOOK: &str = r"
     };
     const behind = element => {
         for (let at = element; at; at = at.parentElement) {
-            const colour = getComputedStyle(at).backgroundColor;
-            if ((numbers(colour)[3] ?? 1) > 0.99) return colour;
+            const color = getComputedStyle(at).backgroundColor;
+            if ((numbers(color)[3] ?? 1) > 0.99) return color;
         }
         return 'rgb(255, 255, 255)';
     };

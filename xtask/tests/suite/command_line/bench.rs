@@ -6,7 +6,7 @@ use facenet_data::SyntheticFaces;
 use facenet_tests::write_image;
 use serde_json::Value;
 
-use crate::program::{done, json, xtask};
+use crate::command_line::program::{done, json, xtask};
 
 #[test]
 fn a_network_is_timed() {

@@ -38,7 +38,7 @@ fn spinning_does_not_change_results() {
     }
     let [default, on, off] = [None, Some("1"), Some("0")].map(|spin| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "spinning_does_not_change_results", "--nocapture"]);
+        command.args(["--exact", "thread_pool::spinning_does_not_change_results", "--nocapture"]);
         command.env(CHILD, "1").env_remove("FACENET_SPIN");
         if let Some(spin) = spin {
             command.env("FACENET_SPIN", spin);

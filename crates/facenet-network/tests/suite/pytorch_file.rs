@@ -1,14 +1,14 @@
 //! Files of `torch.save`: real ones value by value, and hostile ones.
 //!
-//! `pytorch_files/write.py` wrote the real ones with PyTorch.
+//! `tests/pytorch_files/write.py` wrote the real ones with PyTorch.
 
 use std::time::{Duration, Instant};
 
 use facenet_network::{Error, ForeignTensors};
 
-const ZIP: &[u8] = include_bytes!("pytorch_files/zip.pt");
-const LEGACY: &[u8] = include_bytes!("pytorch_files/legacy.pt");
-const CHECKPOINT: &[u8] = include_bytes!("pytorch_files/checkpoint.pt");
+const ZIP: &[u8] = include_bytes!("../pytorch_files/zip.pt");
+const LEGACY: &[u8] = include_bytes!("../pytorch_files/legacy.pt");
+const CHECKPOINT: &[u8] = include_bytes!("../pytorch_files/checkpoint.pt");
 
 fn assert_tensor(file: &ForeignTensors, name: &str, shape: &[usize], values: &[f32]) {
     let tensor = &file.tensors[name];

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use facenet_download::{Source, file_set, install};
-use facenet_tests::{Finished, Program, Server, data, olivetti_file, olivetti_grey, respond, serve};
+use facenet_tests::{Finished, Program, Server, data, olivetti_file, olivetti_gray, respond, serve};
 use facenet_training::{DatasetLoader, DatasetSource};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -178,7 +178,7 @@ fn olivetti_loads_from_where_it_is_installed() {
     assert_eq!(dataset.training.faces.dim(), (260, 64, 64, 3));
     assert_eq!((dataset.unseen.people[0].as_str(), dataset.unseen.images[9].as_str()), ("s31", "s31/10.png"));
     // Image 10 of person 31 is column 310.
-    assert_eq!(dataset.unseen.faces[[9, 3, 60, 1]], olivetti_grey(309, 3, 60));
+    assert_eq!(dataset.unseen.faces[[9, 3, 60, 1]], olivetti_gray(309, 3, 60));
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn unknown_and_missing_fields_are_named() {
         ("faces = 3", "faces = 3\nnegative = 3", "`negative`"),
         ("miner = \"batch_hard\"", "miner = \"batch_hard\"\nevery = 3", "`every`"),
         ("base = 0.01", "base = 0.01\nwarm_up = 3", "`warm_up`"),
-        ("name = \"tiny\"", "name = \"tiny\"\ncolour = 3", "`colour`"),
+        ("name = \"tiny\"", "name = \"tiny\"\ncolor = 3", "`color`"),
         ("[network]", "[augmentation]\nflips = 0.5\n[network]", "`flips`"),
         ("[network]", "[optimizer]\nkind = \"sgd\"\nmomentun = 0.5\n[network]", "`momentun`"),
         ("steps = 30", "", "`steps`"),

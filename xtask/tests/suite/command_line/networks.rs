@@ -7,8 +7,8 @@ use facenet_tests::Finished;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{TINY, done, folder, json, xtask};
-use crate::train::assert_scores;
+use crate::command_line::program::{TINY, done, folder, json, xtask};
+use crate::command_line::train::assert_scores;
 
 #[test]
 fn networks_are_counted() {
@@ -87,7 +87,7 @@ fn networks_are_printed_as_tables() {
 }
 
 /// What `cargo xtask networks --markdown` prints.
-const NETWORKS_PAGE: &str = include_str!("../../../docs/networks.md");
+const NETWORKS_PAGE: &str = include_str!("../../../../docs/networks.md");
 
 #[test]
 fn the_page_of_networks_is_current() {

@@ -5,7 +5,7 @@ use std::fs;
 use facenet_tests::{Finished, Program, TINY_RECIPE, data};
 use serde_json::Value;
 
-use crate::program::{TINY, done, folder, json};
+use crate::command_line::program::{TINY, done, folder, json};
 
 /// Checks for every score of a method.
 pub fn assert_scores(scores: &Value) {

@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 use reference::{Tensor, named_values};
 
-#[path = "../crates/facenet-network/tests/pytorch/reference.rs"]
+#[path = "../../crates/facenet-network/tests/pytorch/reference.rs"]
 mod reference;
 
 /// Every eighth image is embedded; all of them take half a minute.
@@ -238,7 +238,7 @@ struct OpenFace {
 
 impl OpenFace {
     fn read() -> Self {
-        serde_json::from_str(include_str!("../crates/facenet-network/tests/pytorch/openface.json")).unwrap()
+        serde_json::from_str(include_str!("../../crates/facenet-network/tests/pytorch/openface.json")).unwrap()
     }
 
     /// The branches as `network` computes them, in the order of `exact`.
@@ -347,7 +347,7 @@ fn evaluate_frozen<T: Scalar>(network: &Network<T>, x: &Array4<T>) -> Array2<T> 
 fn the_landmark_network_matches_pytorch() {
     let weights = "landmarks-regression-retail-0009/landmarks-regression-retail-0009";
     let Some((network, tensors)) = import_published(LANDMARK_NETWORK, weights) else { return };
-    let json = include_str!("../crates/facenet-network/tests/pytorch/landmarks.json");
+    let json = include_str!("../../crates/facenet-network/tests/pytorch/landmarks.json");
     let LandmarkPoints { faces, points } = serde_json::from_str(json).unwrap();
     let points = Array2::from(points);
     let levels = squares(&faces);

@@ -6,9 +6,9 @@ use facenet_data::SyntheticFaces;
 use facenet_tests::{Finished, write_image};
 use tempfile::TempDir;
 
-use crate::program::{done, json, xtask};
+use crate::command_line::program::{done, json, xtask};
 
-const WEIGHTS_PAGE: &str = include_str!("../../../docs/weights.md");
+const WEIGHTS_PAGE: &str = include_str!("../../../../docs/weights.md");
 
 /// The tensors of the example in docs/weights.md, in PyTorch's names and layouts.
 const EXAMPLE: [(&str, &[usize]); 12] = [

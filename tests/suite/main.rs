@@ -1,0 +1,8 @@
+//! The tests that no crate can run alone, as one program: it is linked once.
+
+mod architecture;
+mod golden;
+mod landmark_network;
+mod pair_list;
+mod pipeline;
+mod weights;
