@@ -363,7 +363,7 @@ mod unix {
         let Finished { code, stdout: stderr, .. } = finished;
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.starts_with("error: can't write disk/checkpoint.safetensors: No space left"), "{stderr}");
-        assert!(stderr.ends_with("\nhelp: free some space on that disk, or write to another one\n"), "{stderr}");
+        assert!(stderr.ends_with("\nhelp: free some space on the disk, or write to another one\n"), "{stderr}");
         let read = |name| fs::read_to_string(bench.path(name)).unwrap();
         assert_eq!(read("listing"), "checkpoint.safetensors\n");
         assert!(read("before").len() > 60 && read("before") == read("after"));
@@ -383,7 +383,8 @@ mod unix {
             for command in [TRAIN, RUN] {
                 let finished = script(&bench, text, &[&command[..], &["--out", out]].concat());
                 assert_failed(&finished, out);
-                let help = "\nhelp: the file system is read-only; choose another folder with --out, of downloads with --data\n";
+                let help =
+                    "\nhelp: the file system is read-only; pass another folder with --out, for downloads with --data\n";
                 assert!(
                     finished.stderr.contains("Read-only") && finished.stderr.ends_with(help),
                     "{}",
@@ -455,7 +456,7 @@ mod unix {
         // Sparse: it takes no room.
         File::create(bench.path("long.toml")).unwrap().set_len(5 << 30).unwrap();
         let finished = bench.program().run(["train", "--out", "out", "--recipe", "long.toml"]);
-        assert_failed(&finished, "can't read long.toml: it is longer than ");
+        assert_failed(&finished, "can't read long.toml: longer than ");
         assert_eq!(files(&bench.path("out")), [""; 0]);
     }
 
@@ -516,7 +517,7 @@ mod unix {
         for path in ["n".repeat(256), "n/".repeat(5000)] {
             let finished = bench.program().run([&TRAIN[..], &["--out", &path]].concat());
             assert_failed(&finished, &path);
-            assert!(finished.stderr.contains("\nhelp: the name is longer"), "{}", finished.stderr);
+            assert!(finished.stderr.contains("\nhelp: the name is too long"), "{}", finished.stderr);
             bench.refuses(&["--dataset", &path], &path[..256]);
             bench.refuses(&["--dataset", "people", "--recipe", &path], &path[..256]);
         }

@@ -174,7 +174,7 @@ fn errors_of_descriptions_name_file_and_layer() {
     let long = fs::File::create(folder.path().join("long.toml")).unwrap();
     long.set_len(1 << 33).unwrap();
     let Finished { code, stderr, .. } = xtask(folder.path(), &["networks", "long.toml"]);
-    assert!(code == Some(1) && stderr.contains("can't read long.toml: it is longer than "), "{stderr}");
+    assert!(code == Some(1) && stderr.contains("can't read long.toml: longer than "), "{stderr}");
     let Finished { code, stderr, .. } =
         xtask(folder.path(), &["networks", "nn4_small2", "--normalization", "local_response"]);
     assert!(code == Some(1) && stderr.contains("nn4_small2 has no local response normalization"), "{stderr}");

@@ -130,11 +130,11 @@ fn unusable_weights_are_errors() {
         for (arguments, named) in [
             (
                 &[][..],
-                "error: mine.safetensors has no tensors of a network known here\nhelp: say which network it is by --network NAME",
+                "error: the tensors of mine.safetensors match no built-in network\nhelp: pass the network with --network NAME",
             ),
             (
                 &["--map", "map.toml"],
-                "error: mine.safetensors: the map of names is for mine, which is no built-in network\nhelp: ",
+                "error: mine.safetensors: the name map is for mine, which is not a built-in network\nhelp: ",
             ),
             (&["--network", "nn2", "--map", "map.toml"], "error: mine.safetensors: "),
             (&["--network", "mine.toml", "--map", "absent.toml"], "error: can't read absent.toml: "),
