@@ -93,14 +93,14 @@ impl TrainingArguments {
     }
 
     /// The folder of data sets.
-    fn data(&self) -> Result<PathBuf> {
-        folders::data(self.data.as_deref())
+    fn data(&self) -> PathBuf {
+        folders::development_data(self.data.as_deref())
     }
 
     /// The options of a run; creates the output folder.
     pub fn options(&self) -> Result<RunOptions> {
         let (recipe, seed, resume) = self.recipe_and_seed()?;
-        let (dataset, data, minutes) = (self.dataset(), self.data()?, self.minutes);
+        let (dataset, data, minutes) = (self.dataset(), self.data(), self.minutes);
         Ok(RunOptions { dataset, data, recipe, seed, minutes, out: self.out()?, resume })
     }
 

@@ -4,6 +4,7 @@
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 use facenet_cli::arguments::download::DownloadArguments;
+use facenet_cli::folders;
 use facenet_cli::output::print::print;
 use facenet_download::{NAMES, file_set};
 
@@ -21,7 +22,7 @@ pub struct Arguments {
 pub fn command(Arguments { name, download }: &Arguments) -> Result<()> {
     let Some(set) = file_set(name) else { bail!("no download is named {name}") };
     let sets = [set];
-    let (reports, result) = download.install(&sets)?;
+    let (reports, result) = download.install(&sets, &folders::development_data(download.data.as_deref()));
     let [report] = &reports[..] else { unreachable!("a report for each set") };
     let mut text = report.to_string();
     if let Some(path) = report.embedder() {

@@ -92,7 +92,7 @@ pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
     let observer = |step: facenet_training::Progress<'_>| progress::show(&bar, step);
     let (pairs_of, evaluation) = match pairs {
         Pairs::Lfw { view, data, .. } => {
-            let lfw = folders::data(data.as_deref())?.join("lfw");
+            let lfw = folders::development_data(data.as_deref()).join("lfw");
             let which = if *view == 1 { LfwView::One } else { LfwView::Two };
             (format!("lfw view {view}"), evaluate_lfw(&embedder, &lfw, which, &observer))
         }

@@ -32,18 +32,26 @@ pub fn user_data() -> Result<PathBuf> {
     Ok(base.context("neither XDG_DATA_HOME nor HOME is set to an absolute path")?.join("facenet"))
 }
 
-/// The folder of data sets and downloads: the given one, else `$FACENET_DATA`, else `data` of the
-/// workspace, else [`user_data`] for an installed program.
+/// The folder that an installed program downloads to: the one given, else `$FACENET_DATA`, else `data`
+/// of the workspace, else [`user_data`].
 ///
 /// # Errors
 ///
 /// As [`user_data`].
 pub fn data(given: Option<&Path>) -> Result<PathBuf> {
-    let given = given.map(Path::to_owned).or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
-    match given.or_else(|| Some(workspace()?.join("data"))) {
+    let chosen = given.map(Path::to_owned).or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
+    match chosen.or_else(|| Some(workspace()?.join("data"))) {
         Some(folder) => Ok(folder),
         None => user_data(),
     }
+}
+
+/// The folder of data sets for development: the one given, else `$FACENET_DATA`, else `data` of the
+/// workspace, or of the current folder if cargo does not run the program.
+#[must_use]
+pub fn development_data(given: Option<&Path>) -> PathBuf {
+    let chosen = given.map(Path::to_owned).or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
+    chosen.unwrap_or_else(|| workspace().unwrap_or_default().join("data"))
 }
 
 /// The file of a published network: in the given folder, else in the first of `$FACENET_DATA`,

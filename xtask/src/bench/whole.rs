@@ -16,6 +16,7 @@ use crate::bench::timing::time;
 
 /// The arguments of the command.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Arguments {
     #[command(flatten)]
     subject: Subject,

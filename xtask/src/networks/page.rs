@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use facenet_network::{ColorOrder, Normalization, NormalizationScheme, Scaling, built_in_toml};
 
-use super::{Described, count, overview};
+use crate::networks::described::{Described, count, overview};
 
 /// The whole page.
 pub fn page(networks: &[Described]) -> Result<String> {

@@ -253,7 +253,7 @@ fn malformed_recipes() {
         (TINY_RECIPE.replace("margin = 0.2", "margin = nan"), "margin is NaN"),
         (TINY_RECIPE.replace("steps = 6", "steps = 6\nstep = 6"), "`step`"),
         (TINY_RECIPE.replace("steps = 6", "steps = 0"), "steps is 0"),
-        (TINY_RECIPE.replacen("kernel = 3", "kernel = 99", 1), "a window of 99"),
+        (TINY_RECIPE.replacen("kernel = 3", "kernel = 99", 1), "a 99x99 window"),
         (TINY_RECIPE.replace("embedding = 8", "embedding = 0"), "embedding"),
     ] {
         fs::write(bench.path("bad.toml"), text).unwrap();
@@ -439,7 +439,7 @@ mod unix {
         let refuses = |arguments: &[&str], named: &str| {
             let child = bench.program().command(arguments).spawn().unwrap();
             let finished = Finished::wait(child, Duration::from_secs(60));
-            assert_failed(&finished, &format!("can't read {named}: a folder, a pipe or a device"));
+            assert_failed(&finished, &format!("can't read {named}: not a regular file"));
         };
         let makes: [fn(&Path); 2] = [make_pipe, |path| symlink("/dev/zero", path).unwrap()];
         for make in makes {

@@ -1,21 +1,20 @@
 //! What the commands that download have in common.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use facenet_data::create_private_folder;
 use facenet_download::{Client, Error, FileSet, Report, Source, install};
 
-use crate::folders;
 use crate::output::download_progress::DownloadProgress;
 
 /// Where files come from and where they go.
 #[derive(Args, Debug)]
 pub struct DownloadArguments {
-    /// Folder of data sets and weights [default: $FACENET_DATA, data/ of the workspace, $XDG_DATA_HOME/facenet]
+    /// Folder of data sets and weights [default: $FACENET_DATA, else data/ of the workspace; of the installed program
+    /// `facenet` $XDG_DATA_HOME/facenet]
     #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    pub data: Option<PathBuf>,
     /// Try URL/FILE before the known addresses of a file
     #[arg(long, value_name = "URL", value_parser = mirror)]
     mirror: Option<String>,
@@ -33,16 +32,9 @@ fn mirror(text: &str) -> Result<String, String> {
 }
 
 impl DownloadArguments {
-    /// Installs what is missing of some sets, and reports what is there; the first error ends it.
-    ///
-    /// # Errors
-    ///
-    /// If no folder for data is known. Errors of downloads are the second result, beside what is there nevertheless.
-    pub fn install<'a>(&self, sets: &'a [FileSet]) -> Result<(Vec<Report<'a>>, Result<()>)> {
-        let folder = folders::data(self.data.as_deref())?;
-        if folders::user_data().is_ok_and(|own| folder == own) {
-            create_private_folder(&folder)?;
-        }
+    /// Installs what is missing of some sets below a folder. The reports say what is installed, the result
+    /// is that of the first set that failed.
+    pub fn install<'a>(&self, sets: &'a [FileSet], folder: &Path) -> (Vec<Report<'a>>, Result<()>) {
         let client = Client::from_env();
         let source = match self.offline {
             true => Source::Disk,
@@ -52,11 +44,11 @@ impl DownloadArguments {
         let mut results = Ok(());
         for set in sets {
             let mut progress = DownloadProgress::new(set, &source);
-            let (report, result) = install(set, &folder, &source, &mut |event| progress.show(&event));
+            let (report, result) = install(set, folder, &source, &mut |event| progress.show(&event));
             reports.push(report);
             results = results.and(result.map_err(with_advice));
         }
-        Ok((reports, results))
+        (reports, results)
     }
 }
 

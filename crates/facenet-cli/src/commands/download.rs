@@ -1,11 +1,13 @@
 //! `facenet download`: the networks that the other commands use by default.
 
 use anyhow::{Context, Result};
+use facenet_data::create_private_folder;
 use facenet_download::{FileSet, Report, file_set};
 use facenet_recognition::{DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK};
 use serde::Serialize;
 
 use crate::arguments::download::DownloadArguments;
+use crate::folders;
 use crate::output::print::print;
 
 /// The arguments of the command.
@@ -31,7 +33,11 @@ pub fn command(Arguments { download }: &Arguments) -> Result<()> {
         .iter()
         .map(|name| file_set(name).with_context(|| format!("no download is named {name}")))
         .collect::<Result<_>>()?;
-    let (reports, result) = download.install(&sets)?;
+    let folder = folders::data(download.data.as_deref())?;
+    if folders::user_data().is_ok_and(|own| folder == own) {
+        create_private_folder(&folder)?;
+    }
+    let (reports, result) = download.install(&sets, &folder);
     let texts: Vec<String> = reports.iter().map(ToString::to_string).collect();
     print(download.json, &Networks { networks: &reports }, &texts.join("\n"))?;
     result

@@ -130,7 +130,8 @@ fn embeddings_are_written_row_by_row() {
     assert_eq!(result["files"], json!(written.map(|file| format!("runs/embed/people/{file}"))));
     let out = path.join("runs/embed/people");
     assert_eq!(files(&out).into_keys().collect::<Vec<_>>(), ["embeddings.csv", "embeddings.safetensors", "index.csv"]);
-    assert_eq!(files(&path.join("runs")).into_keys().collect::<Vec<_>>(), ["cache", "embed"]);
+    assert_eq!(files(&path.join("runs")).into_keys().collect::<Vec<_>>(), ["embed"]);
+    assert_eq!(cached_files(&path.join("data-home/facenet/cache")).len(), 1, "the default cache");
 
     let index = table(&out.join("index.csv"));
     assert_eq!(index["picture"], names_of_people());

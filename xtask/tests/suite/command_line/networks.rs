@@ -167,7 +167,9 @@ fn errors_of_descriptions_name_file_and_layer() {
             assert!(stderr.starts_with("error: in wrong.toml: ") && stderr.contains(named), "{named} in {stderr}");
         }
     }
-    for (file, named) in [("absent.toml", "can't read absent.toml: "), ("people/", "can't read people/: a folder")] {
+    for (file, named) in
+        [("absent.toml", "can't read absent.toml: "), ("people/", "can't read people/: not a regular file")]
+    {
         let Finished { code, stderr, .. } = xtask(folder.path(), &["networks", file]);
         assert!(code == Some(1) && stderr.contains(named), "{stderr}");
     }
