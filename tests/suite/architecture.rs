@@ -171,6 +171,29 @@ fn no_files_depend_on_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
 
+/// Paths of a module that begin at the root of its crate without naming a module of it: they go through `lib.rs`.
+fn through_the_root(text: &str, modules: &BTreeMap<String, String>) -> Vec<String> {
+    let first = |path: &String| path.split("::").next().unwrap_or_default().to_owned();
+    paths_after(text, "crate::").iter().map(first).filter(|first| !modules.contains_key(first)).collect()
+}
+
+#[test]
+fn modules_import_from_where_things_live() {
+    let mut found = Vec::new();
+    for crate_folder in fs::read_dir(root().join("crates")).unwrap() {
+        let source = crate_folder.unwrap().path().join("src");
+        let modules = modules(&source);
+        for (module, text) in &modules {
+            // The version of the program is the one item that lives in a root.
+            let paths = through_the_root(text, &modules).into_iter().filter(|path| path != "PROGRAM");
+            found.extend(paths.map(|path| format!("{}: {module} uses crate::{path}", source.display())));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let planted = BTreeMap::from([("a".to_owned(), String::new())]);
+    assert_eq!(through_the_root("use crate::{a::A, Error};", &planted), ["Error"]);
+}
+
 #[test]
 fn a_circle_is_found() {
     let module = |name: &str, text: &str| (name.to_owned(), text.to_owned());

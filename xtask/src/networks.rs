@@ -41,7 +41,7 @@ struct NetworkReport {
     dimension: usize,
     weights: usize,
     biases: usize,
-    /// All learned numbers.
+    /// All parameters.
     parameters: usize,
     multiply_adds: usize,
     activations: usize,
@@ -111,11 +111,11 @@ pub fn command(Arguments { network, changes, json, markdown }: &Arguments) -> Re
 fn rows(network: &Described) -> Result<String> {
     let Described { description, plan, .. } = network;
     let [height, width] = plan.input_size();
-    let what = if description.embedding.is_some() { "numbers per embedding" } else { "numbers for each, no embedding" };
+    let what = if description.embedding.is_some() { "elements per embedding" } else { "outputs, no embedding" };
     let mut text = format!("{}: faces of {height}x{width}, {} {what}\n\n", description.name, plan.dimension());
     text += &network.table().text();
     let (parameters, activations) = (count(plan.parameters().len()), count(plan.activation_count()));
-    writeln!(text, "\n{parameters} learned numbers in all, {activations} numbers between the layers per face")?;
+    writeln!(text, "\n{parameters} parameters in all, {activations} activations per face")?;
     if let Some(paper) = network.paper() {
         writeln!(text, "{paper}")?;
     }

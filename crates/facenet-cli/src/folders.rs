@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use facenet_recognition::published_weights;
 
+/// `$FACENET_DATA`, unless it is empty.
+fn environment() -> Option<PathBuf> {
+    env::var_os("FACENET_DATA").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
 /// The root of the workspace if cargo runs the program in it.
 #[must_use]
 pub fn workspace() -> Option<PathBuf> {
@@ -39,7 +44,7 @@ pub fn user_data() -> Result<PathBuf> {
 ///
 /// As [`user_data`].
 pub fn data(given: Option<&Path>) -> Result<PathBuf> {
-    let chosen = given.map(Path::to_owned).or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
+    let chosen = given.map(Path::to_owned).or_else(|| environment());
     match chosen.or_else(|| Some(workspace()?.join("data"))) {
         Some(folder) => Ok(folder),
         None => user_data(),
@@ -50,7 +55,7 @@ pub fn data(given: Option<&Path>) -> Result<PathBuf> {
 /// workspace, or of the current folder if cargo does not run the program.
 #[must_use]
 pub fn development_data(given: Option<&Path>) -> PathBuf {
-    let chosen = given.map(Path::to_owned).or_else(|| env::var_os("FACENET_DATA").map(PathBuf::from));
+    let chosen = given.map(Path::to_owned).or_else(|| environment());
     chosen.unwrap_or_else(|| workspace().unwrap_or_default().join("data"))
 }
 
@@ -61,7 +66,7 @@ pub fn find_network(given: Option<&Path>, name: &str) -> Option<PathBuf> {
     let folders = match given {
         Some(folder) => vec![folder.to_owned()],
         None => {
-            let environment = env::var_os("FACENET_DATA").map(PathBuf::from);
+            let environment = environment();
             let workspace = workspace().map(|root| root.join("data"));
             [environment, workspace, user_data().ok()].into_iter().flatten().collect()
         }

@@ -1,6 +1,6 @@
 //! Scores against folders that are named after people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use facenet_data::escape_path;
@@ -14,7 +14,7 @@ use crate::error::Error;
 /// # Shapes
 ///
 /// `groups`: rows of `paths`, each row in one group; `paths`: relative to the folder that was
-/// grouped, sorted by folder.
+/// grouped.
 ///
 /// # Errors
 ///
@@ -25,14 +25,12 @@ use crate::error::Error;
 /// If a row is out of bounds.
 #[track_caller]
 pub fn grouping_agreement(groups: &[Vec<usize>], paths: &[PathBuf]) -> Result<Option<ClusteringReport>, Error> {
-    let mut folders: Vec<&Path> = Vec::new();
+    let mut folders: BTreeMap<&Path, usize> = BTreeMap::new();
     let mut identities = Vec::new();
     for path in paths {
         let Some(folder) = path.parent().filter(|folder| folder.iter().count() == 1) else { return Ok(None) };
-        if folders.last() != Some(&folder) {
-            folders.push(folder);
-        }
-        identities.push(folders.len() - 1);
+        let next = folders.len();
+        identities.push(*folders.entry(folder).or_insert(next));
     }
     if folders.len() < 2 {
         return Ok(None);

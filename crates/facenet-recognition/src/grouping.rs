@@ -61,6 +61,9 @@ impl Grouping {
     ///
     /// As [`Grouping::check`], and if an embedding is not finite.
     pub fn groups(self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<Vec<usize>>, Error> {
+        if embeddings.nrows() > 0 {
+            self.check(embeddings.nrows())?;
+        }
         let labels = match self {
             Self::People { people, seed } => KMeans { clusters: people, seed, ..KMeans::default() }.cluster(embeddings),
             Self::Cut(cut) => {

@@ -45,7 +45,7 @@ impl Described {
             table.push(cells);
         }
         let all = LayerCost {
-            layer: "in all".to_owned(),
+            layer: "total".to_owned(),
             output: [1, 1, self.plan.dimension()],
             weights: self.plan.weight_count(),
             biases: self.plan.bias_count(),
@@ -98,7 +98,7 @@ pub fn overview(networks: &[Described]) -> Table {
         "weights",
         "biases",
         "multiply-adds",
-        "between layers",
+        "activations",
         "paper: parameters",
         "paper: multiply-adds",
     ]);

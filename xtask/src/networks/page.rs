@@ -23,14 +23,14 @@ fn section(network: &Described) -> Result<String> {
     let name = &description.name;
     let [height, width] = plan.input_size();
     let mut text = format!("## {name}\n\n{}\n\n", prose(name));
-    writeln!(text, "- Faces of {height}x{width}, {} numbers per embedding.", plan.dimension())?;
+    writeln!(text, "- Faces of {height}x{width}, {}-dimensional embeddings.", plan.dimension())?;
     writeln!(text, "- {}", normalization(network))?;
     writeln!(text, "- {}", preprocessing(network))?;
     let counts = [plan.weight_count(), plan.bias_count(), plan.multiply_adds(), plan.activation_count()].map(count);
     let [weights, biases, multiply_adds, activations] = counts;
     writeln!(
         text,
-        "- {weights} weights, {biases} biases; per face {multiply_adds} multiply-adds, {activations} numbers between the layers."
+        "- {weights} weights, {biases} biases; per face {multiply_adds} multiply-adds, {activations} activations."
     )?;
     if let Some(paper) = network.paper() {
         writeln!(text, "- {paper}.")?;
@@ -51,23 +51,25 @@ fn prose(name: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// What keeps the numbers in range.
+/// How activations are normalized.
 fn normalization(Described { description, .. }: &Described) -> String {
     let name = |normalization| match normalization {
-        Normalization::BatchNorm => "batch normalisation",
+        Normalization::BatchNorm => "batch normalization",
         Normalization::Bias => "a bias",
         Normalization::None => "nothing",
     };
     let products = name(description.normalization);
     let embedding = match description.embedding_normalization {
-        same if same == description.normalization => "too".to_owned(),
-        other => format!("by {}", name(other)),
+        same if same == description.normalization => "the embedding included".to_owned(),
+        other => format!("the embedding by {}", name(other)),
     };
     let local_response = match description.clone().with_normalization(NormalizationScheme::LocalResponse) {
-        Ok(_) => "; local response normalisation stands between rows",
+        Ok(_) => "; local response normalization between layers",
         Err(_) => "",
     };
-    format!("Products are followed by {products}, the embedding's {embedding}{local_response}.")
+    format!(
+        "Normalization: convolutions and fully connected layers are followed by {products}, {embedding}{local_response}."
+    )
 }
 
 /// What happens to pixels.

@@ -77,7 +77,8 @@ impl<'a> DatasetLoader<'a> {
     /// Pairs are all genuine pairs and as many impostor pairs (see
     /// [`balanced_pairs`](facenet_metrics::balanced_pairs)), except for LFW's unseen people, whose
     /// pairs are listed. In data sets of image files the last tenth of the people not unseen, at
-    /// least 2 and at most 400, are the validation people, with at most 10 images each.
+    /// least 4 and at most 400 (of fewer than twelve a third, at least 2), are the validation people, with
+    /// at most 10 images each.
     ///
     /// # Errors
     ///
