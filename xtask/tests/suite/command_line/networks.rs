@@ -76,7 +76,7 @@ fn networks_are_printed_as_tables() {
             assert_eq!((cells[6], cells[8]), (printed.parameters, printed.multiply_adds), "{line}");
             assert!(number(cells[7]) > number(cells[4]) || cells[1].starts_with("1x1x"), "{line}");
         }
-        assert!(text.lines().any(|line| line.starts_with("in all ") && line.ends_with(" 1.6B")), "{text}");
+        assert!(text.lines().any(|line| line.starts_with("total ") && line.ends_with(" 1.6B")), "{text}");
     }
     let text = done(folder.path(), &["networks", "nns1"]);
     assert!(text.contains("26M parameters, 220M multiply-adds") && text.contains("stand-in"), "{text}");
