@@ -44,7 +44,7 @@ pub fn user_data() -> Result<PathBuf> {
 ///
 /// As [`user_data`].
 pub fn data(given: Option<&Path>) -> Result<PathBuf> {
-    let chosen = given.map(Path::to_owned).or_else(|| environment());
+    let chosen = given.map(Path::to_owned).or_else(environment);
     match chosen.or_else(|| Some(workspace()?.join("data"))) {
         Some(folder) => Ok(folder),
         None => user_data(),
@@ -55,7 +55,7 @@ pub fn data(given: Option<&Path>) -> Result<PathBuf> {
 /// workspace, or of the current folder if cargo does not run the program.
 #[must_use]
 pub fn development_data(given: Option<&Path>) -> PathBuf {
-    let chosen = given.map(Path::to_owned).or_else(|| environment());
+    let chosen = given.map(Path::to_owned).or_else(environment);
     chosen.unwrap_or_else(|| workspace().unwrap_or_default().join("data"))
 }
 
