@@ -1,8 +1,9 @@
 //! `help:` lines for errors of training.
 
 use std::fmt;
+use std::io::ErrorKind;
 
-use facenet_cli::failure::Causes;
+use facenet_cli::failure::{Causes, Help};
 use facenet_training::{DatasetSource, Error};
 
 /// Context of an error: the folder of a data set is missing.
@@ -36,25 +37,29 @@ impl MissingDataset {
 }
 
 /// What to do about an error, where there is one thing to do.
-pub fn help(error: &anyhow::Error) -> Option<&'static str> {
+pub fn help(error: &anyhow::Error) -> Option<Help> {
     if let Some(help) = error.downcast_ref::<MissingDataset>().and_then(MissingDataset::help) {
-        return Some(help);
+        return Some(help.into());
     }
     let causes = Causes::of(error);
     let Some(training) = error.chain().find_map(|cause| cause.downcast_ref::<Error>()) else { return causes.help() };
-    match training {
-        Error::Data(data) => causes.with_data(data).help(),
-        Error::Recognition(recognition) => causes.with_recognition(recognition).help(),
-        Error::OtherImages => Some("pass the --dataset that the checkpoint was trained on"),
+    let help = match training {
+        Error::Data(facenet_data::Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            "it is missing, or was removed while the data set was read; restore it and run again"
+        }
+        Error::OtherImages => "pass the --dataset that the checkpoint was trained on",
         Error::WrongHistory | Error::MissingBuffer { .. } | Error::NothingToResume => {
-            Some("pass a checkpoint that training wrote, or train from scratch without --resume")
+            "pass a checkpoint that training wrote, or train from scratch without --resume"
         }
-        Error::Interrupted { .. } => Some("to continue, pass the checkpoint with --resume and the same --dataset"),
-        Error::Diverged { .. } => Some("lower the learning rate (`base` in the recipe's [learning_rate])"),
+        Error::Interrupted { .. } => "to continue, pass the checkpoint with --resume and the same --dataset",
+        Error::Diverged { .. } => "lower the learning rate (`base` in the recipe's [learning_rate])",
         Error::FunneledAsOriginals { .. } => {
-            Some("move the images to the folder lfw-funneled and pass --dataset lfw-funneled")
+            "move the images to the folder lfw-funneled and pass --dataset lfw-funneled"
         }
-        Error::FunneledLandmarks { .. } => Some("remove the list, or use the original images with --dataset lfw"),
-        _ => causes.help(),
-    }
+        Error::FunneledLandmarks { .. } => "remove the list, or use the original images with --dataset lfw",
+        Error::Data(data) => return causes.with_data(data).help(),
+        Error::Recognition(recognition) => return causes.with_recognition(recognition).help(),
+        _ => return causes.help(),
+    };
+    Some(help.into())
 }

@@ -1,6 +1,7 @@
 //! Messages of failed commands: `error:` with the cause and the file, `help:` with what to do about
 //! it.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -16,16 +17,19 @@ pub fn exit_code(result: Result<()>) -> ExitCode {
 
 /// The same, with advice from `help`.
 #[must_use]
-pub fn exit_code_with(result: Result<()>, help: impl FnOnce(&anyhow::Error) -> Option<&'static str>) -> ExitCode {
+pub fn exit_code_with(result: Result<()>, help: impl FnOnce(&anyhow::Error) -> Option<Help>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let mut message = format!("error: {}\n", plain_text(&message_of(&error)));
     if let Some(help) = help(&error) {
-        message += &format!("help: {help}\n");
+        message += &format!("help: {}\n", plain_text(&help));
     }
     // If standard error can't be written to, the exit code has to do.
     let _ = io::stderr().write_all(message.as_bytes());
     ExitCode::FAILURE
 }
+
+/// What to do about an error.
+pub type Help = Cow<'static, str>;
 
 /// The chain of causes on one line, without causes that an earlier message contains.
 fn message_of(error: &anyhow::Error) -> String {
@@ -46,6 +50,7 @@ fn message_of(error: &anyhow::Error) -> String {
 pub struct Causes<'a> {
     system: Option<&'a io::Error>,
     data: Option<&'a facenet_data::Error>,
+    download: Option<&'a facenet_download::Error>,
     recognition: Option<&'a facenet_recognition::Error>,
 }
 
@@ -53,19 +58,25 @@ impl<'a> Causes<'a> {
     /// The library errors in the chain of an error.
     #[must_use]
     pub fn of(error: &'a anyhow::Error) -> Self {
-        let causes = Self { system: error.chain().find_map(|cause| cause.downcast_ref()), ..Self::default() };
-        let causes = match error.chain().find_map(|cause| cause.downcast_ref()) {
+        let causes = Self {
+            system: error.chain().find_map(|cause| cause.downcast_ref()),
+            data: error.chain().find_map(|cause| cause.downcast_ref()),
+            download: error.chain().find_map(|cause| cause.downcast_ref()),
+            recognition: None,
+        };
+        match error.chain().find_map(|cause| cause.downcast_ref()) {
             Some(recognition) => causes.with_recognition(recognition),
             None => causes,
-        };
-        Self { data: causes.data.or_else(|| error.chain().find_map(|cause| cause.downcast_ref())), ..causes }
+        }
     }
 
     /// The same with an error of facenet-recognition that another error wraps.
     #[must_use]
     pub fn with_recognition(self, error: &'a facenet_recognition::Error) -> Self {
         let data = match error {
-            facenet_recognition::Error::Data(data) => Some(data),
+            facenet_recognition::Error::Data(data) | facenet_recognition::Error::UnwritableCache { source: data } => {
+                Some(data)
+            }
             _ => self.data,
         };
         Self { recognition: Some(error), data, ..self }
@@ -79,43 +90,72 @@ impl<'a> Causes<'a> {
 
     /// What to do about the error, if there is one obvious remedy.
     #[must_use]
-    pub fn help(&self) -> Option<&'static str> {
+    pub fn help(&self) -> Option<Help> {
         let by_system = self.system.and_then(|system| self.help_by_system(system.kind()));
         by_system
-            .or_else(|| self.data.and_then(help_with_data))
-            .or_else(|| self.recognition.and_then(help_with_recognition))
+            .or_else(|| self.download.and_then(help_with_download))
+            .or_else(|| self.data.and_then(help_with_data).map(Help::from))
+            .or_else(|| self.recognition.and_then(help_with_recognition).map(Help::from))
     }
 
-    fn help_by_system(&self, kind: ErrorKind) -> Option<&'static str> {
-        let writing = matches!(self.data, Some(facenet_data::Error::Write { .. }));
+    /// The option that names the folder that is written to.
+    fn folder_option(&self) -> &'static str {
+        match (self.recognition, self.download) {
+            (Some(facenet_recognition::Error::UnwritableCache { .. }), _) => "--cache",
+            (_, Some(_)) => "--data",
+            _ => "--out",
+        }
+    }
+
+    fn help_by_system(&self, kind: ErrorKind) -> Option<Help> {
+        let writing = matches!(self.data, Some(facenet_data::Error::Write { .. }))
+            || matches!(self.download, Some(facenet_download::Error::Write { .. }));
         let reading_data = self.data.is_some() && !writing;
-        match kind {
+        let another_folder = format!("pass another folder with {}", self.folder_option());
+        let help = match kind {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                Some("free some space on the disk, or write to another one")
+                "free some space on the disk, or write to another one".into()
             }
-            ErrorKind::FileTooLarge => Some(
-                "the file system or `ulimit -f` limits the size of files; raise the limit, or write to another disk",
-            ),
-            ErrorKind::ReadOnlyFilesystem => {
-                Some("the file system is read-only; pass another folder with --out, for downloads with --data")
+            ErrorKind::FileTooLarge => {
+                "the file system or `ulimit -f` limits the size of files; raise the limit, or write to another disk"
+                    .into()
             }
+            ErrorKind::ReadOnlyFilesystem => format!("the file system is read-only; {another_folder}").into(),
             ErrorKind::PermissionDenied if writing => {
-                Some("permission to write is missing; pass another folder with --out")
+                format!("permission to write is missing; {another_folder}").into()
             }
-            ErrorKind::PermissionDenied if reading_data => Some("permission to read is missing; change it"),
-            ErrorKind::PermissionDenied => Some("permission is missing; change it, or pass another folder"),
-            ErrorKind::InvalidFilename => Some("the name is too long; choose a shorter one"),
+            ErrorKind::PermissionDenied if reading_data => "permission to read is missing; change it".into(),
+            ErrorKind::PermissionDenied => "permission is missing; change it, or pass another folder".into(),
+            ErrorKind::InvalidFilename => "the name is too long; choose a shorter one".into(),
             ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists
                 if writing =>
             {
-                Some("pass another folder with --out")
+                another_folder.into()
             }
-            ErrorKind::NotFound if reading_data => {
-                Some("it is missing, or was removed while the data set was read; restore it and run again")
-            }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(help)
     }
+}
+
+fn help_with_download(error: &facenet_download::Error) -> Option<Help> {
+    use facenet_download::Error;
+    let help = match error {
+        Error::InProgress { .. } => "wait for the other download to end, then run the command again".into(),
+        Error::NotAFolder { .. } | Error::NotAFile { .. } => "move it away and run the command again".into(),
+        Error::Open { .. } | Error::WrongSize { .. } | Error::WrongHash { .. } => {
+            "move the file away and run the command again to download it".into()
+        }
+        Error::ChangedFolder { .. } => "remove the folder and run the command again to install it anew".into(),
+        Error::Unavailable { sha256, target, .. } => format!(
+            "run the command again later to resume, name another source with --mirror URL, or put the file \
+             (sha256 {sha256}) at {} and run the command again",
+            target.display()
+        )
+        .into(),
+        _ => return None,
+    };
+    Some(help)
 }
 
 fn help_with_data(error: &facenet_data::Error) -> Option<&'static str> {

@@ -1,4 +1,4 @@
-//! Pictures out of files that hold many, none of which is trusted.
+//! Images out of files that hold many, none of which is trusted.
 
 pub mod matlab;
 pub mod olivetti;

@@ -30,7 +30,7 @@ const LFW_TERMS: &str = "Labeled Faces in the Wild (University of Massachusetts,
      licence; cite Huang, Ramesh, Berg, Learned-Miller 2007 (funneled: Huang, Jain, Learned-Miller 2007)";
 
 const OLIVETTI_TERMS: &str =
-    "Olivetti faces: taken at AT&T Laboratories Cambridge, who must be credited when the pictures are used";
+    "Olivetti faces: taken at AT&T Laboratories Cambridge, who must be credited when the images are used";
 
 const OPEN_MODEL_ZOO_TERMS: &str = "Open Model Zoo (Intel): Apache-2.0";
 
@@ -38,7 +38,7 @@ const MODEL_Y1_TERMS: &str = "InsightFace's MobileFaceNet model-y1: offered for 
      under MIT";
 
 fn lfw() -> FileSet {
-    let mut files = vec![lfw_pictures(
+    let mut files = vec![lfw_images(
         "lfw.tgz",
         "lfw",
         "5976018",
@@ -59,7 +59,7 @@ fn lfw() -> FileSet {
 }
 
 fn lfw_funneled() -> FileSet {
-    let mut files = vec![lfw_pictures(
+    let mut files = vec![lfw_images(
         "lfw-funneled.tgz",
         "lfw_funneled",
         "5976015",
@@ -70,7 +70,7 @@ fn lfw_funneled() -> FileSet {
     FileSet { name: "lfw-funneled", terms: LFW_TERMS, files, embedder: None }
 }
 
-fn lfw_pictures(name: &'static str, root: &'static str, figshare_id: &str, bytes: u64, sha256: &str) -> RemoteFile {
+fn lfw_images(name: &'static str, root: &'static str, figshare_id: &str, bytes: u64, sha256: &str) -> RemoteFile {
     RemoteFile {
         name,
         addresses: figshare(figshare_id),
@@ -80,7 +80,7 @@ fn lfw_pictures(name: &'static str, root: &'static str, figshare_id: &str, bytes
             folder: "images",
             format: ArchiveFormat::TarGz { root },
             people: 5_749,
-            pictures: 13_233,
+            images: 13_233,
         },
     }
 }
@@ -164,7 +164,7 @@ fn olivetti() -> FileSet {
         addresses: [figshare("5976027"), vec!["https://cs.nyu.edu/~roweis/data/olivettifaces.mat".to_owned()]].concat(),
         size: Size::About { bytes: 4_000_000, limit: 16 << 20 },
         sha256: "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794".to_owned(),
-        layout: Layout::People { folder: "", format: ArchiveFormat::OlivettiMatrix, people: 40, pictures: 400 },
+        layout: Layout::People { folder: "", format: ArchiveFormat::OlivettiMatrix, people: 40, images: 400 },
     };
     FileSet { name: "olivetti", terms: OLIVETTI_TERMS, files: vec![file], embedder: None }
 }

@@ -28,7 +28,7 @@ pub enum Error {
         files: usize,
     },
     /// Another process is installing into the same data folder.
-    #[error("another download into {} is in progress; wait for it to end", data.display())]
+    #[error("another download into {} is in progress", data.display())]
     InProgress {
         /// The data folder.
         data: PathBuf,
@@ -60,19 +60,19 @@ pub enum Error {
     },
 
     /// Something else is in the place of a folder.
-    #[error("{} is not a folder; move it away", path.display())]
+    #[error("{} is not a folder", path.display())]
     NotAFolder {
         /// Where the folder belongs.
         path: PathBuf,
     },
     /// A pipe, a device or the like is in the place of a partial download.
-    #[error("{} is not a regular file; move it away", path.display())]
+    #[error("{} is not a regular file", path.display())]
     NotAFile {
         /// Where the file belongs.
         path: PathBuf,
     },
     /// A file in the place of a published one can't be opened, or is not a regular file.
-    #[error("can't read {}; move it away to have {name} downloaded: {source}", path.display())]
+    #[error("can't read {}, which should be {name}: {source}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -82,10 +82,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file does not have the size of the published one.
-    #[error(
-        "{} has {bytes} bytes and so is not the published file; move it away to have {name} downloaded",
-        path.display()
-    )]
+    #[error("{} is not the published {name}: it has {bytes} bytes", path.display())]
     WrongSize {
         /// The file.
         path: PathBuf,
@@ -95,10 +92,7 @@ pub enum Error {
         bytes: u64,
     },
     /// A file does not have the hash of the published one.
-    #[error(
-        "{} is not the published file: its sha256 is {found}, not {expected}; move it away to have {name} downloaded",
-        path.display()
-    )]
+    #[error("{} is not the published {name}: its sha256 is {found}, not {expected}", path.display())]
     WrongHash {
         /// The file.
         path: PathBuf,
@@ -109,18 +103,18 @@ pub enum Error {
         /// SHA-256 of the published file.
         expected: String,
     },
-    /// A folder that was installed has lost or gained pictures or people.
+    /// A folder that was installed has lost or gained images or people.
     #[error(
-        "remove {} to have it installed again: it holds {} pictures of {} people, expected {} of {}",
-        path.display(), found.pictures, found.people, expected.pictures, expected.people
+        "{} has changed since it was installed: it holds {} images of {} people, expected {} of {}",
+        path.display(), found.images, found.people, expected.images, expected.people
     )]
     ChangedFolder {
         /// The folder.
         path: PathBuf,
         /// What it holds.
-        found: PictureCount,
+        found: ImageCount,
         /// What was installed.
-        expected: PictureCount,
+        expected: ImageCount,
     },
 
     /// No address had the file.
@@ -184,7 +178,7 @@ pub enum Error {
         /// Which end.
         end: ArchiveEnd,
     },
-    /// A MATLAB file does not hold the expected matrix of pictures.
+    /// A MATLAB file does not hold the expected matrix of images.
     #[error("{} can't be used: {source}", path.display())]
     Matrix {
         /// The file.
@@ -192,28 +186,28 @@ pub enum Error {
         /// What is wrong with it.
         source: MatrixError,
     },
-    /// An archive holds another number of pictures or people than the published one.
+    /// An archive holds another number of images or people than the published one.
     #[error(
-        "{} can't be used: it holds {} pictures of {} people, expected {} of {}",
-        path.display(), found.pictures, found.people, expected.pictures, expected.people
+        "{} can't be used: it holds {} images of {} people, expected {} of {}",
+        path.display(), found.images, found.people, expected.images, expected.people
     )]
-    UnexpectedPictures {
+    UnexpectedImages {
         /// The archive.
         path: PathBuf,
         /// What it holds.
-        found: PictureCount,
+        found: ImageCount,
         /// What it should hold.
-        expected: PictureCount,
+        expected: ImageCount,
     },
 }
 
-/// The pictures of a data set, counted.
+/// The images of a data set, counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PictureCount {
+pub struct ImageCount {
     /// Number of people.
     pub people: usize,
-    /// Number of pictures of all people.
-    pub pictures: usize,
+    /// Number of images of all people.
+    pub images: usize,
 }
 
 /// A compressed archive ends twice.

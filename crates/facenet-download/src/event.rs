@@ -35,14 +35,14 @@ pub enum Event<'a> {
         /// Why it failed.
         reason: &'a FetchError,
     },
-    /// Pictures have been unpacked.
+    /// Images have been unpacked.
     Unpacked {
         /// How many so far.
         done: usize,
         /// How many there should be in the end.
         of: usize,
     },
-    /// Files of the archive were left out because they are not pictures in the folder of a person.
+    /// Files of the archive were left out because they are not images in the folder of a person.
     LeftOut {
         /// How many.
         files: usize,

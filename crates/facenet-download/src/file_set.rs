@@ -50,29 +50,29 @@ pub enum Size {
 pub enum Layout {
     /// The file as it is, at this path.
     File(&'static str),
-    /// A folder with one folder of pictures per person.
+    /// A folder with one folder of images per person.
     People {
         /// The folder; empty for the folder of the set itself.
         folder: &'static str,
-        /// How the pictures are stored in the file.
+        /// How the images are stored in the file.
         format: ArchiveFormat,
         /// Number of people.
         people: usize,
-        /// Number of pictures of all people.
-        pictures: usize,
+        /// Number of images of all people.
+        images: usize,
     },
 }
 
-/// How pictures are stored in a file.
+/// How images are stored in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArchiveFormat {
-    /// A gzipped tar archive of files `<root>/<person>/<picture>.jpg`.
+    /// A gzipped tar archive of files `<root>/<person>/<image>.jpg`.
     TarGz {
         /// The folder at the root of the archive.
         root: &'static str,
     },
-    /// A MATLAB file with a matrix `faces`: one 64 x 64 picture per column, ten consecutive columns
+    /// A MATLAB file with a matrix `faces`: one 64 x 64 image per column, ten consecutive columns
     /// per person.
     OlivettiMatrix,
 }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use facenet_data::open_regular_file;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::olivetti::write_pictures;
+use crate::archive::olivetti::write_images;
 use crate::archive::tar_gz::{Limits, unpack};
-use crate::error::{Error, PictureCount};
+use crate::error::{Error, ImageCount};
 use crate::event::Event;
 use crate::file_set::{ArchiveFormat, FileSet, Layout, RemoteFile, Size};
 use crate::transfer::{Client, sha256_of};
@@ -84,7 +84,7 @@ impl Installation<'_> {
     }
 
     /// Whether a file is installed. Files are hashed; of folders the record is compared and the
-    /// pictures are counted.
+    /// images are counted.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Installation<'_> {
         }
         let expected = match file.layout {
             Layout::File(_) => return open_verified(&path, file).map(|_| FileState::Present),
-            Layout::People { people, pictures, .. } => PictureCount { people, pictures },
+            Layout::People { people, images, .. } => ImageCount { people, images },
         };
         if !path.is_dir() {
             return Err(Error::NotAFolder { path });
@@ -112,7 +112,7 @@ impl Installation<'_> {
         if !ours {
             return Ok(FileState::Unverified);
         }
-        let found = count_pictures(&path)?;
+        let found = count_images(&path)?;
         if found != expected {
             return Err(Error::ChangedFolder { path, found, expected });
         }
@@ -145,12 +145,12 @@ impl Installation<'_> {
                 client.fetch(file, &addresses, &download, on_event)?;
             }
         }
-        if let Layout::People { format, people, pictures, .. } = &file.layout {
+        if let Layout::People { format, people, images, .. } = &file.layout {
             // What was verified is unpacked, whatever the path stands for by then.
             let opened = open_verified(&download, file)?;
             let folder = self.installed_path(file);
             let staging = staging_folder(&folder);
-            let expected = PictureCount { people: *people, pictures: *pictures };
+            let expected = ImageCount { people: *people, images: *images };
             let made = remove_staging(&staging)
                 .and_then(|()| fill(&staging, opened, &download, format, expected, on_event))
                 .and_then(|()| write_record(&staging, file))
@@ -237,15 +237,15 @@ fn open_verified(path: &Path, file: &RemoteFile) -> Result<File, Error> {
     Ok(opened)
 }
 
-/// Counts the people of a folder and their pictures.
-fn count_pictures(folder: &Path) -> Result<PictureCount, Error> {
-    let mut count = PictureCount { people: 0, pictures: 0 };
+/// Counts the people of a folder and their images.
+fn count_images(folder: &Path) -> Result<ImageCount, Error> {
+    let mut count = ImageCount { people: 0, images: 0 };
     for person in visible_entries(folder)?.into_iter().filter(|path| path.is_dir()) {
         count.people += 1;
         // Systems leave other files in folders: `Thumbs.db`.
-        let is_picture =
+        let is_image =
             |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jpg" || extension == "png");
-        count.pictures += visible_entries(&person)?.into_iter().filter(is_picture).count();
+        count.images += visible_entries(&person)?.into_iter().filter(is_image).count();
     }
     Ok(count)
 }
@@ -286,24 +286,24 @@ fn fill(
     opened: File,
     archive: &Path,
     format: &ArchiveFormat,
-    expected: PictureCount,
+    expected: ImageCount,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     match format {
         ArchiveFormat::TarGz { root } => {
             let unpacked = unpack(opened, archive, root, &Limits::default(), folder, &mut |done| {
-                on_event(Event::Unpacked { done, of: expected.pictures });
+                on_event(Event::Unpacked { done, of: expected.images });
             })?;
             if unpacked.left_out > 0 {
                 on_event(Event::LeftOut { files: unpacked.left_out });
             }
         }
-        ArchiveFormat::OlivettiMatrix => write_pictures(opened, archive, expected.people, folder)?,
+        ArchiveFormat::OlivettiMatrix => write_images(opened, archive, expected.people, folder)?,
     }
-    let found = count_pictures(folder)?;
+    let found = count_images(folder)?;
     if found != expected {
-        return Err(Error::UnexpectedPictures { path: archive.to_owned(), found, expected });
+        return Err(Error::UnexpectedImages { path: archive.to_owned(), found, expected });
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ mod report;
 mod transfer;
 
 pub use catalogue::{NAMES, file_set};
-pub use error::{ArchiveEnd, EntryError, Error, FailedAddress, FetchError, MatrixError, PictureCount};
+pub use error::{ArchiveEnd, EntryError, Error, FailedAddress, FetchError, ImageCount, MatrixError};
 pub use event::Event;
 pub use file_set::{ArchiveFormat, FileSet, Layout, RemoteFile, Size};
 pub use install::install;

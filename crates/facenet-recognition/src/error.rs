@@ -73,6 +73,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The embedding cache can't be written.
+    #[error("can't write the embedding cache: {source}")]
+    UnwritableCache {
+        /// The cause, which names the file or folder.
+        source: facenet_data::Error,
+    },
     /// A file can't be read.
     #[error("can't read {}: {source}", escape_path(path))]
     Read {

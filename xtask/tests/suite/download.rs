@@ -279,7 +279,9 @@ fn lists_are_downloaded_once_from_a_mirror() {
     let finished = download(folder.path(), &["lfw", "--json"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(
-        finished.stderr.contains("people.txt has 8 bytes and so is not the published file; move it away"),
+        finished.stderr.contains(
+            "people.txt is not the published people.txt: it has 8 bytes\nhelp: move the file away and run the command again"
+        ),
         "{finished:?}"
     );
     assert_eq!(states(&json(&finished))[4], ("people.txt", "missing"));

@@ -383,8 +383,7 @@ mod unix {
             for command in [TRAIN, RUN] {
                 let finished = script(&bench, text, &[&command[..], &["--out", out]].concat());
                 assert_failed(&finished, out);
-                let help =
-                    "\nhelp: the file system is read-only; pass another folder with --out, for downloads with --data\n";
+                let help = "\nhelp: the file system is read-only; pass another folder with --out\n";
                 assert!(
                     finished.stderr.contains("Read-only") && finished.stderr.ends_with(help),
                     "{}",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use facenet_download::{Client, Error, FileSet, Report, Source, install};
+use facenet_download::{Client, FileSet, Report, Source, install};
 
 use crate::output::download_progress::DownloadProgress;
 
@@ -46,19 +46,8 @@ impl DownloadArguments {
             let mut progress = DownloadProgress::new(set, &source);
             let (report, result) = install(set, folder, &source, &mut |event| progress.show(&event));
             reports.push(report);
-            results = results.and(result.map_err(with_advice));
+            results = results.and(result.map_err(anyhow::Error::from));
         }
         (reports, results)
     }
-}
-
-/// Adds what to do about an error where that takes options of the command.
-fn with_advice(error: Error) -> anyhow::Error {
-    let Error::Unavailable { sha256, target, .. } = &error else { return error.into() };
-    let message = format!(
-        "{error}\nhelp: run the command again later to resume, name another source with --mirror URL, or put the file \
-         (sha256 {sha256}) at {} and run the command again",
-        target.display()
-    );
-    anyhow::Error::new(error).context(message)
 }

@@ -78,7 +78,7 @@ impl DownloadProgress {
                 self.bar.set_position(*done as u64);
             }
             Event::LeftOut { files } => {
-                self.say(&format!("{}: left out {files} files that are not pictures of people", self.file));
+                self.say(&format!("{}: left out {files} files that are not images of people", self.file));
             }
             Event::FileFinished(_) => self.bar.finish_and_clear(),
             _ => {}
@@ -97,12 +97,12 @@ impl DownloadProgress {
         }
     }
 
-    fn start_unpacking(&mut self, pictures: usize) {
+    fn start_unpacking(&mut self, images: usize) {
         self.stage = Stage::Unpacking;
         if self.output == Output::Terminal {
             self.bar.finish_and_clear();
             let style = style_of("unpacking {bar:30} {pos}/{len}, {eta} left");
-            self.bar = ProgressBar::new(pictures as u64).with_style(style);
+            self.bar = ProgressBar::new(images as u64).with_style(style);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Pictures out of a gzipped tar archive.
+//! Images out of a gzipped tar archive.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read};
@@ -20,7 +20,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// LFW has 13,233 pictures in 5,749 folders, about 200 MB.
+    /// LFW has 13,233 images in 5,749 folders, about 200 MB.
     fn default() -> Self {
         Self { entries: 100_000, file_bytes: 16 << 20, bytes: 2 << 30 }
     }
@@ -29,22 +29,22 @@ impl Default for Limits {
 /// What came out of an archive.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unpacked {
-    /// Pictures written.
-    pub pictures: usize,
-    /// Files that are not pictures in the folder of a person, such as lists. They were not written.
+    /// Images written.
+    pub images: usize,
+    /// Files that are not images in the folder of a person, such as lists. They were not written.
     pub left_out: usize,
 }
 
-/// Writes the pictures `<root>/<person>/<name>.jpg` of a gzipped tar archive to
+/// Writes the images `<root>/<person>/<name>.jpg` of a gzipped tar archive to
 /// `<folder>/<person>/<name>.jpg`.
 ///
-/// `path` names the archive in errors. `on_picture` is called with the number of pictures written
+/// `path` names the archive in errors. `on_image` is called with the number of images written
 /// so far. Owners, permissions and times of the archive are ignored.
 ///
 /// # Errors
 ///
 /// If the archive is damaged, exceeds a limit, has an entry outside of `root` (hidden ones apart),
-/// a link, a device or the like, or a duplicate path; if a file can't be written. Pictures written
+/// a link, a device or the like, or a duplicate path; if a file can't be written. Images written
 /// before stay.
 pub fn unpack(
     file: File,
@@ -52,12 +52,12 @@ pub fn unpack(
     root: &str,
     limits: &Limits,
     folder: &Path,
-    on_picture: &mut dyn FnMut(usize),
+    on_image: &mut dyn FnMut(usize),
 ) -> Result<Unpacked, Error> {
     let damaged = |source| Error::Archive { path: path.to_owned(), source };
     let mut compressed = BufReader::new(file);
     let mut archive = Archive::new(Limited { inner: GzDecoder::new(&mut compressed), left: limits.bytes });
-    let mut unpacked = Unpacked { pictures: 0, left_out: 0 };
+    let mut unpacked = Unpacked { images: 0, left_out: 0 };
     // Raw: extended headers become entries, so that they are limited and checked here.
     for (index, entry) in archive.entries().map_err(damaged)?.raw(true).enumerate() {
         if index >= limits.entries {
@@ -69,11 +69,11 @@ pub fn unpack(
         match inspect(&mut entry, &name, root, limits).map_err(refused)? {
             Destination::Nowhere => {}
             Destination::LeftOut => unpacked.left_out += 1,
-            Destination::Picture { person, file } => {
+            Destination::Image { person, file } => {
                 let own = folder.join(&person);
                 write(&mut entry, &own, &own.join(&file)).map_err(refused)?;
-                unpacked.pictures += 1;
-                on_picture(unpacked.pictures);
+                unpacked.images += 1;
+                on_image(unpacked.images);
             }
         }
     }
@@ -91,7 +91,7 @@ pub fn unpack(
 
 /// Where an entry goes.
 enum Destination {
-    Picture { person: String, file: String },
+    Image { person: String, file: String },
     LeftOut,
     Nowhere,
 }
@@ -137,7 +137,7 @@ fn inspect(
             if ![person, file].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_graphic())) {
                 return Err(EntryError::UnexpectedCharacters);
             }
-            Ok(Destination::Picture { person: person.to_owned(), file: file.to_owned() })
+            Ok(Destination::Image { person: person.to_owned(), file: file.to_owned() })
         }
         _ => Ok(Destination::LeftOut),
     }

@@ -34,7 +34,7 @@ pub enum EntryError {
         /// The root folder.
         root: String,
     },
-    /// The name of a person or a picture has characters other than visible ASCII.
+    /// The name of a person or an image has characters other than visible ASCII.
     #[error("a name with unexpected characters")]
     UnexpectedCharacters,
     /// An extended header is longer than allowed.
@@ -69,10 +69,10 @@ pub enum EntryError {
     /// Its content ends early.
     #[error("truncated")]
     Truncated,
-    /// The picture can't be written.
+    /// The image can't be written.
     #[error("can't write {}: {source}", path.display())]
     Write {
-        /// The picture.
+        /// The image.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,

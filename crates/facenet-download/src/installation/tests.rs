@@ -11,7 +11,7 @@ use crate::catalogue::file_set;
 use crate::install::{complete, install};
 use crate::transfer::RetryPolicy;
 
-/// An archive of three pictures of two people, with a list beside them.
+/// An archive of three images of two people, with a list beside them.
 fn archive() -> Vec<u8> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for name in ["small/Ann/Ann_0001.jpg", "small/Ann/Ann_0002.jpg", "small/Bob/Bob_0001.jpg", "small/list.txt"] {
@@ -29,18 +29,13 @@ fn sha256(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-fn pictures_of(archive: &[u8], pictures: usize) -> RemoteFile {
+fn images_of(archive: &[u8], images: usize) -> RemoteFile {
     RemoteFile {
         name: "small.tgz",
         addresses: Vec::new(),
         size: Size::Exactly(archive.len() as u64),
         sha256: sha256(archive),
-        layout: Layout::People {
-            folder: "images",
-            format: ArchiveFormat::TarGz { root: "small" },
-            people: 2,
-            pictures,
-        },
+        layout: Layout::People { folder: "images", format: ArchiveFormat::TarGz { root: "small" }, people: 2, images },
     }
 }
 
@@ -53,7 +48,7 @@ fn small() -> FileSet {
         sha256: sha256(LIST),
         layout: Layout::File("protocol/people.txt"),
     };
-    FileSet { name: "small", terms: "made for tests", files: vec![pictures_of(&archive(), 3), list], embedder: None }
+    FileSet { name: "small", terms: "made for tests", files: vec![images_of(&archive(), 3), list], embedder: None }
 }
 
 /// A data folder, a mirror, and the events of unpacking.
@@ -167,7 +162,7 @@ fn a_hostile_archive_with_the_right_hash_leaves_nothing() {
         tar.append(&header, &[][..]).unwrap();
         let hostile = tar.into_inner().unwrap().finish().unwrap();
         let set =
-            FileSet { name: "small", terms: "made for tests", files: vec![pictures_of(&hostile, 3)], embedder: None };
+            FileSet { name: "small", terms: "made for tests", files: vec![images_of(&hostile, 3)], embedder: None };
         let mut fixture = Fixture::new();
         fixture.server = Server::start(move |request, stream| serve(request, stream, &hostile));
         let error = fixture.install(&set, false).unwrap_err().to_string();
@@ -211,7 +206,7 @@ fn everything_is_installed_once() {
 fn interrupted_runs_are_repaired() {
     let (mut fixture, set) = (Fixture::new(), small());
     let archive = archive();
-    // Half a download, and a half unpacked archive with a truncated picture.
+    // Half a download, and a half unpacked archive with a truncated image.
     fixture.write("downloads/small.tgz.part", &archive[..100]);
     fixture.write("small/.images.part/Ann/Ann_0001.jpg", b"half");
     fixture.write("small/.images.part/Eve/Eve_0001.jpg", b"of another time");
@@ -253,7 +248,7 @@ fn other_files_in_place_are_errors_and_kept() {
             fixture.write(path, bytes);
             let error = fixture.install(&set, offline).map(|states| panic!("{states:?}")).unwrap_err().to_string();
             let named = error.contains(&fixture.path(path).display().to_string());
-            assert!(named && error.contains("move it away"), "{error}");
+            assert!(named && error.contains(" is not "), "{error}");
             assert_eq!(fs::read(fixture.path(path)).unwrap(), bytes);
         }
     }
@@ -296,23 +291,20 @@ fn other_folders_are_left_alone() {
 }
 
 #[test]
-fn pictures_are_counted() {
+fn images_are_counted() {
     let (mut fixture, set) = (Fixture::new(), small());
     fixture.install(&set, false).unwrap();
     fs::remove_file(fixture.path("small/images/Ann/Ann_0002.jpg")).unwrap();
     let error = fixture.states(&set).unwrap_err().to_string();
-    let advice = format!("remove {} to have it installed again", fixture.path("small/images").display());
-    assert!(error.contains(&advice) && error.contains("2 pictures of 2 people, expected 3 of 2"), "{error}");
+    let changed = format!("{} has changed since it was installed", fixture.path("small/images").display());
+    assert!(error.contains(&changed) && error.contains("2 images of 2 people, expected 3 of 2"), "{error}");
 
-    // An archive with another number of pictures than expected is not installed, and leaves nothing
+    // An archive with another number of images than expected is not installed, and leaves nothing
     // unfinished.
     let mut fixture = Fixture::new();
-    let set = FileSet { files: vec![pictures_of(&archive(), 4)], ..small() };
+    let set = FileSet { files: vec![images_of(&archive(), 4)], ..small() };
     let error = fixture.install(&set, false).unwrap_err().to_string();
-    assert!(
-        error.contains("small.tgz can't be used") && error.contains("3 pictures of 2 people, expected 4"),
-        "{error}"
-    );
+    assert!(error.contains("small.tgz can't be used") && error.contains("3 images of 2 people, expected 4"), "{error}");
     assert_eq!(fixture.names(), ["downloads/small.tgz"]);
 }
 
@@ -321,7 +313,7 @@ fn damaged_archives_leave_no_folder() {
     let mut fixture = Fixture::new();
     let archive = archive();
     let cut = &archive[..archive.len() - 10];
-    let set = FileSet { files: vec![pictures_of(cut, 3)], ..small() };
+    let set = FileSet { files: vec![images_of(cut, 3)], ..small() };
     fixture.write("downloads/small.tgz", cut);
     let error = fixture.install(&set, true).unwrap_err().to_string();
     assert!(error.contains("can't unpack") && error.contains("small.tgz"), "{error}");
@@ -399,9 +391,9 @@ fn olivetti_becomes_a_folder_per_person() {
     assert_eq!(fixture.install(&set, false).unwrap(), [Downloaded]);
     assert_eq!(fixture.states(&set).unwrap(), [Present]);
     assert_eq!(fixture.names().len(), 401);
-    // The 10th picture of the 31st person is the 310th column.
-    let picture = image::open(fixture.path("olivetti/s31/10.png")).unwrap().into_luma8();
-    assert_eq!(picture.get_pixel(60, 3).0, [olivetti_gray(309, 3, 60)]);
+    // The 10th image of the 31st person is the 310th column.
+    let image = image::open(fixture.path("olivetti/s31/10.png")).unwrap().into_luma8();
+    assert_eq!(image.get_pixel(60, 3).0, [olivetti_gray(309, 3, 60)]);
 }
 
 #[test]
@@ -438,7 +430,7 @@ fn the_report_says_what_is_installed_and_what_is_missing() {
     let (report, result) =
         install(&set, fixture.root.path(), &Source::Disk, &mut |event| events.push(format!("{event:?}")));
     result.unwrap();
-    assert_eq!(events.len(), 6, "started, three pictures, one file left out, finished: {events:?}");
+    assert_eq!(events.len(), 6, "started, three images, one file left out, finished: {events:?}");
     assert_eq!(report.embedder(), Some(list.as_path()));
     let end = format!("\n{} is no longer needed\n\nsmall is complete\n", fixture.path("downloads/small.tgz").display());
     assert!(report.to_string().ends_with(&end), "{report}");

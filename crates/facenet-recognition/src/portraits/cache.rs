@@ -86,12 +86,13 @@ impl EmbeddingCache {
         if new.is_empty() {
             return Ok(());
         }
-        create_private_folder(&self.folder)?;
+        let unwritable = |source| Error::UnwritableCache { source };
+        create_private_folder(&self.folder).map_err(unwritable)?;
         let name = hexadecimal(new.keys().fold(Sha256::new(), |hash, key| hash.chain_update(key)));
         let path = self.folder.join(format!("{}.safetensors", &name[..32]));
         let tensors: Vec<(&String, Tensor)> = new.iter().map(|(key, cached)| (key, Tensor::new(cached))).collect();
         let bytes = safetensors::serialize(tensors, None).expect("valid names and shapes");
-        write_private(&path, |file| file.write_all(&bytes))?;
+        write_private(&path, |file| file.write_all(&bytes)).map_err(unwritable)?;
         debug_assert!(new.values().all(|cached| cached.embedding.len() == self.dimension));
         self.entries.extend(new);
         Ok(())

@@ -90,9 +90,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn pictures_are_written() {
+fn images_are_written() {
     let (root, result) = unpacked(&gzip(&tar(&GOOD)));
-    assert_eq!(result.unwrap(), Unpacked { pictures: 3, left_out: 0 });
+    assert_eq!(result.unwrap(), Unpacked { images: 3, left_out: 0 });
     let images = root.path().join("images");
     let names = ["Ann/Ann_0001.jpg", "Ann/Ann_0002.jpg", "Bob_O'Neil/Bob_O'Neil_0001.JPG"];
     assert_eq!(files(&images), names.map(|name| images.join(name)));
@@ -106,7 +106,7 @@ fn pictures_are_written() {
 }
 
 #[test]
-fn files_that_are_not_pictures_of_people_are_left_out() {
+fn files_that_are_not_images_of_people_are_left_out() {
     let mut entries = GOOD.to_vec();
     for name in [
         "lfw/pairs_01.txt",
@@ -121,7 +121,7 @@ fn files_that_are_not_pictures_of_people_are_left_out() {
         entries.push((name, FILE, b"x"));
     }
     let (root, result) = unpacked(&gzip(&tar(&entries)));
-    assert_eq!(result.unwrap(), Unpacked { pictures: 3, left_out: 8 });
+    assert_eq!(result.unwrap(), Unpacked { images: 3, left_out: 8 });
     assert_eq!(files(&root.path().join("images")).len(), 3);
 }
 
@@ -198,7 +198,7 @@ fn extended_headers_that_rename_or_resize_are_refused() {
     entry_refused("lfw/x", EntryType::XHeader, b"nonsense", "");
     let time = record("mtime", "1234567890.5");
     let entries = [GOOD[0], ("lfw/x", EntryType::XHeader, time.as_bytes()), GOOD[2]];
-    assert_eq!(unpacked(&gzip(&tar(&entries))).1.unwrap(), Unpacked { pictures: 1, left_out: 0 });
+    assert_eq!(unpacked(&gzip(&tar(&entries))).1.unwrap(), Unpacked { images: 1, left_out: 0 });
 }
 
 #[test]
