@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array3, ArrayView3};
 use serde::{Deserialize, Serialize};
 
@@ -108,17 +109,18 @@ pub(crate) fn resize_into(
     let pixels = image.as_slice().expect("an image is in standard layout");
     let [left, top, crop_width, crop_height] = rectangle.map(|length| length as f64);
     let side = |length: usize| u32::try_from(length).expect("sides are below 2^32");
-    let source =
-        ImageRef::new(side(width), side(height), pixels, PixelType::U8x3).expect("an image has three bytes per pixel");
-    let mut target = Image::from_slice_u8(side(size[1]), side(size[0]), face, PixelType::U8x3)
-        .expect("a face has three bytes per pixel");
+    // Typed, since a choice of the pixel type at run time compiles the resizer for all thirteen.
+    let source = TypedImageRef::<U8x3>::from_buffer(side(width), side(height), pixels)
+        .expect("an image has three bytes per pixel");
+    let mut target =
+        TypedImage::<U8x3>::from_buffer(side(size[1]), side(size[0]), face).expect("a face has three bytes per pixel");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
         left,
         top,
         crop_width,
         crop_height,
     );
-    resizer.resize(&source, &mut target, &options).expect("the rectangle lies within the image");
+    resizer.resize_typed(&source, &mut target, &options).expect("the rectangle lies within the image");
 }
 
 impl fmt::Display for Crop {

@@ -9,3 +9,5 @@ mod guard_pages;
 mod kinks;
 mod packed;
 mod simd_levels;
+mod small;
+mod unit;

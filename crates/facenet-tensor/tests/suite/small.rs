@@ -1,7 +1,7 @@
 //! Every kernel that uses raw pointers, on images small enough for Miri, which checks every access.
 //!
 //! ```sh
-//! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-ignore-leaks" cargo +nightly miri test -p facenet-tensor --test small
+//! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-ignore-leaks" cargo +nightly miri test -p facenet-tensor --test suite small::
 //! ```
 
 use facenet_tensor::{

@@ -6,6 +6,8 @@ use rayon::prelude::*;
 
 /// The fewest pixels per task.
 const MIN_PIXELS_PER_TASK: usize = 9;
+/// The fewest and the most rows of a weight gradient per group.
+const ROWS_PER_GROUP: [usize; 2] = [63, 640];
 
 /// The indices of one part when `count` items are split into `parts` parts of nearly equal size.
 pub(super) fn split(count: usize, parts: usize, part: usize) -> Range<usize> {
@@ -51,6 +53,45 @@ fn choose_partition(pixels: usize, chunk: usize, panels: usize, threads: usize) 
     by_panels.chain(by_pixels).find(busy).unwrap_or([max_chunks, max_groups])
 }
 
+/// Contiguous rows of a weight gradient: all inputs of some rows of the kernel, or some inputs of one tap.
+pub(super) struct RowGroup {
+    pub(super) kernel_rows: Range<usize>,
+    pub(super) kernel_columns: Range<usize>,
+    pub(super) inputs: Range<usize>,
+}
+
+impl RowGroup {
+    /// The groups of a result: the fewest that keep `threads` threads busy with `parts` parts each
+    /// and fit in cache, and that if possible are not too small.
+    pub(super) fn partition([height, width]: [usize; 2], inputs: usize, parts: usize, threads: usize) -> Vec<Self> {
+        let by_rows = (1..=height).map(|rows| [rows, 1, 1]);
+        let by_inputs = (1..=inputs).map(|inputs| [height, width, inputs]);
+        let rows_of_group = |[rows, columns, groups]: [usize; 3]| {
+            height.div_ceil(rows) * width.div_ceil(columns) * inputs.div_ceil(groups)
+        };
+        let mut candidates = by_rows.chain(by_inputs).filter(|&counts| rows_of_group(counts) <= ROWS_PER_GROUP[1]);
+        let mut counts = candidates.next().unwrap_or([height, width, inputs]);
+        while !keeps_busy(parts * counts.iter().product::<usize>(), threads) {
+            match candidates.next().filter(|&next| rows_of_group(next) >= ROWS_PER_GROUP[0]) {
+                Some(next) => counts = next,
+                None => break,
+            }
+        }
+        let [rows, columns, groups] = counts;
+        (0..rows * columns * groups)
+            .map(|group| Self {
+                kernel_rows: split(height, rows, group / (columns * groups)),
+                kernel_columns: split(width, columns, group / groups % columns),
+                inputs: split(inputs, groups, group % groups),
+            })
+            .collect()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.kernel_rows.len() * self.kernel_columns.len() * self.inputs.len()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -75,5 +116,26 @@ mod tests {
         assert_eq!([choose_partition(50, 72, 12, 1), choose_partition(7200, 72, 12, 8)], [[1, 1], [100, 1]]);
         assert_eq!([choose_partition(50, 72, 12, 2), choose_partition(200, 72, 12, 2)], [[1, 2], [3, 2]]);
         assert_eq!([choose_partition(50, 72, 2, 2), choose_partition(50, 72, 12, 64)], [[2, 1], [5, 6]]);
+    }
+
+    #[test]
+    fn groups_cover_every_row_once_and_in_order() {
+        let convolutions =
+            [([7, 7], 3, 1), ([1, 1], 896, 2), ([3, 3], 192, 1), ([1, 7], 128, 1), ([5, 5], 32, 9), ([7, 7], 96, 1)];
+        for (kernel, inputs, parts) in convolutions {
+            for threads in [1, 2, 5, 64] {
+                let groups = RowGroup::partition(kernel, inputs, parts, threads);
+                let rows: Vec<usize> = groups
+                    .iter()
+                    .flat_map(|group| {
+                        let first = (group.kernel_rows.start * kernel[1] + group.kernel_columns.start) * inputs
+                            + group.inputs.start;
+                        first..first + group.rows()
+                    })
+                    .collect();
+                assert_eq!(rows, (0..kernel[0] * kernel[1] * inputs).collect::<Vec<_>>(), "{kernel:?} {inputs}");
+                assert!(groups.iter().all(|group| group.rows() <= ROWS_PER_GROUP[1]));
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::accumulation::Accumulation;
 use crate::convolution::fast::outer_products::{OuterProducts, SharedTarget, row_length};
-use crate::convolution::fast::partition::{keeps_busy, split};
+use crate::convolution::fast::partition::{RowGroup, split};
 use crate::convolution::fast::raw_image::RawImage;
 use crate::convolution::kernels::ConvolutionBackwardWeight;
 use crate::memory::aligned_vec::AlignedVec;
@@ -25,8 +25,6 @@ use crate::window::Window;
 
 /// Pixels whose rows are copied together: they stay in cache while they are read.
 const BLOCK: usize = 96;
-/// The fewest and the most rows of the result per group.
-const ROWS_PER_GROUP: [usize; 2] = [63, 640];
 /// The fewest pixels per partial sum.
 const MIN_PIXELS_PER_PART: usize = 1024;
 /// The most parts.
@@ -47,45 +45,6 @@ thread_local! {
     static BUFFERS: RefCell<ThreadBuffers> = RefCell::default();
 }
 
-/// Contiguous rows of the result: all inputs of some rows of the kernel, or some inputs of one tap.
-struct Group {
-    kernel_rows: Range<usize>,
-    kernel_columns: Range<usize>,
-    inputs: Range<usize>,
-}
-
-impl Group {
-    /// The groups of a result: the fewest that keep `threads` threads busy with `parts` parts each
-    /// and fit in cache, and that if possible are not too small.
-    fn of([height, width]: [usize; 2], inputs: usize, parts: usize, threads: usize) -> Vec<Self> {
-        let by_rows = (1..=height).map(|rows| [rows, 1, 1]);
-        let by_inputs = (1..=inputs).map(|inputs| [height, width, inputs]);
-        let rows_of_group = |[rows, columns, groups]: [usize; 3]| {
-            height.div_ceil(rows) * width.div_ceil(columns) * inputs.div_ceil(groups)
-        };
-        let mut candidates = by_rows.chain(by_inputs).filter(|&counts| rows_of_group(counts) <= ROWS_PER_GROUP[1]);
-        let mut counts = candidates.next().unwrap_or([height, width, inputs]);
-        while !keeps_busy(parts * counts.iter().product::<usize>(), threads) {
-            match candidates.next().filter(|&next| rows_of_group(next) >= ROWS_PER_GROUP[0]) {
-                Some(next) => counts = next,
-                None => break,
-            }
-        }
-        let [rows, columns, groups] = counts;
-        (0..rows * columns * groups)
-            .map(|group| Self {
-                kernel_rows: split(height, rows, group / (columns * groups)),
-                kernel_columns: split(width, columns, group / groups % columns),
-                inputs: split(inputs, groups, group % groups),
-            })
-            .collect()
-    }
-
-    fn rows(&self) -> usize {
-        self.kernel_rows.len() * self.kernel_columns.len() * self.inputs.len()
-    }
-}
-
 struct Operands {
     x: RawImage<*const f32>,
     dy: RawImage<*const f32>,
@@ -103,7 +62,7 @@ pub(super) fn backward_weight(level: SimdLevel, operands: ConvolutionBackwardWei
         return;
     }
     let parts = (pixels / MIN_PIXELS_PER_PART).min(MAX_PARTIAL_ELEMENTS / result.len()).clamp(1, MAX_PARTS);
-    let groups = Group::of(window.kernel, inputs, parts, rayon::current_num_threads());
+    let groups = RowGroup::partition(window.kernel, inputs, parts, rayon::current_num_threads());
     let length = result.len();
     let partial = scratch.take(if parts == 1 { 0 } else { parts * length });
     let target = SharedTarget(if parts == 1 { result.as_mut_ptr() } else { partial.as_mut_ptr() });
@@ -139,7 +98,7 @@ pub(super) fn backward_weight(level: SimdLevel, operands: ConvolutionBackwardWei
 /// `target` is writable for the rows of the group, and no other task accesses them.
 struct GroupSum<'a> {
     operands: &'a Operands,
-    group: &'a Group,
+    group: &'a RowGroup,
     pixels: Range<usize>,
     target: *mut f32,
     /// Whether the first block overwrites the target or is added to it.
@@ -177,7 +136,7 @@ impl ThreadBuffers {
     /// Copies the inputs under the taps of the group, with zeros outside the image, and the
     /// gradients, padded to whole vectors.
     #[inline(always)]
-    fn fill(&mut self, operands: &Operands, group: &Group, pixels: Range<usize>) {
+    fn fill(&mut self, operands: &Operands, group: &RowGroup, pixels: Range<usize>) {
         let [_, height, width, outputs] = operands.dy.shape;
         let Window { stride, padding, .. } = operands.window;
         let kernel = [group.kernel_rows.len(), group.kernel_columns.len()];
@@ -198,32 +157,6 @@ impl ThreadBuffers {
             unsafe {
                 x.gather(image, corner, kernel, &mut inputs[..group.rows()]);
                 operands.dy.gather(image, [row as isize, column as isize], [1, 1], gradients);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_cover_every_row_once_and_in_order() {
-        let convolutions =
-            [([7, 7], 3, 1), ([1, 1], 896, 2), ([3, 3], 192, 1), ([1, 7], 128, 1), ([5, 5], 32, 9), ([7, 7], 96, 1)];
-        for (kernel, inputs, parts) in convolutions {
-            for threads in [1, 2, 5, 64] {
-                let groups = Group::of(kernel, inputs, parts, threads);
-                let rows: Vec<usize> = groups
-                    .iter()
-                    .flat_map(|group| {
-                        let first = (group.kernel_rows.start * kernel[1] + group.kernel_columns.start) * inputs
-                            + group.inputs.start;
-                        first..first + group.rows()
-                    })
-                    .collect();
-                assert_eq!(rows, (0..kernel[0] * kernel[1] * inputs).collect::<Vec<_>>(), "{kernel:?} {inputs}");
-                assert!(groups.iter().all(|group| group.rows() <= ROWS_PER_GROUP[1]));
             }
         }
     }
