@@ -88,26 +88,42 @@ fn without_tests_and_comments(text: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// The paths in a text after `prefix`; `{a, b::c}` is expanded.
+fn is_path(character: char) -> bool {
+    character.is_alphanumeric() || "_:".contains(character)
+}
+
+/// The paths in a text after `prefix`; groups such as `{a, b::{c, d}}` are expanded.
 fn paths_after(text: &str, prefix: &str) -> Vec<String> {
-    let is_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
     let mut paths = Vec::new();
     for (start, _) in text.match_indices(prefix) {
-        if text[..start].chars().next_back().is_some_and(is_path) {
-            continue;
-        }
-        let rest = &text[start + prefix.len()..];
-        let path: String = rest.chars().take_while(|&character| is_path(character)).collect();
-        match rest[path.len()..].strip_prefix('{') {
-            Some(group) if path.is_empty() || path.ends_with("::") => {
-                let group = group.split(['}', ';']).next().unwrap();
-                let names = group.split([',', '{']).map(|name| name.trim().split(' ').next().unwrap());
-                paths.extend(names.map(|name| format!("{path}{name}")));
-            }
-            _ => paths.push(path),
+        if !text[..start].chars().next_back().is_some_and(is_path) {
+            expand("", &text[start + prefix.len()..], &mut paths);
         }
     }
     paths
+}
+
+/// Adds the paths at the start of a text, below `base`; what follows them.
+fn expand<'a>(base: &str, text: &'a str, paths: &mut Vec<String>) -> &'a str {
+    let rest = text.trim_start_matches(is_path);
+    let path = format!("{base}{}", &text[..text.len() - rest.len()]);
+    let Some(mut group) = rest.strip_prefix('{').filter(|_| path.is_empty() || path.ends_with("::")) else {
+        paths.push(path);
+        return rest;
+    };
+    loop {
+        group = group.trim_start();
+        if group.starts_with(is_path) {
+            group = expand(&path, group, paths);
+        }
+        // The rest of the name, such as ` as other`.
+        let Some(end) = group.find([',', '}']) else { return "" };
+        let is_last = group[end..].starts_with('}');
+        group = &group[end + 1..];
+        if is_last {
+            return group;
+        }
+    }
 }
 
 /// The modules that a module imports from.
@@ -191,7 +207,13 @@ fn modules_import_from_where_things_live() {
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
     let planted = BTreeMap::from([("a".to_owned(), String::new())]);
-    assert_eq!(through_the_root("use crate::{a::A, Error};", &planted), ["Error"]);
+    assert_eq!(through_the_root("use crate::{a::{A, b::{B as C}}, Error};", &planted), ["Error"]);
+}
+
+#[test]
+fn groups_of_paths_are_expanded() {
+    let text = "use crate::{a::{A, b::{self, B}}, c as d, e::*,};\ncrate::f::f(1)";
+    assert_eq!(paths_after(text, "crate::"), ["a::A", "a::b::self", "a::b::B", "c", "e::", "f::f"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use facenet_recognition::{
 use facenet_report::{Provenance, Report};
 use facenet_tests::{TINY_RECIPE, write_people};
 use facenet_training::{
-    CHECKPOINT_FILE, DatasetLoader, DatasetSource, LearningRate, Progress, Recipe, RunOptions, StoppedBy,
+    CHECKPOINT_FILE, DatasetLoader, DatasetSource, LearningRate, Progress, Recipe, RunOptions, Start, StoppedBy,
     SyntheticSize, Trainer, TripletSource, evaluate, run,
 };
 use facenet_triplet::{BatchShape, IdentitySampler, MinerKind, Reduction, TripletLoss};
@@ -51,14 +51,13 @@ const PEOPLE: SyntheticSize =
 #[test]
 fn from_faces_to_scores() {
     let folder = tempfile::tempdir().unwrap();
+    let recipe = Recipe { augmentation: Augmentation { flip: 0.5, ..Augmentation::default() }, ..small() };
     let options = RunOptions {
         dataset: DatasetSource::Synthetic(PEOPLE),
         data: folder.path().to_owned(),
-        recipe: Recipe { augmentation: Augmentation { flip: 0.5, ..Augmentation::default() }, ..small() },
-        seed: 1,
+        start: Start::Scratch { recipe: Box::new(recipe), seed: 1 },
         minutes: None,
         out: folder.path().to_owned(),
-        resume: None,
     };
     let stages = Mutex::new(Vec::new());
     let finished = run(&options, &AtomicBool::new(false), &|progress| {

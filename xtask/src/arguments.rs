@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use facenet_cli::arguments::name_or_file::NameOrFile;
 use facenet_cli::arguments::network_choice::{NetworkChanges, NetworkChoice};
 use facenet_cli::arguments::threads::set_threads;
 use facenet_cli::arguments::toml_file::read_toml;
 use facenet_cli::folders;
 use facenet_data::escape_path;
-use facenet_network::Checkpoint;
 use facenet_recognition::read_checkpoint;
-use facenet_training::{DatasetSource, Error, Recipe, RunOptions, SyntheticSize, Trainer};
+use facenet_training::{DatasetSource, Error, RECIPES, Recipe, RunOptions, Start, SyntheticSize};
 
 use crate::failure::MissingDataset;
 
@@ -29,8 +29,8 @@ pub struct TrainingArguments {
     data: Option<PathBuf>,
     /// Recipe: a built-in one (synthetic, orl, lfw) or a file [default: the built-in one for the
     /// data set]
-    #[arg(long, value_name = "NAME|FILE.toml")]
-    recipe: Option<PathBuf>,
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NameOrFile::parser(&RECIPES))]
+    recipe: Option<NameOrFile>,
     /// Network to train: a built-in one (see `cargo xtask networks`) or a description [default:
     /// that of the recipe]
     #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser())]
@@ -99,27 +99,27 @@ impl TrainingArguments {
 
     /// The options of a run; creates the output folder.
     pub fn options(&self) -> Result<RunOptions> {
-        let (recipe, seed, resume) = self.recipe_and_seed()?;
-        let (dataset, data, minutes) = (self.dataset(), self.data(), self.minutes);
-        Ok(RunOptions { dataset, data, recipe, seed, minutes, out: self.out()?, resume })
+        let (start, dataset) = (self.start()?, self.dataset());
+        Ok(RunOptions { dataset, data: self.data(), start, minutes: self.minutes, out: self.out()? })
     }
 
-    /// The recipe and the seed, and the checkpoint to resume from.
-    fn recipe_and_seed(&self) -> Result<(Recipe, u64, Option<Checkpoint>)> {
-        let Some(path) = &self.resume else { return Ok((self.recipe()?, self.seed, None)) };
-        let checkpoint = read_checkpoint(path)?;
-        let (recipe, seed) =
-            Trainer::recipe_and_seed(&checkpoint).with_context(|| format!("in {}", escape_path(path)))?;
-        Ok((recipe, seed, Some(checkpoint)))
+    /// Where training starts; a checkpoint can be resumed from.
+    fn start(&self) -> Result<Start> {
+        let Some(path) = &self.resume else {
+            return Ok(Start::Scratch { recipe: Box::new(self.recipe()?), seed: self.seed });
+        };
+        let start = Start::Checkpoint(Box::new(read_checkpoint(path)?));
+        start.recipe_and_seed().with_context(|| format!("in {}", escape_path(path)))?;
+        Ok(start)
     }
 
     fn recipe(&self) -> Result<Recipe> {
         let mut recipe = match &self.recipe {
             None => Recipe::for_dataset(&self.dataset()),
-            Some(path) => match path.to_str().and_then(Recipe::built_in) {
-                Some(recipe) => recipe,
-                None => Recipe::from_toml(&read_toml(path)?).with_context(|| format!("in {}", escape_path(path)))?,
-            },
+            Some(NameOrFile::Name(name)) => Recipe::built_in(name).context("a built-in recipe")?,
+            Some(NameOrFile::File(path)) => {
+                Recipe::from_toml(&read_toml(path)?).with_context(|| format!("in {}", escape_path(path)))?
+            }
         };
         if self.network.is_some() || !self.changes.is_empty() {
             let network =

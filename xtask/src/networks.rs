@@ -1,7 +1,7 @@
 //! `cargo xtask networks`: what the built-in networks, or one of your own, are made of and cost.
 
-mod described;
 mod page;
+mod summary;
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use facenet_cli::output::print::print;
 use facenet_network::{LayerCost, NETWORKS, PaperNetwork};
 use serde::Serialize;
 
-use crate::networks::described::{Described, count, overview};
+use crate::networks::summary::{NetworkSummary, count, overview};
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -67,7 +67,7 @@ struct RowReport {
 }
 
 impl NetworkReport {
-    fn new(Described { description, plan, paper }: &Described, with_rows: bool) -> Self {
+    fn new(NetworkSummary { description, plan, paper }: &NetworkSummary, with_rows: bool) -> Self {
         let row = |LayerCost { layer, output, weights, biases, multiply_adds, .. }| RowReport {
             layer,
             output,
@@ -92,11 +92,12 @@ impl NetworkReport {
 
 /// Prints the networks.
 pub fn command(Arguments { network, changes, json, markdown }: &Arguments) -> Result<()> {
-    let described: Vec<Described> = match network {
-        Some(choice) => vec![Described::new(choice, changes)?],
-        None => {
-            NETWORKS.iter().map(|name| Described::new(&NetworkChoice::BuiltIn(name), changes)).collect::<Result<_>>()?
-        }
+    let described: Vec<NetworkSummary> = match network {
+        Some(choice) => vec![NetworkSummary::new(choice, changes)?],
+        None => NETWORKS
+            .iter()
+            .map(|name| NetworkSummary::new(&NetworkChoice::built_in(name), changes))
+            .collect::<Result<_>>()?,
     };
     let text = match &described[..] {
         _ if *markdown => page::page(&described)?,
@@ -108,8 +109,8 @@ pub fn command(Arguments { network, changes, json, markdown }: &Arguments) -> Re
 }
 
 /// One network to read.
-fn rows(network: &Described) -> Result<String> {
-    let Described { description, plan, .. } = network;
+fn rows(network: &NetworkSummary) -> Result<String> {
+    let NetworkSummary { description, plan, .. } = network;
     let [height, width] = plan.input_size();
     let what = if description.embedding.is_some() { "elements per embedding" } else { "outputs, no embedding" };
     let mut text = format!("{}: faces of {height}x{width}, {} {what}\n\n", description.name, plan.dimension());

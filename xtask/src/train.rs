@@ -46,7 +46,7 @@ pub fn command(Arguments { training }: &Arguments) -> Result<()> {
     let report = Report {
         dataset: dataset.name.clone(),
         network: trainer.network().description().name.clone(),
-        seed: options.seed,
+        seed: trainer.seed(),
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
         faces,

@@ -1,6 +1,7 @@
 //! Arguments shared by several commands.
 
 pub mod download;
+pub mod name_or_file;
 pub mod network_choice;
 pub(crate) mod portraits;
 pub(crate) mod squared_distance;

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use facenet_recognition::published_weights;
 
 /// `$FACENET_DATA`, unless it is empty.
@@ -82,6 +82,9 @@ pub fn find_network(given: Option<&Path>, name: &str) -> Option<PathBuf> {
 pub fn cache(given: Option<&Path>) -> Result<PathBuf> {
     match given {
         Some(folder) => Ok(folder.to_owned()),
-        None => Ok(user_data().context("pass --cache DIR")?.join("cache")),
+        None => match user_data() {
+            Ok(folder) => Ok(folder.join("cache")),
+            Err(error) => bail!("no folder for the embedding cache: {error}; pass --cache DIR"),
+        },
     }
 }

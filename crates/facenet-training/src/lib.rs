@@ -33,7 +33,7 @@ pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw,
 pub use progress::{Observer, Progress};
 pub use recipe::built_in::RECIPES;
 pub use recipe::{LearningRate, Recipe, TripletSource};
-pub use run::{FacesReport, GroupSize, Run, RunOptions, RunReport, run};
+pub use run::{FacesReport, GroupSize, Run, RunOptions, RunReport, Start, run};
 pub use step_report::StepReport;
 pub use trainer::Trainer;
 pub use training::{CHECKPOINT_FILE, REPORT_FILE, RESULT_FILE, StoppedBy, TrainingSummary, train};

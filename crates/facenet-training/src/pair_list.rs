@@ -13,15 +13,14 @@ use facenet_recognition::{Embed, Embedder, FaceSource, FaceSourceCounts};
 
 use crate::dataset::image_folder::ImageFolder;
 use crate::dataset::lfw;
+use crate::dataset::source::DatasetSource;
 use crate::error::Error;
 use crate::face_counts::aligned_cropped_painted;
 use crate::progress::{Observer, Progress};
+use crate::recipe::Recipe;
 
 /// Images held in memory at a time.
 const PART: usize = 256;
-/// The region of LFW's central 160 x 160 pixels that is the face, for images that are not aligned;
-/// as in the recipe for LFW.
-const LFW_CROP: Crop = Crop::Center { fraction: 0.7 };
 /// False accept rates at which validation rates are reported.
 const FALSE_ACCEPT_RATES: [f64; 3] = [1e-3, 1e-2, 1e-1];
 
@@ -92,12 +91,14 @@ pub fn evaluate_lfw(
     let image_folder =
         ImageFolder { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: CoordinateSystem::Lfw };
     let list = |name: &str| PairList::read(&folder.join("protocol").join(name));
+    // Of images that are not aligned.
+    let crop = Recipe::for_dataset(&DatasetSource::Lfw).crop;
     match view {
-        LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &image_folder, &LFW_CROP, progress),
+        LfwView::Two => evaluate(embedder, &list("pairs.txt")?, None, &image_folder, &crop, progress),
         LfwView::One => {
             let (training, test) = (list("pairsDevTrain.txt")?, list("pairsDevTest.txt")?);
             check_no_common_person(&training, &test)?;
-            evaluate(embedder, &test, Some(&training), &image_folder, &LFW_CROP, progress)
+            evaluate(embedder, &test, Some(&training), &image_folder, &crop, progress)
         }
     }
 }

@@ -16,7 +16,7 @@ use facenet_recognition::Embedder;
 use crate::error::Error;
 
 /// Maximum number of images to mine triplets from; their squared distances take 1.6 GB.
-const MOST_MINED: f64 = 20_000.0;
+const MAX_MINED_IMAGES: f64 = 20_000.0;
 
 /// Maximum number of activations of a mini-batch when a recipe is applied to another network: with
 /// their gradients, of 4 bytes each, they take 4 GiB.
@@ -160,15 +160,15 @@ impl Recipe {
             ("learning_rate.warmup", self.learning_rate.warmup as f64, 0.0, 1e12),
             ("learning_rate.base", self.learning_rate.base, 0.0, 1e6),
             ("learning_rate.last", self.learning_rate.last, 0.0, 1.0),
-            ("batch.people", people, if negatives > 0.0 { 1.0 } else { 2.0 }, MOST_MINED),
-            ("batch.faces", faces, 2.0, MOST_MINED),
-            ("batch.negatives", negatives, 0.0, MOST_MINED),
-            ("batch", people * faces + negatives, 3.0, MOST_MINED),
+            ("batch.people", people, if negatives > 0.0 { 1.0 } else { 2.0 }, MAX_MINED_IMAGES),
+            ("batch.faces", faces, 2.0, MAX_MINED_IMAGES),
+            ("batch.negatives", negatives, 0.0, MAX_MINED_IMAGES),
+            ("batch", people * faces + negatives, 3.0, MAX_MINED_IMAGES),
         ];
         if let TripletSource::Offline { every, pictures, triplets, .. } = self.triplets {
             ranges.extend([
                 ("triplets.every", every as f64, 1.0, 1e7),
-                ("triplets.pictures", pictures as f64, 3.0, MOST_MINED),
+                ("triplets.pictures", pictures as f64, 3.0, MAX_MINED_IMAGES),
                 ("triplets.triplets", triplets as f64, 1.0, 1e7),
             ]);
         }

@@ -29,16 +29,40 @@ pub struct RunOptions {
     pub dataset: DatasetSource,
     /// Folder of data sets.
     pub data: PathBuf,
-    /// The recipe.
-    pub recipe: Recipe,
-    /// Seed of all random draws.
-    pub seed: u64,
+    /// Where training starts.
+    pub start: Start,
     /// Time limit of training, in minutes.
     pub minutes: Option<f64>,
     /// Output folder for the checkpoint; it must exist.
     pub out: PathBuf,
-    /// Checkpoint to resume from; its recipe and seed must equal those above.
-    pub resume: Option<Checkpoint>,
+}
+
+/// Where training starts.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// A newly initialized network.
+    Scratch {
+        /// The recipe.
+        recipe: Box<Recipe>,
+        /// Seed of all random draws.
+        seed: u64,
+    },
+    /// A checkpoint, with its recipe and seed.
+    Checkpoint(Box<Checkpoint>),
+}
+
+impl Start {
+    /// The recipe and the seed of all random draws.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Trainer::recipe_and_seed`].
+    pub fn recipe_and_seed(&self) -> Result<(Recipe, u64), Error> {
+        match self {
+            Self::Scratch { recipe, seed } => Ok((Recipe::clone(recipe), *seed)),
+            Self::Checkpoint(checkpoint) => Trainer::recipe_and_seed(checkpoint),
+        }
+    }
 }
 
 /// A finished run: the result and everything it was computed from.
@@ -119,12 +143,13 @@ impl RunOptions {
     ///
     /// # Errors
     ///
-    /// Those of [`DatasetLoader::load`].
+    /// Those of [`Start::recipe_and_seed`] and [`DatasetLoader::load`].
     pub fn load(&self, progress: Observer<'_>) -> Result<(Dataset, FacesReport), Error> {
         let start = Instant::now();
+        let (recipe, seed) = self.start.recipe_and_seed()?;
         let loading = |done, of| progress(Progress::Loading { done, of });
-        let loader = DatasetLoader::for_network(&self.dataset, &self.recipe.network);
-        let loader = loader.data(&self.data).crop(self.recipe.crop).seed(self.seed).progress(&loading);
+        let loader = DatasetLoader::for_network(&self.dataset, &recipe.network);
+        let loader = loader.data(&self.data).crop(recipe.crop).seed(seed).progress(&loading);
         let dataset = loader.load()?;
         let faces = FacesReport { sources: dataset.sources(), seconds_loading: start.elapsed().as_secs_f64() };
         Ok((dataset, faces))
@@ -142,9 +167,9 @@ impl RunOptions {
         progress: Observer<'_>,
     ) -> Result<(Trainer<'a>, TrainingSummary), Error> {
         let (faces, identities) = (dataset.training.faces.view(), &dataset.training.identities);
-        let mut trainer = match &self.resume {
-            Some(checkpoint) => Trainer::resume(checkpoint.clone(), faces, identities)?,
-            None => Trainer::new(self.recipe.clone(), faces, identities, self.seed)?,
+        let mut trainer = match &self.start {
+            Start::Scratch { recipe, seed } => Trainer::new(Recipe::clone(recipe), faces, identities, *seed)?,
+            Start::Checkpoint(checkpoint) => Trainer::resume(Checkpoint::clone(checkpoint), faces, identities)?,
         };
         let summary = train(&mut trainer, dataset.validation(), &self.out, self.minutes, stop, progress)?;
         Ok((trainer, summary))
@@ -159,6 +184,7 @@ impl RunOptions {
 /// be written. [`Error::Interrupted`] or [`Error::InterruptedEarly`] once `stop` is set.
 pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> Result<Run, Error> {
     let start = Instant::now();
+    let (_, seed) = options.start.recipe_and_seed()?;
     let (dataset, faces) = options.load(progress)?;
     let (trainer, summary) = options.train(&dataset, stop, progress)?;
 
@@ -171,16 +197,16 @@ pub fn run(options: &RunOptions, stop: &AtomicBool, progress: Observer<'_>) -> R
     };
     let embedder = FlipAverage(trainer.embedder());
     check_stop()?;
-    let embeddings = evaluate(&embedder, &dataset, options.seed)?;
+    let embeddings = evaluate(&embedder, &dataset, seed)?;
     check_stop()?;
-    let pixels = evaluate(&RawPixels { size: embedder.input_size() }, &dataset, options.seed)?;
+    let pixels = evaluate(&RawPixels { size: embedder.input_size() }, &dataset, seed)?;
     check_stop()?;
     let size = |group: &LabeledFaces| GroupSize { people: group.people.len(), images: group.images.len() };
     let report = RunReport {
         network: trainer.network().description().name.clone(),
         network_sha256: network_sha256(trainer.network().description()),
         data_sha256: dataset_sha256(&dataset),
-        seed: options.seed,
+        seed,
         threads: rayon::current_num_threads(),
         stopped_by: summary.stopped_by,
         weights_sha256: weights_sha256(trainer.network()),

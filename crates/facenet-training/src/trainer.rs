@@ -132,6 +132,12 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Seed of all random draws.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The recipe.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use anyhow::Result;
 use facenet_network::{ColorOrder, Normalization, NormalizationScheme, Scaling, built_in_toml};
 
-use crate::networks::described::{Described, count, overview};
+use crate::networks::summary::{NetworkSummary, count, overview};
 
 /// The whole page.
-pub fn page(networks: &[Described]) -> Result<String> {
+pub fn page(networks: &[NetworkSummary]) -> Result<String> {
     let mut page = include_str!("introduction.md").to_owned();
     writeln!(page, "\n## All of them\n\n{}", overview(networks).markdown())?;
     for network in networks {
@@ -18,8 +18,8 @@ pub fn page(networks: &[Described]) -> Result<String> {
 }
 
 /// What one network is, what goes in, and what its rows cost.
-fn section(network: &Described) -> Result<String> {
-    let Described { description, plan, .. } = network;
+fn section(network: &NetworkSummary) -> Result<String> {
+    let NetworkSummary { description, plan, .. } = network;
     let name = &description.name;
     let [height, width] = plan.input_size();
     let mut text = format!("## {name}\n\n{}\n\n", prose(name));
@@ -52,7 +52,7 @@ fn prose(name: &str) -> String {
 }
 
 /// How activations are normalized.
-fn normalization(Described { description, .. }: &Described) -> String {
+fn normalization(NetworkSummary { description, .. }: &NetworkSummary) -> String {
     let name = |normalization| match normalization {
         Normalization::BatchNorm => "batch normalization",
         Normalization::Bias => "a bias",
@@ -73,7 +73,7 @@ fn normalization(Described { description, .. }: &Described) -> String {
 }
 
 /// What happens to pixels.
-fn preprocessing(Described { description, .. }: &Described) -> String {
+fn preprocessing(NetworkSummary { description, .. }: &NetworkSummary) -> String {
     let preprocessing = &description.preprocessing;
     let colors = match preprocessing.color_order {
         ColorOrder::Rgb => "RGB",

@@ -1,4 +1,4 @@
-//! A network, and tables of what it costs.
+//! Tables of the cost of networks.
 
 use anyhow::{Context, Result};
 use facenet_cli::arguments::network_choice::{NetworkChanges, NetworkChoice};
@@ -7,26 +7,23 @@ use indicatif::HumanCount;
 
 use crate::table::Table;
 
-/// A network with what it costs.
-pub struct Described {
+/// A network with its plan and the paper's figures.
+pub struct NetworkSummary {
     pub description: Description,
     pub plan: Plan,
-    /// What the paper says about it, if it is the paper's.
+    /// The paper's figures, if it is one of the paper's networks.
     pub paper: Option<PaperNetwork>,
 }
 
-impl Described {
+impl NetworkSummary {
     pub fn new(choice: &NetworkChoice, changes: &NetworkChanges) -> Result<Self> {
         let description = changes.apply(choice.description()?)?;
         let plan = Plan::new(&description).with_context(|| format!("in {}", description.name))?;
-        let paper = match choice {
-            NetworkChoice::BuiltIn(name) => paper_network(name),
-            NetworkChoice::File(_) => None,
-        };
+        let paper = choice.name().and_then(paper_network);
         Ok(Self { description, plan, paper })
     }
 
-    /// What its layers cost; where the paper prints a row, what it prints beside our count of the same.
+    /// The cost of each block, beside the row that the paper prints for it.
     pub fn table(&self) -> Table {
         let printed = self.paper.map_or(&[][..], |paper| paper.rows);
         let mut head = vec!["layer", "output", "weights", "biases", "multiply-adds"];
@@ -38,9 +35,9 @@ impl Described {
         for row in &rows {
             let [height, width, channels] = row.output;
             let mut cells = vec![row.layer.clone(), format!("{height}x{width}x{channels}")];
-            cells.extend([row.weights, row.biases, row.multiply_adds].map(some));
+            cells.extend([row.weights, row.biases, row.multiply_adds].map(count_or_blank));
             if let Some(printed) = printed.iter().find(|printed| printed.block == row.layer) {
-                cells.extend(beside(row, printed.parameters, printed.multiply_adds));
+                cells.extend(paper_columns(row, printed.parameters, printed.multiply_adds));
             }
             table.push(cells);
         }
@@ -56,13 +53,13 @@ impl Described {
         let mut cells = vec![all.layer.clone(), String::new()];
         cells.extend([all.weights, all.biases, all.multiply_adds].map(count));
         if let Some(PaperNetwork { parameters, multiply_adds, rows: [_, ..], .. }) = self.paper {
-            cells.extend(beside(&all, parameters.unwrap_or_default(), multiply_adds.unwrap_or_default()));
+            cells.extend(paper_columns(&all, parameters.unwrap_or_default(), multiply_adds.unwrap_or_default()));
         }
         table.push(cells);
         table
     }
 
-    /// What the paper says about all of it, in words.
+    /// The figures of the paper for the whole network, as a sentence.
     pub fn paper(&self) -> Option<String> {
         let PaperNetwork { source, parameters, multiply_adds, .. } = self.paper?;
         let figures = [(parameters, "parameters"), (multiply_adds, "multiply-adds")];
@@ -74,23 +71,23 @@ impl Described {
 }
 
 /// Our counts as the paper counts, with a bias for each output channel, each followed by the paper's.
-fn beside(row: &LayerCost, parameters: &str, multiply_adds: &str) -> [String; 4] {
+fn paper_columns(row: &LayerCost, parameters: &str, multiply_adds: &str) -> [String; 4] {
     let [ours, our_multiply_adds] = [row.weights + row.biases, row.multiply_adds + row.bias_additions].map(count);
     [ours, parameters.to_owned(), our_multiply_adds, multiply_adds.to_owned()]
 }
 
-/// A number with its digits in groups.
+/// A count with thousands separators.
 pub fn count(number: usize) -> String {
     HumanCount(number as u64).to_string()
 }
 
-/// The same, or nothing for 0.
-fn some(number: usize) -> String {
+/// The same; blank for 0.
+fn count_or_blank(number: usize) -> String {
     if number == 0 { String::new() } else { count(number) }
 }
 
 /// All networks, a row each.
-pub fn overview(networks: &[Described]) -> Table {
+pub fn overview(networks: &[NetworkSummary]) -> Table {
     let mut table = Table::new(&[
         "network",
         "faces",
@@ -102,7 +99,7 @@ pub fn overview(networks: &[Described]) -> Table {
         "paper: parameters",
         "paper: multiply-adds",
     ]);
-    for Described { description, plan, paper } in networks {
+    for NetworkSummary { description, plan, paper } in networks {
         let [height, width] = plan.input_size();
         let mut cells = vec![description.name.clone(), format!("{height}x{width}")];
         cells.extend(

@@ -1,47 +1,44 @@
 //! Choosing a network: a built-in one by name or a description in a file, with changes.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, Result};
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 use facenet_data::escape_path;
 use facenet_network::{Description, NETWORKS, NormalizationScheme, Plan, built_in};
 
+use crate::arguments::name_or_file::NameOrFile;
 use crate::arguments::toml_file::read_toml;
 
 /// A network by name or file.
 #[derive(Clone, Debug)]
-pub enum NetworkChoice {
-    /// The name of a built-in network.
-    BuiltIn(&'static str),
-    /// A file with a description in TOML.
-    File(PathBuf),
-}
+pub struct NetworkChoice(NameOrFile);
 
 impl NetworkChoice {
     /// Parses the name of a built-in network, or the path of a file.
     pub fn parser() -> impl TypedValueParser<Value = Self> {
-        OsStringValueParser::new().try_map(Self::new)
+        NameOrFile::parser(&NETWORKS).map(Self)
     }
 
-    fn new(argument: OsString) -> Result<Self, String> {
-        if let Some(name) = NETWORKS.into_iter().find(|name| argument == *name) {
-            return Ok(Self::BuiltIn(name));
+    /// A built-in network by its name, one of [`NETWORKS`].
+    #[must_use]
+    pub fn built_in(name: &'static str) -> Self {
+        Self(NameOrFile::Name(name))
+    }
+
+    /// The name of a built-in network; `None` for a file.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        match self.0 {
+            NameOrFile::Name(name) => Some(name),
+            NameOrFile::File(_) => None,
         }
-        let looks_like_a_path = argument.as_encoded_bytes().iter().any(|byte| b"/.".contains(byte));
-        if looks_like_a_path || Path::new(&argument).is_file() {
-            return Ok(Self::File(argument.into()));
-        }
-        Err(format!("expected a file or one of {}", NETWORKS.join(", ")))
     }
 
     /// The description; a plan can be built from it.
     pub fn description(&self) -> Result<Description> {
-        match self {
-            Self::BuiltIn(name) => built_in(name).context("a built-in network"),
-            Self::File(path) => {
+        match &self.0 {
+            NameOrFile::Name(name) => built_in(name).context("a built-in network"),
+            NameOrFile::File(path) => {
                 let text = read_toml(path)?;
                 let description = Description::from_toml(&text).with_context(|| format!("in {}", escape_path(path)))?;
                 Plan::new(&description).with_context(|| format!("in {}", escape_path(path)))?;

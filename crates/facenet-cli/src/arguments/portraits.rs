@@ -7,7 +7,7 @@ use clap::Args;
 use facenet_data::escape_path;
 use facenet_network::Network;
 use facenet_recognition::{
-    Calibration, DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK, EmbeddedPortraits, Error, ForeignNetwork,
+    Calibration, DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK, DecisionRule, EmbeddedPortraits, Error, ForeignNetwork,
     PortraitEmbedder, PortraitLandmarks, PortraitOptions, calibration, read_weights, training_crop,
 };
 
@@ -56,6 +56,19 @@ pub struct Portraits {
     pub embedder: PortraitEmbedder,
     /// The calibration of the network, if it has one.
     pub calibration: Option<Calibration>,
+}
+
+impl Portraits {
+    /// The rule of the commands that compare faces: the given threshold, else the calibration.
+    ///
+    /// # Errors
+    ///
+    /// If there is neither.
+    pub fn decision_rule(&self, threshold: Option<f64>) -> Result<DecisionRule> {
+        let calibration = || self.calibration.context("this network has no calibration; pass --threshold D");
+        threshold
+            .map_or_else(|| Ok(DecisionRule::Calibrated(calibration()?)), |given| Ok(DecisionRule::Threshold(given)))
+    }
 }
 
 impl PortraitArguments {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
-use facenet_data::{escape_path, images_below};
-use facenet_recognition::{Error, FaceSourceCounts, write_embeddings};
+use facenet_data::{Error, escape_path, images_below};
+use facenet_recognition::{FaceSourceCounts, write_embeddings};
 use indicatif::HumanCount;
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ struct Report {
 pub fn command(arguments: &Arguments) -> Result<()> {
     let start = std::time::Instant::now();
     let folder = &arguments.folder;
-    let root = fs::canonicalize(folder).map_err(|source| Error::Read { path: folder.clone(), source })?;
+    let root = fs::canonicalize(folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
     let out = NewFolder::of_command(arguments.out.as_deref(), "embed", &root)?;
     let images = images_below(folder)?;
     ensure!(!images.is_empty(), "there are no images below {}", escape_path(folder));

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use facenet_data::{FaceSet, escape_path, images_below};
 use facenet_recognition::{
-    AnsweredProbe, DecisionRule, FaceSource, Gallery, IdentificationAgreement, IdentityDecision, Portrait,
-    identification_agreement,
+    AnsweredProbe, FaceSource, Gallery, IdentificationAgreement, IdentityDecision, Portrait, identification_agreement,
 };
 use serde::Serialize;
 
@@ -80,12 +79,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let probes = probes(&arguments.probes)?;
     let folders = arguments.probes.iter().chain([&arguments.gallery]).map(PathBuf::as_path);
     let mut portraits = arguments.portraits.read(&folders.collect::<Vec<_>>())?;
-    let rule = match arguments.threshold {
-        Some(threshold) => DecisionRule::Threshold(threshold),
-        None => DecisionRule::Calibrated(
-            portraits.calibration.context("this network has no calibration; pass --threshold D")?,
-        ),
-    };
+    let rule = portraits.decision_rule(arguments.threshold)?;
     let known = embed(&mut portraits.embedder, &enrolled.images)?;
     let identity: BTreeMap<&PathBuf, usize> = enrolled.images.iter().zip(enrolled.identities.iter().copied()).collect();
     let identities: Vec<usize> = known.images.iter().map(|image| identity[image]).collect();

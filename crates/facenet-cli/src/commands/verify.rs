@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use facenet_data::escape_path;
-use facenet_recognition::{DecisionRule, FaceSource, Portrait, Verdict};
+use facenet_recognition::{FaceSource, Portrait, Verdict};
 use serde::Serialize;
 
 use crate::arguments::portraits::{PortraitArguments, embed};
@@ -57,12 +57,7 @@ struct Image {
 /// If an image or a network can't be read, or there is neither a calibration nor a threshold.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let mut portraits = arguments.portraits.read_without_cache()?;
-    let rule = match arguments.threshold {
-        Some(threshold) => DecisionRule::Threshold(threshold),
-        None => DecisionRule::Calibrated(
-            portraits.calibration.context("this network has no calibration; pass --threshold D")?,
-        ),
-    };
+    let rule = portraits.decision_rule(arguments.threshold)?;
     let mut embedded = embed(&mut portraits.embedder, &[arguments.first.clone(), arguments.second.clone()])?;
     if let Some(unread) = embedded.unread.pop() {
         return Err(unread.error.into());

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use facenet_recognition::{Calibration, calibration_text, read_checkpoint, write_checkpoint};
 use facenet_tests::{Finished, Program, TINY_RECIPE, write_people};
-use facenet_training::{DatasetSource, Recipe, RunOptions};
+use facenet_training::{DatasetSource, Recipe, RunOptions, Start};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,11 +19,9 @@ fn folder() -> TempDir {
     let options = RunOptions {
         dataset: DatasetSource::Folder(folder.path().join("people")),
         data: folder.path().to_owned(),
-        recipe: Recipe::from_toml(TINY_RECIPE).unwrap(),
-        seed: 0,
+        start: Start::Scratch { recipe: Box::new(Recipe::from_toml(TINY_RECIPE).unwrap()), seed: 0 },
         minutes: None,
         out: folder.path().join("trained"),
-        resume: None,
     };
     fs::create_dir(&options.out).unwrap();
     let (dataset, _) = options.load(&|_| ()).unwrap();

@@ -12,16 +12,17 @@ use crate::dataset::labeled_faces::{Dataset, LabeledFaces};
 use crate::dataset::split::with_balanced_pairs;
 use crate::error::Error;
 
-/// Number of synthetic people, and of images of each.
+/// Number of synthetic people, and of images of each. People are numbered from 0: first the training
+/// people, then the validation people, then the unseen people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SyntheticSize {
-    /// People to train on: numbers from 0.
+    /// People to train on.
     pub training_people: usize,
     /// Images of each training person.
     pub training_images: usize,
-    /// Validation people: the numbers after the training people.
+    /// People to choose thresholds on.
     pub validation_people: usize,
-    /// Unseen people: the numbers after the validation people.
+    /// People to score.
     pub unseen_people: usize,
     /// Images of each validation and each unseen person.
     pub images: usize,
