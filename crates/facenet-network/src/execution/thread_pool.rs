@@ -50,9 +50,8 @@ fn run_with<R: Send>(spinning: Spinning, pass: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| match spinning {
         Spinning::Off => pass(),
         Spinning::On => {
-            let guard = PassGuard(Arc::new(AtomicBool::new(true)));
-            IN_PASS.set(true);
-            let running = Arc::clone(&guard.0);
+            let guard = PassGuard { running: Arc::new(AtomicBool::new(true)), outer: IN_PASS.replace(true) };
+            let running = Arc::clone(&guard.running);
             rayon::spawn_broadcast(move |_| spin(&running));
             pass()
         }
@@ -60,12 +59,16 @@ fn run_with<R: Send>(spinning: Spinning, pass: impl FnOnce() -> R + Send) -> R {
 }
 
 /// Ends the spinning when the pass returns or panics.
-struct PassGuard(Arc<AtomicBool>);
+struct PassGuard {
+    running: Arc<AtomicBool>,
+    /// Whether this thread was in a pass before: one that waits may start another.
+    outer: bool,
+}
 
 impl Drop for PassGuard {
     fn drop(&mut self) {
-        IN_PASS.set(false);
-        self.0.store(false, Ordering::Relaxed);
+        IN_PASS.set(self.outer);
+        self.running.store(false, Ordering::Relaxed);
     }
 }
 
