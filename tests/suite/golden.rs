@@ -80,14 +80,14 @@ fn published_embeddings_cluster() {
     ] {
         let cut = Cut::SquaredDistance(cut);
         let labels = tree.cut(cut).unwrap();
-        assert_eq!(Agglomerative { linkage: Linkage::Average, cut }.cluster(embeddings.view()).unwrap(), labels);
+        assert_eq!(Agglomerative::new(Linkage::Average, cut).cluster(embeddings.view()).unwrap(), labels);
         let report = clustering_report(&labels, &identities).unwrap();
         assert_eq!((report.clusters, report.identities), (clusters, 410), "{cut:?}");
         assert_abs_diff_eq!(report.bcubed_f, bcubed_f, epsilon = 1e-8);
         assert_abs_diff_eq!(report.pairwise_f, pairwise_f, epsilon = 1e-8);
     }
     // Measured here; other seedings and rounding stay within the tolerance.
-    let k_means = KMeans { clusters: 410, seed: 1, ..KMeans::default() };
+    let k_means = KMeans::new(410).runs(10).seed(1);
     let report = clustering_report(&k_means.cluster(embeddings.view()).unwrap(), &identities).unwrap();
     println!("{report:?}");
     assert_eq!(report.clusters, 410);
@@ -191,7 +191,7 @@ fn the_first_losses_are_unchanged() {
     for step in 0..6 {
         // All images in one batch: their order does not matter in f64.
         let embeddings = network.forward(x.view(), Mode::Train { seed: 1, step }, &mut workspace).to_owned();
-        let distances = facenet_triplet::pairwise_squared_distances(embeddings.view());
+        let distances = facenet_neighbors::pairwise_squared_distances(embeddings.view()).unwrap();
         let single = distances.mapv(|distance| distance as f32);
         let mut batch = loss.begin(distances.view());
         miner.mine(&MiningBatch::new(single.view(), &identities, recipe.margin, 1), &mut |triplet| batch.add(triplet));

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use facenet_cluster::{Cluster, KMeans, KMeansEngine};
+use facenet_cluster::{Cluster, KMeans};
 use facenet_data::{Augmentation, Crop, FaceExtraction, FaceSet, LoadOptions, SyntheticFaces, load_faces};
 use facenet_metrics::{LabeledEmbeddings, PairScores, ThresholdSearch, balanced_pairs, clustering_report, search};
 use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace};
@@ -139,7 +139,7 @@ impl ByHand<'_> {
             let x = self.preprocess(self.faces.select(Axis(0), &images));
             let embeddings = self.network.forward(x.view(), Mode::Train { seed, step }, &mut workspace).to_owned();
 
-            let distances = facenet_triplet::pairwise_squared_distances(embeddings.view());
+            let distances = facenet_neighbors::pairwise_squared_distances(embeddings.view()).unwrap();
             let mut batch = loss.begin(distances.view());
             batch.mine(miner.as_ref(), &identities, facenet_triplet::miner_seed(seed, step));
             let mut dembeddings = Array2::zeros(embeddings.raw_dim());
@@ -182,7 +182,7 @@ fn scores(embeddings: ArrayView2<'_, f32>, identities: &[usize]) -> [f64; 4] {
     let [enrolled, probes] = [&enrolled, &probes]
         .map(|(embeddings, identities)| LabeledEmbeddings { embeddings: embeddings.view(), identities });
 
-    let k_means = KMeans { clusters: 30, engine: KMeansEngine::Fast, ..KMeans::default() };
+    let k_means = KMeans::new(30).runs(10);
     let clusters = k_means.cluster(embeddings).unwrap();
     [
         verification.roc().auc(),

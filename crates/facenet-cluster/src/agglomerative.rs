@@ -1,2 +1,3 @@
-pub(crate) mod condensed;
+pub(crate) mod algorithm;
+mod condensed;
 pub(crate) mod dendrogram;

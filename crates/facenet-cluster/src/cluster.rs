@@ -17,3 +17,11 @@ pub trait Cluster {
     /// embeddings.
     fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error>;
 }
+
+/// Checks that every squared norm is finite, so that every distance is.
+pub(crate) fn check_finite(embeddings: ArrayView2<'_, f32>) -> Result<(), Error> {
+    match embeddings.outer_iter().position(|row| !row.dot(&row).is_finite()) {
+        None => Ok(()),
+        Some(row) => Err(Error::NotFinite { row }),
+    }
+}

@@ -33,10 +33,34 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
-    /// linfa's k-means failed.
-    #[error("linfa's k-means failed: {reason}")]
+    /// The tolerance of DBSCAN is not positive.
+    #[error("the squared tolerance of DBSCAN must be positive, got {squared_tolerance}")]
+    Tolerance {
+        /// The squared distance requested.
+        squared_tolerance: f32,
+    },
+    /// DBSCAN with fewer than two points per cluster.
+    #[error("the clusters of DBSCAN have at least two points, not {min_points}")]
+    MinPoints {
+        /// The number requested.
+        min_points: usize,
+    },
+    /// An algorithm of linfa failed.
+    #[error("linfa: {reason}")]
     Linfa {
         /// linfa's error message.
         reason: String,
     },
+}
+
+impl From<facenet_neighbors::NotFinite> for Error {
+    fn from(facenet_neighbors::NotFinite { row }: facenet_neighbors::NotFinite) -> Self {
+        Self::NotFinite { row }
+    }
+}
+
+impl From<linfa::Error> for Error {
+    fn from(error: linfa::Error) -> Self {
+        Self::Linfa { reason: error.to_string() }
+    }
 }

@@ -1,7 +1,6 @@
 pub(crate) mod algorithm;
 mod distance_matrix;
 mod embedding_matrix;
-mod linfa;
 mod lloyd;
 mod point_set;
 mod seeding;

@@ -3,12 +3,15 @@
 mod agglomerative;
 mod cluster;
 mod error;
-mod finite;
 mod k_means;
+mod linfa_clustering;
 mod relabel;
 
-pub use agglomerative::dendrogram::{Agglomerative, Cut, Dendrogram, Linkage, Merge};
+pub use agglomerative::algorithm::{Agglomerative, ValidAgglomerative};
+pub use agglomerative::dendrogram::{Cut, Dendrogram, Linkage, Merge};
 pub use cluster::Cluster;
 pub use error::Error;
-pub use k_means::algorithm::{KMeans, KMeansEngine};
+pub use k_means::algorithm::{KMeans, KMeansModel, ValidKMeans};
+pub use linfa_clustering::dbscan::Dbscan;
+pub use linfa_clustering::k_means::LinfaKMeans;
 pub use relabel::relabel_by_first_appearance;

@@ -1,7 +1,7 @@
 //! K-means and agglomerative clustering against naive definitions.
 
 use facenet_cluster::{
-    Agglomerative, Cluster, Cut, Dendrogram, Error, KMeans, KMeansEngine, Linkage, relabel_by_first_appearance,
+    Agglomerative, Cluster, Cut, Dbscan, Dendrogram, Error, KMeans, LinfaKMeans, Linkage, relabel_by_first_appearance,
 };
 use ndarray::{Array2, ArrayView2, array};
 use ndarray_rand::rand::{Rng, SeedableRng};
@@ -37,28 +37,27 @@ fn inertia(x: ArrayView2<'_, f32>, labels: &[usize]) -> f64 {
 fn k_means_finds_separated_clusters() {
     let x = clusters_of(5, 40, 0.4);
     let expected: Vec<usize> = (0..200).map(|row| row % 5).collect();
-    for engine in [KMeansEngine::Fast, KMeansEngine::Linfa] {
-        let k_means = KMeans { clusters: 5, engine, ..KMeans::default() };
-        assert_eq!(k_means.cluster(x.view()), Ok(expected.clone()), "{engine:?}");
-    }
+    assert_eq!(KMeans::new(5).cluster(x.view()), Ok(expected.clone()));
+    assert_eq!(linfa(5, 10).cluster(x.view()), Ok(expected));
+}
+
+fn linfa(clusters: usize, runs: usize) -> LinfaKMeans {
+    LinfaKMeans { clusters, runs, max_iterations: 300, seed: 0 }
 }
 
 #[test]
 fn inertia_is_no_worse_than_that_of_linfa() {
     // No clear clusters, so that the result depends on the search.
     let x = Array2::from_shape_fn((300, 6), |(i, j)| ((i * 7919 + j * 104_729 + i * i * 31) % 1009) as f32 / 1009.0);
-    let inertia_of = |engine| {
-        let labels = KMeans { clusters: 12, engine, ..KMeans::default() }.cluster(x.view()).expect("clusters");
-        inertia(x.view(), &labels)
-    };
-    let (fast, linfa) = (inertia_of(KMeansEngine::Fast), inertia_of(KMeansEngine::Linfa));
-    assert!(fast <= linfa * 1.01, "{fast} against {linfa}");
+    let inertia_of = |k_means: &dyn Cluster| inertia(x.view(), &k_means.cluster(x.view()).expect("clusters"));
+    let (ours, linfa) = (inertia_of(&KMeans::new(12).runs(10)), inertia_of(&linfa(12, 10)));
+    assert!(ours <= linfa * 1.01, "{ours} against {linfa}");
 }
 
 #[test]
 fn k_means_converges_to_centroids_nearest_to_their_members() {
     let x = Array2::from_shape_fn((200, 3), |(i, j)| ((i * 7919 + j * 104_729) % 503) as f32 / 503.0);
-    let labels = KMeans { clusters: 7, ..KMeans::default() }.cluster(x.view()).expect("clusters");
+    let labels = KMeans::new(7).cluster(x.view()).expect("clusters");
     let means: Vec<Vec<f64>> = (0..7)
         .map(|cluster| {
             let members: Vec<usize> = (0..200).filter(|&i| labels[i] == cluster).collect();
@@ -79,8 +78,8 @@ fn random(seed: u64, dim: (usize, usize)) -> Array2<f32> {
 }
 
 /// Textbook greedy k-means++ and Lloyd's iterations in `f64`, with the same random draws as the
-/// fast engine.
-fn naive_k_means(x: ArrayView2<'_, f32>, k_means: &KMeans) -> Vec<usize> {
+/// fast one.
+fn naive_k_means(x: ArrayView2<'_, f32>, clusters: usize, runs: usize, max_iterations: usize, seed: u64) -> Vec<usize> {
     let (n, dimension) = x.dim();
     let apart = |row: usize, centroid: &[f64]| -> f64 {
         x.row(row).iter().zip(centroid).map(|(&a, b)| (f64::from(a) - b).powi(2)).sum()
@@ -92,13 +91,13 @@ fn naive_k_means(x: ArrayView2<'_, f32>, k_means: &KMeans) -> Vec<usize> {
             .expect("one")
     };
     let run = |run| {
-        let mut generator = ChaCha8Rng::seed_from_u64(k_means.seed);
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(run);
         let mut centroids = vec![point(generator.gen_range(0..n))];
         let mut nearest: Vec<f64> = (0..n).map(|row| apart(row, &centroids[0])).collect();
-        while centroids.len() < k_means.clusters {
+        while centroids.len() < clusters {
             let mut best = (f64::INFINITY, Vec::new(), Vec::new());
-            for _ in 0..2 + (k_means.clusters as f64).ln() as usize {
+            for _ in 0..2 + (clusters as f64).ln() as usize {
                 let mut left = generator.gen_range(0.0..nearest.iter().sum());
                 let drawn = nearest.iter().position(|distance| {
                     left -= distance;
@@ -114,7 +113,7 @@ fn naive_k_means(x: ArrayView2<'_, f32>, k_means: &KMeans) -> Vec<usize> {
             centroids.push(best.1);
             nearest = best.2;
         }
-        for _ in 0..k_means.max_iterations {
+        for _ in 0..max_iterations {
             let labels: Vec<usize> = (0..n).map(|row| label(row, &centroids)).collect();
             for (number, centroid) in centroids.iter_mut().enumerate() {
                 let members: Vec<usize> = (0..n).filter(|&row| labels[row] == number).collect();
@@ -130,12 +129,12 @@ fn naive_k_means(x: ArrayView2<'_, f32>, k_means: &KMeans) -> Vec<usize> {
         let inertia: f64 = (0..n).map(|row| apart(row, &centroids[labels[row]])).sum();
         (inertia, labels)
     };
-    let runs = (0..k_means.runs as u64).map(run);
+    let runs = (0..runs as u64).map(run);
     let best = runs.reduce(|best, run| if run.0 < best.0 { run } else { best }).expect("a run");
     relabel_by_first_appearance(&best.1)
 }
 
-/// Embeddings, dimension, clusters and runs that cover each code path of the fast engine: with and
+/// Embeddings, dimension, clusters and runs that cover each code path of k-means: with and
 /// without a distance matrix, iterations on distances and on embeddings, and more embeddings than a
 /// distance matrix may have.
 const SHAPES: [(usize, usize, usize, usize); 6] =
@@ -147,9 +146,10 @@ fn k_means_equals_the_textbook_algorithm() {
         // Rank 3 and without clear clusters, so that it takes many iterations to converge.
         let x = random(seed as u64, (n, 3)).dot(&random(seed as u64, (3, dimension)));
         for max_iterations in [1, 2, 8] {
-            let k_means = KMeans { clusters, runs, max_iterations, seed: 5, engine: KMeansEngine::Fast };
+            let k_means = KMeans::new(clusters).runs(runs).max_iterations(max_iterations).seed(5);
             let labels = k_means.cluster(x.view()).expect("clusters");
-            assert_eq!(labels, naive_k_means(x.view(), &k_means), "{k_means:?} of {n} x {dimension}");
+            let expected = naive_k_means(x.view(), clusters, runs, max_iterations, 5);
+            assert_eq!(labels, expected, "{k_means:?} of {n} x {dimension}");
         }
     }
 }
@@ -160,7 +160,7 @@ fn threads_do_not_change_clusters() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
             let k_means = SHAPES.map(|(n, dimension, clusters, runs)| {
-                KMeans { clusters, runs, ..KMeans::default() }.cluster(random(0, (n, dimension)).view())
+                KMeans::new(clusters).runs(runs).cluster(random(0, (n, dimension)).view())
             });
             (k_means, Dendrogram::build(random(0, (700, 9)).view(), Linkage::Average))
         })
@@ -173,13 +173,13 @@ fn threads_do_not_change_clusters() {
 #[test]
 fn duplicate_embeddings_give_fewer_clusters() {
     let x = Array2::from_elem((10, 4), 0.5);
-    let labels = KMeans { clusters: 3, ..KMeans::default() }.cluster(x.view()).expect("clusters");
+    let labels = KMeans::new(3).cluster(x.view()).expect("clusters");
     assert_eq!(labels, [0; 10]);
     // Five distinct embeddings, each repeated, at a low and a high dimension.
     for dimension in [3, 2_000] {
         let different = random(1, (5, dimension));
         let x = Array2::from_shape_fn((300, dimension), |(row, column)| different[[row % 5, column]]);
-        let labels = KMeans { clusters: 9, ..KMeans::default() }.cluster(x.view()).expect("clusters");
+        let labels = KMeans::new(9).cluster(x.view()).expect("clusters");
         assert!((0..300).all(|row| labels[row] == row % 5), "{labels:?}");
     }
 }
@@ -187,16 +187,16 @@ fn duplicate_embeddings_give_fewer_clusters() {
 #[test]
 fn invalid_requests_are_errors() {
     let x = array![[1.0_f32, 0.0], [0.0, 1.0]];
-    let k_means = |clusters| KMeans { clusters, ..KMeans::default() }.cluster(x.view());
+    let k_means = |clusters| KMeans::new(clusters).cluster(x.view());
     assert_eq!(k_means(0), Err(Error::ClusterCount { clusters: 0, embeddings: 2 }));
     assert_eq!(k_means(3), Err(Error::ClusterCount { clusters: 3, embeddings: 2 }));
-    assert_eq!(KMeans { runs: 0, clusters: 2, ..KMeans::default() }.cluster(x.view()), Err(Error::NoIterations));
+    assert_eq!(KMeans::new(2).runs(0).cluster(x.view()), Err(Error::NoIterations));
     let tree = Dendrogram::build(x.view(), Linkage::Single).expect("a tree");
     assert_eq!(tree.cut(Cut::Clusters(3)), Err(Error::ClusterCount { clusters: 3, embeddings: 2 }));
     assert_eq!(tree.cut(Cut::Clusters(0)), Err(Error::ClusterCount { clusters: 0, embeddings: 2 }));
     assert!(matches!(tree.cut(Cut::SquaredDistance(f32::NAN)), Err(Error::CutDistance { .. })));
     let broken = array![[1.0_f32, 0.0], [f32::NAN, 1.0]];
-    assert_eq!(KMeans::default().cluster(broken.view()), Err(Error::NotFinite { row: 1 }));
+    assert_eq!(KMeans::new(8).cluster(broken.view()), Err(Error::NotFinite { row: 1 }));
     assert_eq!(Dendrogram::build(broken.view(), Linkage::Ward), Err(Error::NotFinite { row: 1 }));
     let many = Array2::zeros((Dendrogram::MAX_EMBEDDINGS + 1, 1));
     assert!(matches!(Dendrogram::build(many.view(), Linkage::Ward), Err(Error::TooManyEmbeddings { .. })));
@@ -207,12 +207,12 @@ fn zero_and_one_embedding_are_valid_input() {
     let none = Array2::zeros((0, 4));
     let one = Array2::zeros((1, 4));
     for linkage in [Linkage::Single, Linkage::Complete, Linkage::Average, Linkage::Ward] {
-        let clustering = Agglomerative { linkage, cut: Cut::SquaredDistance(1.0) };
+        let clustering = Agglomerative::new(linkage, Cut::SquaredDistance(1.0));
         assert_eq!(clustering.cluster(none.view()), Ok(vec![]));
         assert_eq!(clustering.cluster(one.view()), Ok(vec![0]));
     }
-    assert_eq!(KMeans::default().cluster(none.view()), Ok(vec![]));
-    assert_eq!(KMeans { clusters: 1, ..KMeans::default() }.cluster(one.view()), Ok(vec![0]));
+    assert_eq!(KMeans::new(8).cluster(none.view()), Ok(vec![]));
+    assert_eq!(KMeans::new(1).cluster(one.view()), Ok(vec![0]));
 }
 
 /// The dissimilarity of two clusters by definition.

@@ -1,5 +1,6 @@
 use crate::error::Error;
-use ndarray::{Array1, ArrayView2, Axis, s};
+use facenet_neighbors::{NotFinite, PreparedRows};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -87,14 +88,8 @@ pub struct IdentificationReport {
 
 /// Searches the gallery exhaustively for each probe.
 ///
-/// The distance of an identity is that of its nearest image. Distances are computed as
-///
-/// ```text
-/// d(p, g) = max(0, |p|² + |g|² - 2 <p, g>)
-/// ```
-///
-/// in single precision, by matrix products on fixed blocks of rows. Rounding errors are about
-/// 1e-7 |p| |g|; results are the same on any number of threads.
+/// The distance of an identity is that of its nearest image. Distances are those of
+/// [`PreparedRows`]; results are the same on any number of threads.
 ///
 /// # Shapes
 ///
@@ -117,8 +112,9 @@ pub fn search(gallery: LabeledEmbeddings<'_>, probes: LabeledEmbeddings<'_>) -> 
     if gallery.identities.is_empty() {
         return Err(Error::EmptyGallery);
     }
-    let gallery_norms = squared_norms(gallery.embeddings).map_err(|row| Error::NotFiniteGallery { row })?;
-    let probe_norms = squared_norms(probes.embeddings).map_err(|row| Error::NotFiniteProbe { row })?;
+    let enrolled =
+        PreparedRows::new(gallery.embeddings).map_err(|NotFinite { row }| Error::NotFiniteGallery { row })?;
+    let searched = PreparedRows::new(probes.embeddings).map_err(|NotFinite { row }| Error::NotFiniteProbe { row })?;
 
     // Dense indices in the order of the identities.
     let mut dense: BTreeMap<usize, usize> = gallery.identities.iter().map(|&identity| (identity, 0)).collect();
@@ -133,19 +129,17 @@ pub fn search(gallery: LabeledEmbeddings<'_>, probes: LabeledEmbeddings<'_>) -> 
         .into_par_iter()
         .map(|block| {
             let rows = block * PROBE_ROWS..probes.identities.len().min((block + 1) * PROBE_ROWS);
-            let embeddings = probes.embeddings.slice(s![rows.clone(), ..]);
             // nearest[row * identities + index]: squared distance of an identity to a probe.
             let mut nearest = vec![f32::INFINITY; rows.len() * identities.len()];
-            for (chunk, enrolled) in gallery.embeddings.axis_chunks_iter(Axis(0), GALLERY_ROWS).enumerate() {
-                let products = embeddings.dot(&enrolled.t());
-                let start = chunk * GALLERY_ROWS;
-                for ((row, products), best) in
-                    rows.clone().zip(products.rows()).zip(nearest.chunks_exact_mut(identities.len()))
-                {
-                    for (column, &product) in products.iter().enumerate() {
-                        let distance = (probe_norms[row] + gallery_norms[start + column] - 2.0 * product).max(0.0);
-                        let best = &mut best[gallery_indices[start + column]];
-                        *best = best.min(distance);
+            let mut distances = Vec::new();
+            for start in (0..enrolled.len()).step_by(GALLERY_ROWS) {
+                let columns = start..enrolled.len().min(start + GALLERY_ROWS);
+                distances.resize(rows.len() * columns.len(), 0.0);
+                searched.squared_distances_block(&enrolled, rows.clone(), columns.clone(), &mut distances);
+                let of_rows = distances.chunks_exact(columns.len());
+                for (distances, best) in of_rows.zip(nearest.chunks_exact_mut(identities.len())) {
+                    for (&index, &distance) in gallery_indices[columns.clone()].iter().zip(distances) {
+                        best[index] = best[index].min(distance);
                     }
                 }
             }
@@ -172,15 +166,6 @@ fn outcome(distances: &[f32], identities: &[usize], mate: Option<usize>) -> Sear
             rank: distances.iter().filter(|&&distance| distance <= distances[mate]).count(),
             squared_distance: distances[mate],
         }),
-    }
-}
-
-/// Squared norms of the rows, or the first row whose squared norm is not finite.
-fn squared_norms(embeddings: ArrayView2<'_, f32>) -> Result<Array1<f32>, usize> {
-    let norms: Array1<f32> = embeddings.rows().into_iter().map(|row| row.dot(&row)).collect();
-    match norms.iter().position(|norm| !norm.is_finite()) {
-        Some(row) => Err(row),
-        None => Ok(norms),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use facenet_metrics::Calibration;
 
+use crate::error::Error;
 use crate::gallery::{Gallery, Identification, Posterior};
 use crate::portraits::embedder::{EmbeddedPortraits, PortraitEmbedder};
 
@@ -111,18 +112,21 @@ impl PortraitEmbedder {
     /// Identifies each probe among the people enrolled in a gallery. A decision has a confidence if
     /// the calibration [applies](crate::PortraitReader::is_calibrated) to the face.
     ///
+    /// # Errors
+    ///
+    /// [`Error::NotFiniteEmbedding`].
+    ///
     /// # Panics
     ///
     /// If the embeddings of probes and gallery differ in dimension.
-    #[must_use]
     #[track_caller]
     pub fn identify(
         &self,
         gallery: &Gallery,
         probes: &EmbeddedPortraits,
         rule: &DecisionRule,
-    ) -> Vec<IdentityDecision> {
-        let found = gallery.identify(probes.embeddings.view(), rule.calibration());
+    ) -> Result<Vec<IdentityDecision>, Error> {
+        let found = gallery.identify(probes.embeddings.view(), rule.calibration())?;
         let decide = |(found, portrait)| {
             let decision = rule.identify(found);
             IdentityDecision {
@@ -130,7 +134,7 @@ impl PortraitEmbedder {
                 ..decision
             }
         };
-        found.into_iter().zip(&probes.portraits).map(decide).collect()
+        Ok(found.into_iter().zip(&probes.portraits).map(decide).collect())
     }
 }
 

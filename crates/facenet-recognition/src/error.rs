@@ -156,3 +156,9 @@ pub enum Error {
         path: PathBuf,
     },
 }
+
+impl From<facenet_neighbors::NotFinite> for Error {
+    fn from(facenet_neighbors::NotFinite { row }: facenet_neighbors::NotFinite) -> Self {
+        Self::NotFiniteEmbedding { row }
+    }
+}

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use facenet_metrics::Calibration;
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use facenet_neighbors::PreparedRows;
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
+
+use crate::error::Error;
 
 /// Number of probes per parallel task.
 const PROBE_ROWS: usize = 64;
@@ -12,7 +15,7 @@ const PROBE_ROWS: usize = 64;
 /// Enrolled people with the embeddings of their images.
 #[derive(Clone, Debug)]
 pub struct Gallery {
-    embeddings: Array2<f32>,
+    images: PreparedRows<'static, f32>,
     /// The rows of each identity.
     people: BTreeMap<usize, Vec<usize>>,
 }
@@ -48,56 +51,57 @@ impl Gallery {
     ///
     /// `embeddings`: `[n, dimension]`, rows of unit length; `identities`: `[n]`.
     ///
+    /// # Errors
+    ///
+    /// [`Error::NotFiniteEmbedding`].
+    ///
     /// # Panics
     ///
     /// If the shapes disagree or nobody is enrolled.
-    #[must_use]
     #[track_caller]
-    pub fn new(embeddings: Array2<f32>, identities: &[usize]) -> Self {
+    pub fn new(embeddings: Array2<f32>, identities: &[usize]) -> Result<Self, Error> {
         assert_eq!(embeddings.nrows(), identities.len(), "rows of embeddings, identities");
         assert!(!identities.is_empty(), "nobody is enrolled");
         let mut people: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (row, &person) in identities.iter().enumerate() {
             people.entry(person).or_default().push(row);
         }
-        Self { embeddings, people }
+        Ok(Self { images: PreparedRows::new(embeddings)?, people })
     }
 
     /// Compares each probe with all enrolled images, on all threads of the current pool; the result
     /// does not depend on their number.
     ///
-    /// ```text
-    /// d(p, g) = max(0, 2 - 2 <p, g>)        the distance returned for the nearest image is |p - g|²
-    /// ```
-    ///
     /// # Shapes
     ///
     /// `probes`: `[m, dimension]`, rows of unit length; the result: `[m]`.
     ///
+    /// # Errors
+    ///
+    /// [`Error::NotFiniteEmbedding`].
+    ///
     /// # Panics
     ///
     /// If the dimensions differ.
-    #[must_use]
     #[track_caller]
-    pub fn identify(&self, probes: ArrayView2<'_, f32>, calibration: Option<&Calibration>) -> Vec<Identification> {
-        assert_eq!(probes.ncols(), self.embeddings.ncols(), "dimensions of probes and of the gallery");
-        let blocks: Vec<_> = probes.axis_chunks_iter(Axis(0), PROBE_ROWS).collect();
-        let found = blocks.into_par_iter().flat_map_iter(|block| {
-            let products = block.dot(&self.embeddings.t());
-            let probes = block.outer_iter().zip(products.outer_iter());
-            probes.map(|(probe, products)| self.search(probe, products, calibration)).collect::<Vec<_>>()
+    pub fn identify(
+        &self,
+        probes: ArrayView2<'_, f32>,
+        calibration: Option<&Calibration>,
+    ) -> Result<Vec<Identification>, Error> {
+        let probes = PreparedRows::new(probes)?;
+        let tasks = (0..probes.len().div_ceil(PROBE_ROWS)).into_par_iter().flat_map_iter(|task| {
+            let rows = task * PROBE_ROWS..probes.len().min((task + 1) * PROBE_ROWS);
+            let mut distances = vec![0.0; rows.len() * self.images.len()];
+            probes.squared_distances_block(&self.images, rows, 0..self.images.len(), &mut distances);
+            let of_probes = distances.chunks_exact(self.images.len());
+            of_probes.map(|distances| self.search(distances, calibration)).collect::<Vec<_>>()
         });
-        found.collect()
+        Ok(tasks.collect())
     }
 
-    /// The result for a probe, given its dot products with all images.
-    fn search(
-        &self,
-        probe: ArrayView1<'_, f32>,
-        products: ArrayView1<'_, f32>,
-        calibration: Option<&Calibration>,
-    ) -> Identification {
-        let distances = products.mapv(|product| (2.0 - 2.0 * product).max(0.0));
+    /// The result for a probe, given its squared distances to all images.
+    fn search(&self, distances: &[f32], calibration: Option<&Calibration>) -> Identification {
         let images = self.people.iter().flat_map(|(&person, rows)| rows.iter().map(move |&row| (person, row)));
         let (nearest, image) = images
             .min_by(|(_, one), (_, other)| distances[*one].total_cmp(&distances[*other]))
@@ -114,9 +118,7 @@ impl Gallery {
             let (person, probability) = people.fold((nearest, 0.0), most_probable);
             Posterior { person, probability, unknown }
         });
-        // Exactly 0 for equal embeddings, unlike 2 - 2 <p, p>.
-        let difference = &self.embeddings.row(image) - &probe;
-        Identification { nearest, image, squared_distance: difference.dot(&difference), posterior }
+        Identification { nearest, image, squared_distance: distances[image], posterior }
     }
 }
 
@@ -129,15 +131,15 @@ mod tests {
     #[test]
     fn a_person_is_as_near_as_their_nearest_image() {
         let images = array![[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [-1.0, 0.0], [0.0, 1.0]];
-        let gallery = Gallery::new(images, &[7, 2, 7, 3, 9]);
+        let gallery = Gallery::new(images, &[7, 2, 7, 3, 9]).unwrap();
         let probes = array![[0.8_f32, 0.6], [-1.0, 0.0], [0.0, 1.0]];
-        let found = gallery.identify(probes.view(), None);
+        let found = gallery.identify(probes.view(), None).unwrap();
         let nearest: Vec<_> = found.iter().map(|found| (found.nearest, found.image)).collect();
         assert_eq!(nearest, [(7, 2), (3, 3), (2, 1)], "ties go to the lowest identity");
         assert!((found[0].squared_distance - 0.08).abs() < 1e-6);
         assert_eq!(found[1].squared_distance, 0.0);
         assert!(found.iter().all(|found| found.posterior.is_none()));
-        assert!(gallery.identify(Array2::zeros((0, 2)).view(), None).is_empty());
+        assert!(gallery.identify(Array2::zeros((0, 2)).view(), None).unwrap().is_empty());
     }
 
     #[test]
@@ -146,7 +148,9 @@ mod tests {
         let images = Array2::from_shape_vec((100, 2), angles.flat_map(|angle| [angle.cos(), angle.sin()]).collect());
         let images = images.unwrap();
         let people: Vec<usize> = (0..100).collect();
-        for (row, found) in Gallery::new(images.clone(), &people).identify(images.view(), None).iter().enumerate() {
+        for (row, found) in
+            Gallery::new(images.clone(), &people).unwrap().identify(images.view(), None).unwrap().iter().enumerate()
+        {
             assert_eq!((found.nearest, found.image, found.squared_distance), (row, row, 0.0));
         }
     }
@@ -158,18 +162,23 @@ mod tests {
         // At squared distance 0.8 the likelihood ratio is 7.4.
         let near = [1.0, 0.0, 0.0];
         let far = [0.0, 0.0, 1.0];
-        let one = Gallery::new(array![near], &[0]).identify(probe.view(), Some(&calibration))[0].posterior.unwrap();
+        let one = Gallery::new(array![near], &[0]).unwrap().identify(probe.view(), Some(&calibration)).unwrap()[0]
+            .posterior
+            .unwrap();
         assert!((one.probability - calibration.probability(0.8)).abs() < 1e-6);
         assert!((one.probability + one.unknown - 1.0).abs() < 1e-12);
         let people: Vec<usize> = (0..20).collect();
         let mut images = Array2::from_shape_fn((20, 3), |(_, column)| far[column]);
         images.row_mut(5).assign(&ndarray::aview1(&near));
-        let many = Gallery::new(images.clone(), &people).identify(probe.view(), Some(&calibration))[0];
+        let many =
+            Gallery::new(images.clone(), &people).unwrap().identify(probe.view(), Some(&calibration)).unwrap()[0];
         let posterior = many.posterior.unwrap();
         assert_eq!((many.nearest, posterior.person), (5, 5));
         assert!(posterior.probability < 0.3 && posterior.unknown > 0.7, "{posterior:?}");
         // As images of a single person they make that person no more probable.
-        let same = Gallery::new(images, &[0; 20]).identify(probe.view(), Some(&calibration))[0].posterior.unwrap();
+        let same = Gallery::new(images, &[0; 20]).unwrap().identify(probe.view(), Some(&calibration)).unwrap()[0]
+            .posterior
+            .unwrap();
         assert!(same.probability < posterior.probability + 0.01, "{same:?}");
     }
 }

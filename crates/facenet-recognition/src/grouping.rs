@@ -65,10 +65,8 @@ impl Grouping {
             self.check(embeddings.nrows())?;
         }
         let labels = match self {
-            Self::People { people, seed } => KMeans { clusters: people, seed, ..KMeans::default() }.cluster(embeddings),
-            Self::Cut(cut) => {
-                Agglomerative { linkage: Linkage::Average, cut: Cut::SquaredDistance(cut) }.cluster(embeddings)
-            }
+            Self::People { people, seed } => KMeans::new(people).seed(seed).cluster(embeddings),
+            Self::Cut(cut) => Agglomerative::new(Linkage::Average, Cut::SquaredDistance(cut)).cluster(embeddings),
         }?;
         // Labels are numbered by first appearance, and the sort is stable.
         let mut groups: Vec<Vec<usize>> = vec![Vec::new(); labels.iter().max().map_or(0, |last| last + 1)];

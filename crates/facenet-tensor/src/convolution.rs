@@ -9,5 +9,6 @@ pub(crate) mod kernels;
 pub(crate) mod linear;
 mod naive;
 pub(crate) mod packed;
+pub(crate) mod packed_rows;
 mod packed_weights;
 pub(crate) mod standard;

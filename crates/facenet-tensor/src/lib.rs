@@ -32,6 +32,7 @@ pub use convolution::depthwise::{depthwise_backward_input, depthwise_backward_we
 pub use convolution::fused_activation::FusedActivation;
 pub use convolution::linear::{linear_backward_input, linear_backward_weight, linear_forward};
 pub use convolution::packed::{PackedConvolution, PackedDepthwise};
+pub use convolution::packed_rows::PackedRows;
 pub use convolution::standard::{convolution_backward_input, convolution_backward_weight, convolution_forward};
 pub use dropout::{DropoutKey, dropout_backward, dropout_forward};
 pub use gradient_check::central_difference::{central_difference, relative_error};
@@ -54,4 +55,5 @@ pub use pooling::max_pool::{max_pool_backward, max_pool_forward};
 pub use scalar::Scalar;
 pub use simd::level::{SimdLevel, simd_level};
 pub use simd::peak::peak_multiply_adds_per_second;
+pub use simd::vectorize::vectorize;
 pub use window::Window;

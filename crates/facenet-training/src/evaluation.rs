@@ -4,7 +4,7 @@ mod bcubed_cut;
 
 use std::collections::BTreeSet;
 
-use facenet_cluster::{Cluster, Cut, Dendrogram, KMeans, KMeansEngine, Linkage};
+use facenet_cluster::{Cluster, Cut, Dendrogram, KMeans, Linkage};
 use facenet_metrics::{
     ClusteringReport, IdentificationReport, IdentityBootstrap, LabeledEmbeddings, PairScores, ThresholdSearch,
     VerificationReport, clustering_report, search,
@@ -169,7 +169,7 @@ fn group_by_k_means(
 ) -> Result<ClusteringReport, Error> {
     let people = BTreeSet::from_iter(identities).len();
     let runs = if embeddings.nrows() <= K_MEANS_RUNS_UP_TO { 10 } else { 1 };
-    let k_means = KMeans { clusters: people, runs, seed, engine: KMeansEngine::Fast, ..KMeans::default() };
+    let k_means = KMeans::new(people).runs(runs).seed(seed);
     Ok(clustering_report(&k_means.cluster(embeddings)?, identities)?)
 }
 

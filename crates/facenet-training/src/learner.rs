@@ -1,7 +1,8 @@
 //! One step of gradient descent on the triplet loss.
 
+use facenet_neighbors::PreparedRows;
 use facenet_network::{Mode, Network, Optimizer, OptimizerConfig, Parameters, Workspace};
-use facenet_triplet::{BatchLoss, LossStatistics, TripletLoss, pairwise_squared_distances_into};
+use facenet_triplet::{BatchLoss, LossStatistics, TripletLoss};
 use ndarray::ArrayView4;
 
 use crate::error::Error;
@@ -101,7 +102,8 @@ impl Learner {
 
         let n = embeddings.nrows();
         let mut squared_distances = shaped(&mut self.squared_distances, (n, n));
-        pairwise_squared_distances_into(embeddings, squared_distances.view_mut());
+        let rows = PreparedRows::new(embeddings).map_err(|_| Error::Diverged { step })?;
+        rows.pairwise_squared_distances_into(squared_distances.view_mut());
         let mut loss = self.loss.begin(squared_distances.view());
         choose(&mut loss);
         let mut dembeddings = shaped(&mut self.dembeddings, embeddings.raw_dim());

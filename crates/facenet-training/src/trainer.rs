@@ -204,7 +204,7 @@ impl<'a> Trainer<'a> {
                 let subset = OfflineSubset::draw(self.identities, pictures, self.seed, round)?;
                 let embeddings = self.embedder().embed(self.faces.select(Axis(0), subset.images()).view())?;
                 let miner = self.miner.as_ref();
-                let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, self.learner.loss(), triplets);
+                let chosen = OfflineTriplets::mine(&subset, embeddings.view(), miner, self.learner.loss(), triplets)?;
                 let shape = self.recipe.batch;
                 chosen.batches(shape.people * shape.faces + shape.negatives)?
             }

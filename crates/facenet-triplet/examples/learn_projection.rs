@@ -5,9 +5,8 @@
 //!
 //! Run with `cargo run --example learn_projection`.
 
-use facenet_triplet::{
-    BatchShape, Error, IdentitySampler, MinerKind, Reduction, TripletLoss, miner_seed, pairwise_squared_distances,
-};
+use facenet_neighbors::{PreparedRows, pairwise_squared_distances};
+use facenet_triplet::{BatchShape, Error, IdentitySampler, MinerKind, Reduction, TripletLoss, miner_seed};
 use ndarray::{Array2, ArrayView2, Axis};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand::SeedableRng;
@@ -32,7 +31,7 @@ fn train() -> Result<(f64, f64), Error> {
     let mut generator = ChaCha8Rng::seed_from_u64(SEED);
     let (features, identities) = synthetic_people(&mut generator);
     let mut projection = Array2::random_using((FEATURES, 2), StandardNormal, &mut generator) * 0.1_f32;
-    let before = nearest_neighbor_accuracy(features.dot(&projection).view(), &identities);
+    let before = nearest_neighbor_accuracy(features.dot(&projection).view(), &identities)?;
 
     let sampler = IdentitySampler::new(&identities, BatchShape { people: 6, faces: 5, negatives: 0 })?;
     let miner = MinerKind::BatchAll.miner();
@@ -43,7 +42,7 @@ fn train() -> Result<(f64, f64), Error> {
         let batch_identities: Vec<usize> = batch.iter().map(|&image| identities[image]).collect();
 
         let embeddings = x.dot(&projection);
-        let distances = pairwise_squared_distances(embeddings.view());
+        let distances = pairwise_squared_distances(embeddings.view())?;
         let mut batch_loss = loss.begin(distances.view());
         batch_loss.mine(&*miner, &batch_identities, miner_seed(SEED, step));
         let mut dembeddings = Array2::zeros(embeddings.raw_dim());
@@ -71,14 +70,10 @@ fn synthetic_people(generator: &mut ChaCha8Rng) -> (Array2<f32>, Vec<usize>) {
 }
 
 /// Fraction of images whose nearest other image has the same identity.
-fn nearest_neighbor_accuracy(embeddings: ArrayView2<'_, f32>, identities: &[usize]) -> f64 {
-    let distances = pairwise_squared_distances(embeddings);
-    let nearest = |image: usize| {
-        let others = (0..identities.len()).filter(|&other| other != image);
-        others.min_by(|&a, &b| distances[[image, a]].total_cmp(&distances[[image, b]]))
-    };
-    let correct = |image: &usize| nearest(*image).is_some_and(|other| identities[other] == identities[*image]);
-    (0..identities.len()).filter(correct).count() as f64 / identities.len() as f64
+fn nearest_neighbor_accuracy(embeddings: ArrayView2<'_, f32>, identities: &[usize]) -> Result<f64, Error> {
+    let nearest = PreparedRows::new(embeddings)?.k_nearest_others(1);
+    let pairs = identities.iter().zip(&nearest.indices);
+    Ok(pairs.filter(|&(identity, &other)| *identity == identities[other]).count() as f64 / identities.len() as f64)
 }
 
 #[test]

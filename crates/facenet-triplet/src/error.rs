@@ -39,4 +39,7 @@ pub enum Error {
         /// Images allowed.
         images: usize,
     },
+    /// An embedding is not finite.
+    #[error(transparent)]
+    NotFinite(#[from] facenet_neighbors::NotFinite),
 }

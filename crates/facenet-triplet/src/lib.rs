@@ -7,8 +7,6 @@ mod mining;
 mod offline;
 mod random_stream;
 mod sampler;
-mod squared_distances;
-mod symmetric;
 mod triplet;
 
 pub use error::Error;
@@ -21,8 +19,4 @@ pub use mining::miner::Miner;
 pub use mining::semi_hard::{NegativeChoice, SemiHard};
 pub use offline::{OfflineBatch, OfflineSubset, OfflineTriplets};
 pub use sampler::{BatchShape, IdentitySampler};
-pub use squared_distances::{
-    pairwise_squared_distances, pairwise_squared_distances_into, squared_distances_between,
-    squared_distances_between_into,
-};
 pub use triplet::Triplet;

@@ -1,3 +1,4 @@
+use facenet_neighbors::symmetrize;
 use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::*;
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, NdFloat};
@@ -5,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::mining::batch::MiningBatch;
 use crate::mining::miner::Miner;
-use crate::squared_distances::to_f64;
-use crate::symmetric::{BLOCK_ROWS, symmetrize};
 use crate::triplet::Triplet;
+
+/// Rows per task.
+const BLOCK_ROWS: usize = 64;
 
 /// The triplet loss of three embeddings, straight from its definition.
 ///
@@ -137,7 +139,7 @@ impl<A: NdFloat> TripletLoss<A> {
     /// # Shapes
     ///
     /// `squared_distances`: `[n, n]`, as computed by
-    /// [`pairwise_squared_distances`](crate::pairwise_squared_distances).
+    /// [`pairwise_squared_distances`](facenet_neighbors::pairwise_squared_distances).
     ///
     /// # Panics
     ///
@@ -287,4 +289,9 @@ impl<A: NdFloat> BatchLoss<'_, A> {
             Reduction::MeanActive => self.active_triplets.max(1) as f64,
         }
     }
+}
+
+/// The exact value as `f64`.
+fn to_f64<A: NdFloat>(value: A) -> f64 {
+    value.to_f64().unwrap_or(f64::NAN)
 }

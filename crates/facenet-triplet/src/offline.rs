@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use facenet_neighbors::pairwise_squared_distances;
 use ndarray::ArrayView2;
 use ndarray_rand::rand::seq::SliceRandom;
 use ndarray_rand::rand::{Rng, RngCore};
@@ -11,7 +12,6 @@ use crate::loss::TripletLoss;
 use crate::mining::batch::MiningBatch;
 use crate::mining::miner::Miner;
 use crate::random_stream::RandomStream;
-use crate::squared_distances::pairwise_squared_distances;
 use crate::triplet::Triplet;
 
 /// The subset of a data set that one round of offline mining searches.
@@ -98,10 +98,13 @@ impl OfflineTriplets {
     ///
     /// `embeddings`: `[n, dimension]`, in the order of [`OfflineSubset::images`].
     ///
+    /// # Errors
+    ///
+    /// [`Error::NotFinite`] if an embedding is not finite.
+    ///
     /// # Panics
     ///
     /// Panics if the number of embeddings differs from the number of images.
-    #[must_use]
     #[track_caller]
     pub fn mine(
         subset: &OfflineSubset,
@@ -109,9 +112,9 @@ impl OfflineTriplets {
         miner: &dyn Miner,
         loss: &TripletLoss<f32>,
         limit: usize,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let &OfflineSubset { seed, round, .. } = subset;
-        let distances = pairwise_squared_distances(embeddings);
+        let distances = pairwise_squared_distances(embeddings)?;
         let miner_seed = RandomStream::MinerSeedOfRound { round }.generator(seed).next_u64();
         let batch = MiningBatch::new(distances.view(), &subset.identities, loss.margin(), miner_seed);
         let mut generator = RandomStream::Reservoir { round }.generator(seed);
@@ -137,7 +140,7 @@ impl OfflineTriplets {
                 negative: image(triplet.negative),
             };
         }
-        Self { triplets, found, seed, round }
+        Ok(Self { triplets, found, seed, round })
     }
 
     /// The triplets kept, as indices into the data set.

@@ -3,6 +3,7 @@
 pub use facenet_cluster as cluster;
 pub use facenet_data as data;
 pub use facenet_metrics as metrics;
+pub use facenet_neighbors as neighbors;
 pub use facenet_network as network;
 pub use facenet_recognition as recognition;
 pub use facenet_report as report;

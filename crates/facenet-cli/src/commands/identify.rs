@@ -85,13 +85,13 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let identities: Vec<usize> = known.images.iter().map(|image| identity[image]).collect();
     ensure!(!identities.is_empty(), "no image of {} could be read", escape_path(&arguments.gallery));
     let (mut warnings, mut unread) = notes(&known, Path::new(""));
-    let gallery = Gallery::new(known.embeddings, &identities);
+    let gallery = Gallery::new(known.embeddings, &identities)?;
     let unknown = embed(&mut portraits.embedder, &probes)?;
     let (probe_warnings, probe_unread) = notes(&unknown, Path::new(""));
     warnings.extend(probe_warnings);
     unread.extend(probe_unread);
 
-    let decisions = portraits.embedder.identify(&gallery, &unknown, &rule);
+    let decisions = portraits.embedder.identify(&gallery, &unknown, &rule)?;
     let name = |person: usize| enrolled.people[person].as_str();
     let answered = unknown.images.iter().zip(&decisions).map(|(path, decision)| AnsweredProbe {
         path,

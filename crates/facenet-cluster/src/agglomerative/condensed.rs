@@ -1,13 +1,12 @@
-use ndarray::{ArrayView2, s};
+use facenet_neighbors::PreparedRows;
 use rayon::prelude::*;
 
 /// Rows of distances computed by one matrix product.
 const BLOCK_ROWS: usize = 64;
 
 /// The squared distances of all pairs `i < j`, row by row.
-pub(super) fn condensed_squared_distances(embeddings: ArrayView2<'_, f32>) -> Vec<f32> {
-    let n = embeddings.nrows();
-    let norms: Vec<f32> = embeddings.outer_iter().map(|row| row.dot(&row)).collect();
+pub(super) fn condensed_squared_distances(points: &PreparedRows<'_, f32>) -> Vec<f32> {
+    let n = points.len();
     let mut condensed = vec![0.0; n * n.saturating_sub(1) / 2];
     let mut rest = condensed.as_mut_slice();
     let mut blocks = Vec::new();
@@ -17,16 +16,14 @@ pub(super) fn condensed_squared_distances(embeddings: ArrayView2<'_, f32>) -> Ve
         rest = after;
         blocks.push((rows, block));
     }
-    blocks.into_par_iter().for_each(|(rows, mut block)| {
+    blocks.into_par_iter().for_each_init(Vec::new, |distances, (rows, mut block)| {
         let start = rows.start;
-        let products = embeddings.slice(s![rows.clone(), ..]).dot(&embeddings.slice(s![start.., ..]).t());
-        for (row, products) in rows.zip(products.outer_iter()) {
-            let (distances, after) = block.split_at_mut(n - 1 - row);
+        distances.resize(rows.len() * (n - start), 0.0);
+        points.squared_distances_block(points, rows.clone(), start..n, distances);
+        for (row, distances) in rows.zip(distances.chunks_exact(n - start)) {
+            let (target, after) = block.split_at_mut(n - 1 - row);
             block = after;
-            let columns = products.iter().zip(&norms[start..]).skip(row + 1 - start);
-            for (distance, (&product, &norm)) in distances.iter_mut().zip(columns) {
-                *distance = (norms[row] + norm - 2.0 * product).max(0.0);
-            }
+            target.copy_from_slice(&distances[row + 1 - start..]);
         }
     });
     condensed

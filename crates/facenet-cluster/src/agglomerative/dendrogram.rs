@@ -1,11 +1,10 @@
+use facenet_neighbors::PreparedRows;
 use kodama::Method;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::agglomerative::condensed::condensed_squared_distances;
-use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::finite::check_finite;
 use crate::relabel::relabel_by_first_appearance;
 
 /// The dissimilarity of two clusters as a function of the squared distances between their members.
@@ -34,21 +33,6 @@ pub enum Cut {
     Clusters(usize),
     /// Merge clusters whose squared distance is at most this.
     SquaredDistance(f32),
-}
-
-/// Agglomerative clustering: repeatedly merges the two nearest clusters, up to a cut.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Agglomerative {
-    /// The dissimilarity of clusters.
-    pub linkage: Linkage,
-    /// Where to stop merging.
-    pub cut: Cut,
-}
-
-impl Cluster for Agglomerative {
-    fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error> {
-        Dendrogram::build(embeddings, self.linkage)?.cut(self.cut)
-    }
 }
 
 /// One merge of two clusters. Clusters `0..n` are the single embeddings; merge `i` creates cluster
@@ -85,12 +69,11 @@ impl Dendrogram {
     ///
     /// [`Error::NotFinite`], [`Error::TooManyEmbeddings`].
     pub fn build(embeddings: ArrayView2<'_, f32>, linkage: Linkage) -> Result<Self, Error> {
-        check_finite(embeddings)?;
         let n = embeddings.nrows();
         if n > Self::MAX_EMBEDDINGS {
             return Err(Error::TooManyEmbeddings { embeddings: n, limit: Self::MAX_EMBEDDINGS });
         }
-        let mut distances = condensed_squared_distances(embeddings);
+        let mut distances = condensed_squared_distances(&PreparedRows::new(embeddings)?);
         let method = match linkage {
             Linkage::Single => Method::Single,
             Linkage::Complete => Method::Complete,

@@ -1,82 +1,171 @@
-use ndarray::ArrayView2;
+use facenet_neighbors::PreparedRows;
+use linfa::dataset::DatasetBase;
+use linfa::param_guard::ParamGuard;
+use linfa::traits::{Fit, PredictInplace};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use ndarray_rand::rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::finite::check_finite;
 use crate::k_means::distance_matrix::DistanceMatrix;
-use crate::k_means::embedding_matrix::EmbeddingMatrix;
-use crate::k_means::linfa::linfa_k_means;
+use crate::k_means::embedding_matrix::{EmbeddingMatrix, mean};
 use crate::k_means::lloyd::{LloydResult, lloyd};
 use crate::k_means::point_set::PointSet;
 use crate::k_means::seeding::{candidates_per_seed, seed_points};
 use crate::relabel::relabel_by_first_appearance;
 
-/// K-means: finds `clusters` centroids that minimize the inertia, the sum of squared distances of
-/// the embeddings to their nearest centroid.
+/// K-means: finds centroids that minimize the inertia, the sum of squared distances of the embeddings
+/// to their nearest centroid.
 ///
 /// Greedy k-means++ seeding (Arthur, Vassilvitskii, "k-means++: The Advantages of Careful Seeding",
 /// 2007), then Lloyd's iterations until the assignment no longer changes. Of several runs the one
 /// with the lowest inertia is returned, ties to the first. A centroid that loses all its members
 /// moves to the embedding farthest from its own centroid. The result has fewer clusters than
 /// requested only if there are fewer distinct embeddings.
+///
+/// [`Cluster::cluster`] gives labels, linfa's `fit` a [`KMeansModel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KMeans {
-    /// Number of clusters, at most the number of embeddings.
-    pub clusters: usize,
-    /// Number of runs with different seedings.
-    pub runs: usize,
-    /// Maximum number of iterations per run.
-    pub max_iterations: usize,
-    /// Seed of all random draws.
-    pub seed: u64,
-    /// The implementation.
-    pub engine: KMeansEngine,
+pub struct KMeans(ValidKMeans);
+
+/// Checked hyperparameters of [`KMeans`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValidKMeans {
+    clusters: usize,
+    runs: usize,
+    max_iterations: usize,
+    seed: u64,
 }
 
-/// An implementation of k-means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum KMeansEngine {
-    /// Blocked, multithreaded matrix products. For up to 8,192 embeddings, where it pays off, all
-    /// pairwise distances are computed once and shared by all runs.
-    #[default]
-    Fast,
-    /// The k-means of `linfa-clustering`.
-    Linfa,
+impl KMeans {
+    /// K-means with a number of clusters, at most that of the embeddings. By default one run of at most
+    /// 300 iterations, as in scikit-learn, with a seed of 0.
+    #[must_use]
+    pub fn new(clusters: usize) -> Self {
+        Self(ValidKMeans { clusters, runs: 1, max_iterations: 300, seed: 0 })
+    }
+
+    /// Sets the number of runs with different seedings.
+    #[must_use]
+    pub fn runs(mut self, runs: usize) -> Self {
+        self.0.runs = runs;
+        self
+    }
+
+    /// Sets the maximum number of iterations per run.
+    #[must_use]
+    pub fn max_iterations(mut self, iterations: usize) -> Self {
+        self.0.max_iterations = iterations;
+        self
+    }
+
+    /// Sets the seed of all random draws.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = seed;
+        self
+    }
 }
 
-impl Default for KMeans {
-    fn default() -> Self {
-        Self { clusters: 8, runs: 10, max_iterations: 300, seed: 0, engine: KMeansEngine::Fast }
+impl ParamGuard for KMeans {
+    type Checked = ValidKMeans;
+    type Error = Error;
+
+    /// [`Error::NoIterations`] for zero runs or iterations.
+    fn check_ref(&self) -> Result<&ValidKMeans, Error> {
+        if self.0.runs == 0 || self.0.max_iterations == 0 { Err(Error::NoIterations) } else { Ok(&self.0) }
+    }
+
+    fn check(self) -> Result<ValidKMeans, Error> {
+        self.check_ref().copied()
+    }
+}
+
+/// The centroids that k-means found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KMeansModel {
+    centroids: Array2<f32>,
+    labels: Vec<usize>,
+    inertia: f64,
+}
+
+impl KMeansModel {
+    /// The centroids: `[clusters, dimension]`, in the order of the labels.
+    #[must_use]
+    pub fn centroids(&self) -> ArrayView2<'_, f32> {
+        self.centroids.view()
+    }
+
+    /// The cluster of each embedding: labels from 0, numbered by first appearance.
+    #[must_use]
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The sum of squared distances of the embeddings to their centroids.
+    #[must_use]
+    pub fn inertia(&self) -> f64 {
+        self.inertia
+    }
+}
+
+impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, Error> for ValidKMeans {
+    type Object = KMeansModel;
+
+    /// Finds the centroids of the records: `[n, dimension]`.
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<KMeansModel, Error> {
+        self.fit_embeddings(dataset.records().view())
+    }
+}
+
+impl<D: Data<Elem = f32>> PredictInplace<ArrayBase<D, Ix2>, Array1<usize>> for KMeansModel {
+    /// The nearest centroid of each row.
+    ///
+    /// # Panics
+    ///
+    /// If the dimensions or lengths differ, a row is not finite, or the model was fitted to no
+    /// embeddings.
+    fn predict_inplace(&self, rows: &ArrayBase<D, Ix2>, labels: &mut Array1<usize>) {
+        assert_eq!(rows.nrows(), labels.len(), "rows and labels");
+        let prepare = |rows| PreparedRows::new(rows).unwrap_or_else(|error| panic!("{error}"));
+        let nearest = prepare(self.centroids.view()).nearest(&prepare(rows.view()));
+        labels.iter_mut().zip(nearest).for_each(|(label, (nearest, _))| *label = nearest);
+    }
+
+    fn default_target(&self, rows: &ArrayBase<D, Ix2>) -> Array1<usize> {
+        Array1::zeros(rows.nrows())
     }
 }
 
 impl Cluster for KMeans {
     fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error> {
-        check_finite(embeddings)?;
-        let n = embeddings.nrows();
+        Ok(self.check_ref()?.fit_embeddings(embeddings)?.labels)
+    }
+}
+
+impl ValidKMeans {
+    fn fit_embeddings(&self, embeddings: ArrayView2<'_, f32>) -> Result<KMeansModel, Error> {
+        let points = PreparedRows::new(embeddings)?;
+        let n = points.len();
         if n == 0 {
-            return Ok(Vec::new());
+            let centroids = Array2::zeros((0, embeddings.ncols()));
+            return Ok(KMeansModel { centroids, labels: Vec::new(), inertia: 0.0 });
         }
         if self.clusters == 0 || self.clusters > n {
             return Err(Error::ClusterCount { clusters: self.clusters, embeddings: n });
         }
-        if self.runs == 0 || self.max_iterations == 0 {
-            return Err(Error::NoIterations);
+        let result = self.best_run(&points);
+        let labels = relabel_by_first_appearance(&result.labels);
+        let mut members = vec![Vec::new(); labels.iter().max().map_or(0, |last| last + 1)];
+        labels.iter().enumerate().for_each(|(row, &label)| members[label].push(row));
+        let mut centroids = Array2::zeros((members.len(), embeddings.ncols()));
+        for (centroid, members) in centroids.outer_iter_mut().zip(&members) {
+            mean(embeddings, members, centroid);
         }
-        let labels = match self.engine {
-            KMeansEngine::Fast => self.fast(embeddings),
-            KMeansEngine::Linfa => {
-                linfa_k_means(embeddings, self.clusters, self.runs, self.max_iterations, self.generator(0))?
-            }
-        };
-        Ok(relabel_by_first_appearance(&labels))
+        Ok(KMeansModel { centroids, labels, inertia: result.inertia })
     }
-}
 
-impl KMeans {
     /// The random number generator of a run.
     fn generator(&self, run: usize) -> ChaCha8Rng {
         let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
@@ -84,11 +173,9 @@ impl KMeans {
         generator
     }
 
-    fn fast(&self, embeddings: ArrayView2<'_, f32>) -> Vec<usize> {
-        let embeddings = embeddings.as_standard_layout();
-        let matrix = EmbeddingMatrix::new(embeddings.view());
-        let distances =
-            self.uses_distance_matrix(embeddings.nrows()).then(|| DistanceMatrix::pairwise(embeddings.view()));
+    fn best_run(&self, points: &PreparedRows<'_, f32>) -> LloydResult {
+        let matrix = EmbeddingMatrix::new(points);
+        let distances = self.uses_distance_matrix(points.len()).then(|| DistanceMatrix::new(points));
         let run = |seeding: &dyn PointSet, iterating: &dyn PointSet, run| {
             let seeds = seed_points(seeding, self.clusters, &mut self.generator(run));
             lloyd(iterating, &seeds, self.max_iterations)
@@ -97,13 +184,13 @@ impl KMeans {
             // Runs share the distances and need little memory of their own, so all run in parallel.
             Some(distances) => {
                 let iterating: &dyn PointSet =
-                    if self.iterates_on_distances(embeddings.dim()) { distances } else { &matrix };
+                    if self.iterates_on_distances(points.rows().dim()) { distances } else { &matrix };
                 (0..self.runs).into_par_iter().map(|index| run(distances, iterating, index)).collect()
             }
             None => (0..self.runs).map(|index| run(&matrix, &matrix, index)).collect(),
         };
         let best = results.into_iter().reduce(|best, result| if result.inertia < best.inertia { result } else { best });
-        best.map_or_else(Vec::new, |result| result.labels)
+        best.expect("checked: at least one run")
     }
 
     /// Whether seeding needs enough rows of distances to make the full distance matrix cheaper: as

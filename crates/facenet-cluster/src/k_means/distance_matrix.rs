@@ -1,12 +1,9 @@
 use std::borrow::Cow;
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use facenet_neighbors::PreparedRows;
 use rayon::prelude::*;
 
-use crate::k_means::point_set::PointSet;
-
-/// Rows per matrix product.
-const BLOCK_ROWS: usize = 128;
+use crate::k_means::point_set::{PointSet, sum};
 
 /// Points assigned to centroids at a time: a part of a row long enough to stream from memory.
 const CHUNK: usize = 512;
@@ -28,36 +25,9 @@ impl DistanceMatrix {
     /// Maximum number of points. At this size the matrix takes 256 MiB.
     pub(super) const MAX_POINTS: usize = 8_192;
 
-    pub(super) fn pairwise(embeddings: ArrayView2<'_, f32>) -> Self {
-        let n = embeddings.nrows();
-        let mut matrix: Array2<f32> = Array2::zeros((n, n));
-        matrix.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS).into_par_iter().enumerate().for_each(
-            |(block, mut products)| {
-                let start = block * BLOCK_ROWS;
-                let rows = embeddings.slice(s![start..start + products.nrows(), ..]);
-                products.slice_mut(s![.., start..]).assign(&rows.dot(&embeddings.slice(s![start.., ..]).t()));
-            },
-        );
-        // Norms from the same products, so that equal embeddings have a distance of exactly 0.
-        let norms = matrix.diag().to_owned();
-        matrix.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(row, mut products)| {
-            let others = products.slice_mut(s![row..]);
-            for (product, &norm) in others.into_iter().zip(norms.slice(s![row..])) {
-                *product = (norms[row] + norm - 2.0 * *product).max(0.0);
-            }
-        });
-        // Mirror the upper triangle.
-        for start in (0..n).step_by(BLOCK_ROWS) {
-            let rows = start..(start + BLOCK_ROWS).min(n);
-            let (above, mut below) = matrix.view_mut().split_at(Axis(0), start);
-            below.slice_mut(s![..rows.len(), ..start]).assign(&above.slice(s![.., rows.clone()]).t());
-            for row in rows {
-                for column in start..row {
-                    matrix[[row, column]] = matrix[[column, row]];
-                }
-            }
-        }
-        Self { points: n, squared_distances: matrix.into_raw_vec_and_offset().0 }
+    pub(super) fn new(points: &PreparedRows<'_, f32>) -> Self {
+        let matrix = points.pairwise_squared_distances();
+        Self { points: points.len(), squared_distances: matrix.into_raw_vec_and_offset().0 }
     }
 
     fn row(&self, point: usize) -> &[f32] {
@@ -72,6 +42,18 @@ impl PointSet for DistanceMatrix {
 
     fn squared_distances_to(&self, point: usize) -> Cow<'_, [f32]> {
         Cow::Borrowed(self.row(point))
+    }
+
+    fn with_candidates(&self, nearest: &[f32], candidates: &[usize], distances: &mut Vec<f32>) -> Vec<f64> {
+        distances.resize(candidates.len() * self.points, 0.0);
+        let rows = distances.chunks_exact_mut(self.points).zip(candidates);
+        rows.map(|(target, &candidate)| {
+            for ((target, &distance), &nearest) in target.iter_mut().zip(self.row(candidate)).zip(nearest) {
+                *target = if distance < nearest { distance } else { nearest };
+            }
+            sum(target)
+        })
+        .collect()
     }
 
     fn nearest_centroids(&self, centroids: &[Vec<usize>]) -> Vec<(usize, f64)> {

@@ -1,92 +1,99 @@
 use std::borrow::Cow;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use facenet_neighbors::PreparedRows;
+use facenet_tensor::vectorize;
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
-use crate::k_means::point_set::PointSet;
+use crate::k_means::point_set::{PointSet, sum};
 
-/// Rows per matrix product.
-const BLOCK_ROWS: usize = 256;
+/// Points per task of seeding: a multiple of [`PreparedRows::ALIGNMENT`].
+const COLUMNS: usize = 1024;
 
 /// Points given by their embeddings, of any number. Distances are computed when needed.
-pub(super) struct EmbeddingMatrix<'a> {
-    embeddings: ArrayView2<'a, f32>,
-    norms: Vec<f32>,
+pub(super) struct EmbeddingMatrix<'a, 'rows> {
+    points: &'a PreparedRows<'rows, f32>,
 }
 
-impl<'a> EmbeddingMatrix<'a> {
-    pub(super) fn new(embeddings: ArrayView2<'a, f32>) -> Self {
-        Self { embeddings, norms: squared_norms(embeddings) }
+impl<'a, 'rows> EmbeddingMatrix<'a, 'rows> {
+    pub(super) fn new(points: &'a PreparedRows<'rows, f32>) -> Self {
+        Self { points }
     }
 
-    /// The coordinates of the centroids, summed in `f64` in the order of their members.
+    /// The coordinates of the centroids.
     fn means(&self, centroids: &[Vec<usize>]) -> Array2<f32> {
-        let mut means = Array2::zeros((centroids.len(), self.embeddings.ncols()));
-        means.axis_iter_mut(Axis(0)).into_par_iter().zip(centroids).for_each(|(mut mean, members)| {
-            let mut sum: Array1<f64> = Array1::zeros(mean.len());
-            for &member in members {
-                sum.zip_mut_with(&self.embeddings.row(member), |sum, &x| *sum += f64::from(x));
-            }
-            mean.zip_mut_with(&sum, |mean, &sum| *mean = (sum / members.len() as f64) as f32);
-        });
+        let embeddings = self.points.rows();
+        let mut means = Array2::zeros((centroids.len(), embeddings.ncols()));
+        means
+            .axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(centroids)
+            .for_each(|(target, members)| mean(embeddings, members, target));
         means
     }
 }
 
-impl PointSet for EmbeddingMatrix<'_> {
+/// The mean of some rows, summed in `f64` in the order of the members.
+pub(super) fn mean(embeddings: ArrayView2<'_, f32>, members: &[usize], mut target: ArrayViewMut1<'_, f32>) {
+    if let [member] = members[..] {
+        return target.assign(&embeddings.row(member));
+    }
+    let mut sum: Array1<f64> = Array1::zeros(target.len());
+    for &member in members {
+        sum.zip_mut_with(&embeddings.row(member), |sum, &x| *sum += f64::from(x));
+    }
+    target.zip_mut_with(&sum, |mean, &sum| *mean = (sum / members.len() as f64) as f32);
+}
+
+impl PointSet for EmbeddingMatrix<'_, '_> {
     fn len(&self) -> usize {
-        self.norms.len()
+        self.points.len()
     }
 
     fn squared_distances_to(&self, point: usize) -> Cow<'_, [f32]> {
-        let origin = self.embeddings.row(point);
-        let norm = self.norms[point];
-        let mut distances = vec![0.0; self.len()];
-        distances
-            .par_chunks_mut(BLOCK_ROWS)
-            .zip(self.embeddings.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
-            .zip(self.norms.par_chunks(BLOCK_ROWS))
-            .for_each(|((distances, rows), norms)| {
-                let products: Array1<f32> = rows.dot(&origin);
-                for ((distance, product), other) in distances.iter_mut().zip(products).zip(norms) {
-                    *distance = (norm + other - 2.0 * product).max(0.0);
-                }
-            });
-        distances[point] = 0.0;
+        let mut distances = Vec::new();
+        self.with_candidates(&vec![f32::INFINITY; self.len()], &[point], &mut distances);
         Cow::Owned(distances)
     }
 
-    fn nearest_centroids(&self, centroids: &[Vec<usize>]) -> Vec<(usize, f64)> {
-        let centroids = self.means(centroids);
-        let norms = squared_norms(centroids.view());
-        let mut nearest = vec![(0, 0.0); self.len()];
-        nearest
-            .par_chunks_mut(BLOCK_ROWS)
-            .zip(self.embeddings.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
-            .zip(self.norms.par_chunks(BLOCK_ROWS))
-            .for_each(|((nearest, rows), row_norms)| {
-                let products = rows.dot(&centroids.t());
-                for ((nearest, products), norm) in nearest.iter_mut().zip(products.outer_iter()).zip(row_norms) {
-                    let (label, distance) = smallest(products, &norms);
-                    *nearest = (label, f64::from((distance + norm).max(0.0)));
-                }
-            });
-        nearest
-    }
-}
-
-/// The smallest `norm - 2 * product` with its index, ties to the lowest index.
-fn smallest(products: ArrayView1<'_, f32>, norms: &[f32]) -> (usize, f32) {
-    let mut smallest = (0, f32::INFINITY);
-    for (index, (&product, &norm)) in products.iter().zip(norms).enumerate() {
-        let distance = norm - 2.0 * product;
-        if distance < smallest.1 {
-            smallest = (index, distance);
+    fn with_candidates(&self, nearest: &[f32], candidates: &[usize], distances: &mut Vec<f32>) -> Vec<f64> {
+        distances.resize(candidates.len() * self.len(), 0.0);
+        // The slices of each block, one per candidate.
+        let mut blocks: Vec<Vec<&mut [f32]>> = (0..self.len().div_ceil(COLUMNS)).map(|_| Vec::new()).collect();
+        for distances in distances.chunks_exact_mut(self.len().max(1)) {
+            blocks.iter_mut().zip(distances.chunks_mut(COLUMNS)).for_each(|(block, part)| block.push(part));
         }
+        let rows = self.points.rows().select(Axis(0), candidates);
+        let rows = PreparedRows::new(rows.view()).expect("rows of finite points");
+        let sums: Vec<Vec<f64>> = blocks
+            .into_par_iter()
+            .enumerate()
+            .map_init(Vec::new, |tile, (index, mut block)| {
+                let columns = index * COLUMNS..self.len().min((index + 1) * COLUMNS);
+                let nearest = &nearest[columns.clone()];
+                tile.resize(candidates.len() * columns.len(), 0.0);
+                rows.squared_distances_block(self.points, 0..candidates.len(), columns, tile);
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        let rows = block.iter_mut().zip(tile.chunks_exact(nearest.len()));
+                        rows.map(|(target, distances)| {
+                            for ((target, &distance), &nearest) in target.iter_mut().zip(distances).zip(nearest) {
+                                *target = if distance < nearest { distance } else { nearest };
+                            }
+                            sum(target)
+                        })
+                        .collect()
+                    },
+                )
+            })
+            .collect();
+        (0..candidates.len()).map(|candidate| sums.iter().map(|sums| sums[candidate]).sum()).collect()
     }
-    smallest
-}
 
-fn squared_norms(rows: ArrayView2<'_, f32>) -> Vec<f32> {
-    rows.outer_iter().map(|row| row.dot(&row)).collect()
+    fn nearest_centroids(&self, centroids: &[Vec<usize>]) -> Vec<(usize, f64)> {
+        let means = self.means(centroids);
+        let means = PreparedRows::new(means.view()).expect("means of finite points");
+        means.nearest(self.points).into_iter().map(|(label, distance)| (label, f64::from(distance))).collect()
+    }
 }

@@ -16,22 +16,21 @@ pub(super) fn seed_points(points: &dyn PointSet, clusters: usize, generator: &mu
     let mut seeds = vec![first];
     let mut nearest = points.squared_distances_to(first).into_owned();
     let mut sums = Vec::with_capacity(nearest.len());
+    let mut distances = Vec::new();
     for _ in 1..clusters {
         sums.clear();
         sums.extend(nearest.iter().scan(0.0, |sum, &distance| {
             *sum += f64::from(distance);
             Some(*sum)
         }));
-        let tried = (0..candidates_per_seed(clusters)).map(|_| {
-            let candidate = sample_proportionally(&sums, generator);
-            let distances = points.squared_distances_to(candidate);
-            (sum_of_minima(&nearest, &distances), candidate, distances)
-        });
-        let best = tried.reduce(|best, tried| if tried.0 < best.0 { tried } else { best });
-        if let Some((_, candidate, distances)) = best {
-            seeds.push(candidate);
-            nearest.iter_mut().zip(&*distances).for_each(|(nearest, &distance)| *nearest = nearest.min(distance));
-        }
+        let candidates: Vec<usize> =
+            (0..candidates_per_seed(clusters)).map(|_| sample_proportionally(&sums, generator)).collect();
+        let inertias = points.with_candidates(&nearest, &candidates, &mut distances);
+        // Ties go to the first.
+        let best =
+            (1..candidates.len()).fold(0, |best, next| if inertias[next] < inertias[best] { next } else { best });
+        seeds.push(candidates[best]);
+        nearest.copy_from_slice(&distances[best * points.len()..][..points.len()]);
     }
     seeds
 }
@@ -46,18 +45,4 @@ fn sample_proportionally(sums: &[f64], generator: &mut ChaCha8Rng) -> usize {
         }
         _ => generator.gen_range(0..sums.len()),
     }
-}
-
-/// The sum of elementwise minima, in eight independent partial sums so that it vectorizes.
-fn sum_of_minima(a: &[f32], b: &[f32]) -> f64 {
-    const LANES: usize = 8;
-    let mut sums = [0.0; LANES];
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(&a, &b)| f64::from(a.min(b))).sum();
-    for (a, b) in a.zip(b) {
-        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += f64::from(a.min(b));
-        }
-    }
-    sums.iter().sum::<f64>() + rest
 }

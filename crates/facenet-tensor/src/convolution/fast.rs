@@ -8,5 +8,6 @@ mod outer_products;
 mod partition;
 mod raw_image;
 mod register_tile;
+mod row_products;
 mod weight_gradient;
 pub(super) mod winograd;

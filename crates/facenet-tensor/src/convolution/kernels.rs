@@ -1,6 +1,6 @@
 //! What the two element types compute differently: convolutions, and with them all matrix products.
 
-use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4};
+use ndarray::{ArrayView2, ArrayView3, ArrayView4, ArrayViewMut4};
 
 use crate::accumulation::Accumulation;
 use crate::convolution::fused_activation::Epilogue;
@@ -62,6 +62,16 @@ pub struct PackedOutput<'a, T> {
     pub(crate) y: ArrayViewMut4<'a, T>,
 }
 
+/// The operands of products of rows with packed rows.
+pub struct RowProducts<'a, T> {
+    /// `[m, dimension]`, not empty, with contiguous rows.
+    pub(crate) x: ArrayView2<'a, T>,
+    /// `[n / 16][dimension][16]`.
+    pub(crate) panels: &'a [T],
+    /// `[m, n]`.
+    pub(crate) products: &'a mut [T],
+}
+
 /// The convolution kernels of an element type. Callers have checked all shapes and strides.
 pub trait Kernels: Sized {
     /// Computes `y`.
@@ -82,4 +92,7 @@ pub trait Kernels: Sized {
 
     /// Computes all outputs.
     fn packed_forward(level: SimdLevel, operands: PackedForward<'_, Self>);
+
+    /// Computes `products`.
+    fn row_products(level: SimdLevel, operands: RowProducts<'_, Self>);
 }

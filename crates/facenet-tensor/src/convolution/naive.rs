@@ -10,7 +10,7 @@ use crate::accumulation::Accumulation;
 use crate::convolution::fused_activation::Epilogue;
 use crate::convolution::kernels::{
     ConvolutionBackwardInput, ConvolutionBackwardWeight, ConvolutionForward, DepthwiseForward, Kernels, PackedForward,
-    PackedOutput,
+    PackedOutput, RowProducts,
 };
 use crate::convolution::packed_weights::PackedWeights;
 use crate::elementwise::add_assign;
@@ -18,6 +18,7 @@ use crate::image::pixels::{Pixels, PixelsMut};
 use crate::image::view::ImageView;
 use crate::memory::aligned_vec::AlignedVec;
 use crate::scalar::Scalar;
+use crate::simd::lanes::LANES;
 use crate::simd::level::SimdLevel;
 use crate::simd::vectorize::vectorize;
 use crate::window::Window;
@@ -56,6 +57,17 @@ impl Kernels for f64 {
         let mut elements = AlignedVec::zeros(weight.len());
         elements.iter_mut().zip(weight).for_each(|(element, weight)| *element = *weight);
         PackedWeights { elements, trailing_zeros: 0, tiling: None }
+    }
+
+    fn row_products(_: SimdLevel, operands: RowProducts<'_, f64>) {
+        let RowProducts { x, panels, products } = operands;
+        let columns = products.len() / x.nrows();
+        for (row, products) in x.outer_iter().zip(products.chunks_exact_mut(columns)) {
+            for (column, product) in products.iter_mut().enumerate() {
+                let packed = panels[column / LANES * x.ncols() * LANES..].iter().skip(column % LANES).step_by(LANES);
+                *product = row.iter().zip(packed).map(|(&x, &y)| x * y).sum();
+            }
+        }
     }
 
     fn packed_forward(_: SimdLevel, operands: PackedForward<'_, f64>) {

@@ -13,7 +13,7 @@ use crate::simd::level::{SimdLevel, simd_level};
 /// that is not inlined is compiled for the portable set. Nothing is fused without an explicit
 /// `mul_add`, so all levels compute the same bits.
 #[inline]
-pub(crate) fn vectorize<R>(body: impl FnOnce() -> R) -> R {
+pub fn vectorize<R>(body: impl FnOnce() -> R) -> R {
     match simd_level() {
         // SAFETY: `simd_level` exceeds `Portable` only if the features were detected on this
         // processor.

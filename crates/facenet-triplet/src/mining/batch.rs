@@ -25,7 +25,7 @@ impl<'a> MiningBatch<'a> {
     /// Describes a batch of `n` embeddings, to run a miner without a loss.
     ///
     /// `squared_distances` is symmetric with a zero diagonal, as computed by
-    /// [`pairwise_squared_distances`](crate::pairwise_squared_distances). `seed` drives the miner's
+    /// [`pairwise_squared_distances`](facenet_neighbors::pairwise_squared_distances). `seed` drives the miner's
     /// random choices; [`miner_seed`] derives one per step.
     ///
     /// # Shapes

@@ -1,9 +1,8 @@
 //! The loss and its gradient against the definition, central differences and a sum over triplets.
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use facenet_triplet::{
-    BatchAll, LossStatistics, Reduction, Triplet, TripletLoss, pairwise_squared_distances, triplet_loss,
-};
+use facenet_neighbors::pairwise_squared_distances;
+use facenet_triplet::{BatchAll, LossStatistics, Reduction, Triplet, TripletLoss, triplet_loss};
 use ndarray::{Array1, Array2, ArrayView2, NdFloat, array};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand::{Rng, SeedableRng};
@@ -40,7 +39,7 @@ fn definition(x: ArrayView2<'_, f64>, triplets: &[Triplet], margin: f64, reducti
 }
 
 fn run<A: NdFloat>(loss: &mut TripletLoss<A>, x: &Array2<A>, triplets: &[Triplet]) -> (LossStatistics, Array2<A>) {
-    let distances = pairwise_squared_distances(x.view());
+    let distances = pairwise_squared_distances(x.view()).unwrap();
     let mut dx = Array2::from_elem(x.dim(), A::nan());
     let mut batch = loss.begin(distances.view());
     triplets.iter().for_each(|&triplet| batch.add(triplet));
@@ -64,7 +63,7 @@ fn the_gradient_agrees_with_central_differences() {
         // Triplets away from the kink; some are listed twice, which the loss allows.
         let mut triplets = all_triplets(&identities);
         triplets.extend_from_within(..triplets.len() / 3);
-        let distances = pairwise_squared_distances(x.view());
+        let distances = pairwise_squared_distances(x.view()).unwrap();
         triplets
             .retain(|t| (distances[[t.anchor, t.positive]] - distances[[t.anchor, t.negative]] + margin).abs() > 0.01);
         for reduction in REDUCTIONS {
@@ -124,7 +123,7 @@ fn the_gradient_is_the_sum_over_triplets_in_both_precisions() {
 fn batch_all_gives_the_loss_of_all_triplets() {
     let x = random(40, 8, 7).mapv(|x| x as f32);
     let identities: Vec<usize> = (0..40).map(|i| i % 6).collect();
-    let distances = pairwise_squared_distances(x.view());
+    let distances = pairwise_squared_distances(x.view()).unwrap();
     let mut loss = TripletLoss::new(0.2_f32, Reduction::MeanActive);
     let every = run(&mut loss, &x, &all_triplets(&identities));
     let mut dx = Array2::from_elem(x.dim(), f32::NAN);
@@ -142,7 +141,7 @@ fn statistics_equal_their_definitions() {
     let x = random(30, 4, 8);
     let identities: Vec<usize> = (0..30).map(|i| i / 5).collect();
     let triplets = all_triplets(&identities);
-    let distances = pairwise_squared_distances(x.view());
+    let distances = pairwise_squared_distances(x.view()).unwrap();
     let (statistics, _) = run(&mut TripletLoss::new(0.2, Reduction::Mean), &x, &triplets);
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let positive = mean(triplets.iter().map(|t| distances[[t.anchor, t.positive]]).collect());

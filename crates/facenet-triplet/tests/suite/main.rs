@@ -4,4 +4,3 @@ mod loss;
 mod miners;
 mod offline;
 mod sampler;
-mod squared_distances;

@@ -1,8 +1,7 @@
 //! Each miner against its definition over all triples.
 
-use facenet_triplet::{
-    BatchAll, BatchHard, Miner, MinerKind, MiningBatch, NegativeChoice, SemiHard, Triplet, pairwise_squared_distances,
-};
+use facenet_neighbors::pairwise_squared_distances;
+use facenet_triplet::{BatchAll, BatchHard, Miner, MinerKind, MiningBatch, NegativeChoice, SemiHard, Triplet};
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -194,7 +193,7 @@ fn identical_embeddings_violate_the_margin_but_are_not_semi_hard() {
 #[test]
 fn nan_distances_are_never_mined() {
     let embeddings = array![[1.0, 0.0], [f32::NAN, 0.0], [0.9, 0.1], [0.8, 0.2], [0.7, f32::NAN], [0.6, 0.3]];
-    let distances = pairwise_squared_distances(embeddings.view());
+    let distances = pairwise_squared_distances(embeddings.view()).unwrap();
     let batch = Batch { distances, identities: vec![0, 0, 0, 1, 1, 1], margin: 2.0, seed: 0 };
     for miner in [&HARDEST as &dyn Miner, &RANDOM, &BatchHard, &BatchAll] {
         let triplets = batch.mine(miner);

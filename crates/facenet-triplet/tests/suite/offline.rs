@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use facenet_neighbors::pairwise_squared_distances;
 use facenet_triplet::{
     BatchAll, Error, Miner, MiningBatch, NegativeChoice, OfflineSubset, OfflineTriplets, Reduction, SemiHard, Triplet,
-    TripletLoss, pairwise_squared_distances,
+    TripletLoss,
 };
 use ndarray::{Array2, Axis};
 use ndarray_rand::RandomExt;
@@ -52,7 +53,7 @@ proptest! {
     #[test]
     fn batches_contain_every_triplet_once(size in 3_usize..120, capacity in 3_usize..40, round in 0_u64..50) {
         let subset = OfflineSubset::draw(&identities(), size, 1, round).unwrap();
-        let mined = OfflineTriplets::mine(&subset, embeddings(size).view(), &SEMI_HARD, &loss(0.3), usize::MAX);
+        let mined = OfflineTriplets::mine(&subset, embeddings(size).view(), &SEMI_HARD, &loss(0.3), usize::MAX).unwrap();
         let batches = mined.batches(capacity).unwrap();
         let mut seen = Vec::new();
         for batch in &batches {
@@ -81,8 +82,8 @@ proptest! {
 fn triplets_are_those_of_the_miner_as_indices_into_the_data_set() {
     let subset = OfflineSubset::draw(&identities(), 90, 2, 0).unwrap();
     let x = embeddings(90);
-    let mined = OfflineTriplets::mine(&subset, x.view(), &BatchAll, &loss(0.2), usize::MAX);
-    let distances = pairwise_squared_distances(x.view());
+    let mined = OfflineTriplets::mine(&subset, x.view(), &BatchAll, &loss(0.2), usize::MAX).unwrap();
+    let distances = pairwise_squared_distances(x.view()).unwrap();
     let mut expected = Vec::new();
     BatchAll.mine(&MiningBatch::new(distances.view(), subset.identities(), 0.2, 0), &mut |t| {
         let image = |i: usize| subset.images()[i];
@@ -102,12 +103,12 @@ fn triplets_are_those_of_the_miner_as_indices_into_the_data_set() {
 fn gradients_of_mini_batches_add_up_to_the_full_gradient() {
     let all = identities();
     let subset = OfflineSubset::draw(&all, 60, 3, 1).unwrap();
-    let mined = OfflineTriplets::mine(&subset, embeddings(60).view(), &BatchAll, &loss(0.2), 500);
+    let mined = OfflineTriplets::mine(&subset, embeddings(60).view(), &BatchAll, &loss(0.2), 500).unwrap();
     let x = embeddings(all.len()).mapv(f64::from);
     let mut loss = TripletLoss::new(0.2, Reduction::Sum);
     let mut gradient = |images: &[usize], triplets: &[Triplet]| {
         let x = x.select(Axis(0), images);
-        let distances = pairwise_squared_distances(x.view());
+        let distances = pairwise_squared_distances(x.view()).unwrap();
         let mut dx = Array2::zeros(x.dim());
         let mut batch = loss.begin(distances.view());
         triplets.iter().for_each(|&triplet| batch.add(triplet));
@@ -132,7 +133,7 @@ fn a_limit_keeps_a_uniform_sample() {
     let identities = [0, 0, 1, 1, 2];
     for round in 0..rounds {
         let subset = OfflineSubset::draw(&identities, 5, 4, round).unwrap();
-        let mined = OfflineTriplets::mine(&subset, Array2::zeros((5, 2)).view(), &BatchAll, &loss(0.2), 3);
+        let mined = OfflineTriplets::mine(&subset, Array2::zeros((5, 2)).view(), &BatchAll, &loss(0.2), 3).unwrap();
         assert_eq!((mined.found(), mined.triplets().len()), (12, 3));
         mined.triplets().iter().for_each(|&triplet| *counts.entry(triplet).or_default() += 1);
     }
@@ -147,7 +148,8 @@ fn draws_depend_on_round_and_seed_and_are_reproducible() {
     assert_eq!(draw(1, 2), draw(1, 2));
     assert_ne!(draw(1, 2).images(), draw(1, 3).images());
     assert_ne!(draw(1, 2).images(), draw(2, 2).images());
-    let mine = |round| OfflineTriplets::mine(&draw(1, round), embeddings(50).view(), &SEMI_HARD, &loss(0.2), 40);
+    let mine =
+        |round| OfflineTriplets::mine(&draw(1, round), embeddings(50).view(), &SEMI_HARD, &loss(0.2), 40).unwrap();
     assert_eq!(mine(2), mine(2));
     assert_ne!(mine(2).triplets(), mine(3).triplets());
 }
@@ -155,7 +157,7 @@ fn draws_depend_on_round_and_seed_and_are_reproducible() {
 #[test]
 fn no_triplets_give_no_batches_and_a_batch_below_three_images_is_an_error() {
     let subset = OfflineSubset::draw(&[0, 0, 1], 3, 0, 0).unwrap();
-    let mined = OfflineTriplets::mine(&subset, Array2::zeros((3, 2)).view(), &SEMI_HARD, &loss(0.2), 10);
+    let mined = OfflineTriplets::mine(&subset, Array2::zeros((3, 2)).view(), &SEMI_HARD, &loss(0.2), 10).unwrap();
     assert_eq!(mined.batches(3), Ok(vec![]));
     assert_eq!(mined.batches(2), Err(Error::TooFewImages { images: 2 }));
 }

@@ -5,10 +5,10 @@ use ndarray::ArrayView4;
 use crate::convolution::fast::epilogue::{Output, Store};
 use crate::convolution::fast::raw_image::RawImage;
 use crate::convolution::fast::winograd::tiling::Tiling;
-use crate::convolution::fast::{depthwise, indirect, weight_gradient, winograd};
+use crate::convolution::fast::{depthwise, indirect, row_products, weight_gradient, winograd};
 use crate::convolution::kernels::{
     ConvolutionBackwardInput, ConvolutionBackwardWeight, ConvolutionForward, DepthwiseForward, Kernels, PackedForward,
-    PackedOutput,
+    PackedOutput, RowProducts,
 };
 use crate::convolution::packed_weights::PackedWeights;
 use crate::memory::aligned_vec::AlignedVec;
@@ -68,6 +68,10 @@ impl Kernels for f32 {
             None => indirect::pack(&weight, &mut elements),
         }
         PackedWeights { elements, trailing_zeros, tiling }
+    }
+
+    fn row_products(level: SimdLevel, operands: RowProducts<'_, f32>) {
+        row_products::row_products(level, operands);
     }
 
     fn packed_forward(level: SimdLevel, operands: PackedForward<'_, f32>) {

@@ -1,11 +1,8 @@
 //! Squared distances against their definition.
 
 use approx::assert_abs_diff_eq;
-use facenet_triplet::{
-    pairwise_squared_distances, pairwise_squared_distances_into, squared_distances_between,
-    squared_distances_between_into,
-};
-use ndarray::{Array2, ArrayView2, NdFloat, array, s};
+use facenet_neighbors::{NotFinite, PreparedRows, pairwise_squared_distances, squared_distances};
+use ndarray::{Array2, ArrayView2, Axis, NdFloat, array, s};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand::SeedableRng;
 use ndarray_rand::rand_distr::StandardNormal;
@@ -36,12 +33,12 @@ proptest! {
     #[test]
     fn distances_equal_the_definition(m in 0_usize..200, n in 0_usize..90, dimension in 0_usize..20, seed: u64) {
         let (a, b) = (random(m, dimension, seed), random(n, dimension, !seed));
-        let within = pairwise_squared_distances(a.view());
+        let within = pairwise_squared_distances(a.view()).unwrap();
         assert_symmetric_with_zero_diagonal(&within);
         assert_abs_diff_eq!(within, definition(a.view(), a.view()), epsilon = 1e-12);
-        assert_abs_diff_eq!(squared_distances_between(a.view(), b.view()), definition(a.view(), b.view()), epsilon = 1e-12);
+        assert_abs_diff_eq!(squared_distances(a.view(), b.view()).unwrap(), definition(a.view(), b.view()), epsilon = 1e-12);
 
-        let single = pairwise_squared_distances(a.mapv(|x| x as f32).view());
+        let single = pairwise_squared_distances(a.mapv(|x| x as f32).view()).unwrap();
         assert_symmetric_with_zero_diagonal(&single);
         // Rounding errors of sums of `dimension` products with squared norms below 20 * 5^2.
         assert_abs_diff_eq!(single.mapv(f64::from), within, epsilon = 1e-3);
@@ -55,7 +52,7 @@ fn unit_vectors_in_f32_are_within_the_stated_error() {
         let norm = row.dot(&row).sqrt();
         row /= norm;
     }
-    let single = pairwise_squared_distances(x.mapv(|x| x as f32).view());
+    let single = pairwise_squared_distances(x.mapv(|x| x as f32).view()).unwrap();
     assert_abs_diff_eq!(single.mapv(f64::from), definition(x.view(), x.view()), epsilon = 1.5e-6);
 }
 
@@ -63,28 +60,36 @@ fn unit_vectors_in_f32_are_within_the_stated_error() {
 fn buffers_are_overwritten_and_may_have_any_stride() {
     let x = random(70, 6, 2);
     let mut wide = Array2::from_elem((70, 140), f64::NAN);
-    pairwise_squared_distances_into(x.view(), wide.slice_mut(s![.., ..;2]));
-    assert_eq!(wide.slice(s![.., ..;2]), pairwise_squared_distances(x.view()));
+    let rows = PreparedRows::new(x.view()).unwrap();
+    rows.pairwise_squared_distances_into(wide.slice_mut(s![.., ..;2]));
+    assert_eq!(wide.slice(s![.., ..;2]), rows.pairwise_squared_distances());
     assert!(wide.slice(s![.., 1..;2]).iter().all(|x| x.is_nan()));
     let columns = x.slice(s![.., ..;2]);
-    let mut between = Array2::from_elem((70, 70), f64::NAN);
-    squared_distances_between_into(columns, columns, between.view_mut());
+    let between = squared_distances(columns, columns).unwrap();
     assert_abs_diff_eq!(between, definition(columns, columns), epsilon = 1e-12);
 }
 
 #[test]
-fn identical_embeddings_are_almost_at_distance_zero() {
-    let x = Array2::from_shape_fn((130, 33), |(_, j)| (j as f32 * 0.7).sin() * 0.25);
-    let distances = pairwise_squared_distances(x.view());
-    assert_symmetric_with_zero_diagonal(&distances);
-    assert!(distances.iter().all(|&d| d < 1e-6));
+fn equal_rows_are_at_distance_zero_wherever_they_stand() {
+    for dimension in [1, 2, 33, 128, 500] {
+        let distinct = random(41, dimension, 4).mapv(|x| x as f32);
+        let x = distinct.select(Axis(0), &(0..123).map(|row| row % 41).collect::<Vec<_>>());
+        let distances = pairwise_squared_distances(x.view()).unwrap();
+        let between = squared_distances(x.slice(s![5..100, ..]), x.view()).unwrap();
+        for ((i, j), &distance) in distances.indexed_iter() {
+            assert_eq!(distance == 0.0, i % 41 == j % 41, "rows {i} and {j}: {distance}");
+            assert_eq!(distance, distances[[i % 41, j % 41]], "a distance depends on its rows only");
+        }
+        assert_eq!(between, distances.slice(s![5..100, ..]));
+    }
 }
 
 #[test]
-fn nan_propagates() {
-    let distances = pairwise_squared_distances(array![[1.0, 0.0], [f32::NAN, 0.0], [0.0, 1.0]].view());
-    for ((i, j), distance) in distances.indexed_iter() {
-        assert_eq!(distance.is_nan(), i == 1 || j == 1);
+fn rows_that_are_not_finite_are_refused() {
+    for value in [f32::NAN, f32::INFINITY, 2e19] {
+        let x = array![[1.0, 0.0], [0.0, value], [value, 1.0]];
+        assert_eq!(pairwise_squared_distances(x.view()), Err(NotFinite { row: 1 }));
+        assert_eq!(squared_distances(x.slice(s![..1, ..]), x.view()), Err(NotFinite { row: 1 }));
     }
 }
 
@@ -93,9 +98,7 @@ fn threads_do_not_change_a_bit() {
     let x = random(333, 48, 3).mapv(|x| x as f32);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            (pairwise_squared_distances(x.view()), squared_distances_between(x.view(), x.slice(s![..99, ..])))
-        })
+        pool.install(|| (pairwise_squared_distances(x.view()), squared_distances(x.view(), x.slice(s![..99, ..]))))
     };
     assert_eq!(run(1), run(5));
 }
@@ -103,11 +106,12 @@ fn threads_do_not_change_a_bit() {
 #[test]
 #[should_panic(expected = "[2, 2], not [2, 3]")]
 fn a_wrong_buffer_panics() {
-    pairwise_squared_distances_into(array![[1.0], [2.0]].view(), Array2::zeros((2, 3)).view_mut());
+    let rows = array![[1.0], [2.0]];
+    PreparedRows::new(rows.view()).unwrap().pairwise_squared_distances_into(Array2::zeros((2, 3)).view_mut());
 }
 
 #[test]
 #[should_panic(expected = "differ in dimension")]
 fn different_dimensions_panic() {
-    let _ = squared_distances_between(Array2::<f32>::zeros((2, 3)).view(), Array2::zeros((2, 4)).view());
+    let _ = squared_distances(Array2::<f32>::zeros((2, 3)).view(), Array2::zeros((2, 4)).view());
 }

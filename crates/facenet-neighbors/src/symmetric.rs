@@ -1,14 +1,21 @@
+//! Symmetric matrices, of which one half is computed.
+
 use ndarray::parallel::prelude::*;
 use ndarray::{ArrayViewMut2, Axis, NdFloat, Zip, s};
 
 /// Rows per block: the unit of parallel matrix products and of mirrored tiles.
 pub(crate) const BLOCK_ROWS: usize = 64;
 
-/// Replaces mirrored elements `(i, j)` and `(j, i)`, `i < j`, by `value(upper, lower)`. The
-/// diagonal is left alone.
-pub(crate) fn symmetrize<A: NdFloat>(mut matrix: ArrayViewMut2<'_, A>, value: impl Fn(A, A) -> A + Sync) {
+/// Replaces mirrored elements `(i, j)` and `(j, i)`, `i < j`, by `value(upper, lower)`, on all threads.
+/// The diagonal is left alone.
+///
+/// # Panics
+///
+/// If the matrix is not square.
+#[track_caller]
+pub fn symmetrize<A: NdFloat>(mut matrix: ArrayViewMut2<'_, A>, value: impl Fn(A, A) -> A + Sync) {
     let n = matrix.nrows();
-    debug_assert_eq!(n, matrix.ncols());
+    assert_eq!(n, matrix.ncols(), "columns of a square matrix");
     matrix.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS).into_par_iter().enumerate().for_each(|(block, mut rows)| {
         let start = block * BLOCK_ROWS;
         for i in 0..rows.nrows() {

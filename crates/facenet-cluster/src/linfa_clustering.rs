@@ -1,0 +1,4 @@
+//! Algorithms of linfa-clustering.
+
+pub(crate) mod dbscan;
+pub(crate) mod k_means;

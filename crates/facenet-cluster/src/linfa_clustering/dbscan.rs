@@ -1,0 +1,39 @@
+use linfa::traits::Transformer;
+use ndarray::ArrayView2;
+
+use crate::cluster::{Cluster, check_finite};
+use crate::error::Error;
+use crate::relabel::relabel_by_first_appearance;
+
+/// Density-based clustering, the DBSCAN of `linfa-clustering` (Ester et al., 1996): embeddings with
+/// enough others within the tolerance, and all that are within the tolerance of those, are one cluster.
+/// Noise stays alone: each such embedding is a cluster of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dbscan {
+    /// The squared distance within which embeddings are neighbours.
+    pub squared_tolerance: f32,
+    /// Number of embeddings within the tolerance, itself included, that make a cluster: at least 2.
+    pub min_points: usize,
+}
+
+impl Cluster for Dbscan {
+    fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error> {
+        check_finite(embeddings)?;
+        let squared_tolerance = self.squared_tolerance;
+        if squared_tolerance.is_nan() || squared_tolerance <= 0.0 {
+            return Err(Error::Tolerance { squared_tolerance });
+        }
+        if self.min_points < 2 {
+            return Err(Error::MinPoints { min_points: self.min_points });
+        }
+        if embeddings.nrows() == 0 {
+            return Ok(Vec::new());
+        }
+        let parameters = linfa_clustering::Dbscan::params(self.min_points).tolerance(squared_tolerance.sqrt());
+        let clusters =
+            parameters.transform(&embeddings.to_owned()).map_err(|error| Error::Linfa { reason: error.to_string() })?;
+        let noise = clusters.iter().flatten().max().map_or(0, |last| last + 1);
+        let labels = clusters.iter().enumerate().map(|(row, cluster)| cluster.unwrap_or(noise + row));
+        Ok(relabel_by_first_appearance(&labels.collect::<Vec<_>>()))
+    }
+}

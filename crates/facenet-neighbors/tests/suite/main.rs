@@ -1,0 +1,4 @@
+//! The tests of the crate, as one program: it is linked once.
+
+mod k_nearest;
+mod squared_distances;
