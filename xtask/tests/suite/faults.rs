@@ -427,7 +427,7 @@ mod unix {
         // Files written before are complete.
         assert_eq!(files(&bench.path("out")), ["checkpoint.safetensors", "report.html", "result.json"]);
         // If even standard error can't be written, the exit code remains.
-        let output = bench.program().command(["train", "--recipe", "absent"]).stderr(full()).output().unwrap();
+        let output = bench.program().command(["train", "--recipe", "absent.toml"]).stderr(full()).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
     }
 
@@ -518,7 +518,7 @@ mod unix {
             assert_failed(&finished, &path);
             assert!(finished.stderr.contains("\nhelp: the name is too long"), "{}", finished.stderr);
             bench.refuses(&["--dataset", &path], &path[..256]);
-            bench.refuses(&["--dataset", "people", "--recipe", &path], &path[..256]);
+            bench.refuses(&["--dataset", "people", "--recipe", &format!("{path}.toml")], &path[..256]);
         }
     }
 }

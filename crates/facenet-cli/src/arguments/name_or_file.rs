@@ -25,7 +25,7 @@ impl NameOrFile {
             return Ok(Self::Name(name));
         }
         let looks_like_a_path = argument.as_encoded_bytes().iter().any(|byte| b"/.".contains(byte));
-        if looks_like_a_path || Path::new(&argument).is_file() {
+        if looks_like_a_path || Path::new(&argument).exists() {
             return Ok(Self::File(argument.into()));
         }
         Err(format!("expected a file or one of {}", names.join(", ")))
