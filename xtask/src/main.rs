@@ -45,7 +45,7 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Convert foreign weights to a checkpoint
     Import(import::Arguments),
-    /// Time a network: inference or training steps
+    /// Time a network, a nearest-neighbor search or a clustering algorithm
     Bench(bench::Arguments),
     /// Check every hand-written gradient against central differences
     Gradcheck(gradcheck::Arguments),

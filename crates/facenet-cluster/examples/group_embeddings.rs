@@ -32,7 +32,7 @@ fn main() -> Result<(), Error> {
 /// clusters.
 fn group(embeddings: &Array2<f32>) -> Result<(Vec<usize>, Vec<usize>), Error> {
     let agglomerative = Dendrogram::build(embeddings.view(), Linkage::Average)?.cut(Cut::SquaredDistance(1.0))?;
-    let k_means = KMeans::new(cluster_count(&agglomerative)).cluster(embeddings.view())?;
+    let k_means = KMeans::new(cluster_count(&agglomerative)).runs(10).cluster(embeddings.view())?;
     Ok((agglomerative, k_means))
 }
 

@@ -265,3 +265,26 @@ proptest! {
         prop_assert_eq!(tree.cut(Cut::SquaredDistance(f32::INFINITY)).expect("a cut"), vec![0; n]);
     }
 }
+
+#[test]
+fn dbscan_leaves_noise_alone() {
+    let x = array![[0.0_f32, 0.0], [0.1, 0.0], [5.0, 0.0], [0.2, 0.0], [9.0, 9.0], [9.0, 9.1]];
+    let dbscan = Dbscan { squared_tolerance: 0.04, min_points: 2 };
+    assert_eq!(dbscan.cluster(x.view()), Ok(vec![0, 0, 1, 0, 2, 2]));
+    let strict = Dbscan { squared_tolerance: 0.04, min_points: 3 };
+    assert_eq!(strict.cluster(x.view()), Ok(vec![0, 0, 1, 0, 2, 3]));
+    assert_eq!(dbscan.cluster(Array2::zeros((0, 2)).view()), Ok(vec![]));
+    let refused = |dbscan: Dbscan| dbscan.cluster(x.view()).unwrap_err();
+    assert_eq!(refused(Dbscan { min_points: 1, ..dbscan }), Error::MinPoints { min_points: 1 });
+    assert_eq!(refused(Dbscan { squared_tolerance: 0.0, ..dbscan }), Error::Tolerance { squared_tolerance: 0.0 });
+}
+
+#[test]
+fn equal_embeddings_are_merged_at_a_cut_of_zero() {
+    let distinct = random(3, (100, 128));
+    let x = Array2::from_shape_fn((200, 128), |(row, column)| distinct[[row % 100, column]]);
+    for linkage in [Linkage::Single, Linkage::Complete, Linkage::Average, Linkage::Ward] {
+        let labels = Agglomerative::new(linkage, Cut::SquaredDistance(0.0)).cluster(x.view()).expect("clusters");
+        assert!((0..200).all(|row| labels[row] == row % 100), "{linkage:?}");
+    }
+}

@@ -3,33 +3,62 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use facenet_tensor::vectorize;
-use ndarray::Array2;
+use facenet_tensor::{AlignedVec, vectorize};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::prepared_rows::PreparedRows;
+use crate::candidates::{Candidates, Neighbors};
+use crate::prepared_rows::{PreparedRows, squared_distance};
 
-/// The nearest rows of each query, the nearest first; ties by the lowest index.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Neighbors {
-    /// Indices of rows: `[queries, k]`.
-    pub indices: Array2<usize>,
-    /// Their squared distances: `[queries, k]`.
-    pub squared_distances: Array2<f32>,
-}
-
-/// Rows per block. Blocks of different queries are searched in parallel.
-const BLOCK: usize = 512;
-/// Rows and columns of a tile of distances, which stays in the L2 cache.
-const TILE: [usize; 2] = [64, 192];
+/// Rows per block. Blocks of different queries are searched in parallel, and the first block that
+/// a query meets gives it a threshold.
+const BLOCK: usize = 1024;
+/// Rows and columns of a tile of products, which stays in the cache.
+const TILE: [usize; 2] = [36, 192];
 /// Distances that are compared with a threshold at a time.
 const CHUNK: usize = 16;
+
+impl Neighbors {
+    /// The `k` smallest of each row of a matrix of squared distances, or all if there are fewer
+    /// columns. Infinity marks pairs that do not count.
+    ///
+    /// # Shapes
+    ///
+    /// `squared_distances`: `[queries, rows]`, not negative, not NaN.
+    ///
+    /// # Panics
+    ///
+    /// If a row has fewer than `k` finite distances, or there are more than 2^32 - 1 columns.
+    #[must_use]
+    #[track_caller]
+    pub fn of_squared_distances(squared_distances: ArrayView2<'_, f32>, k: usize) -> Self {
+        let (queries, columns) = squared_distances.dim();
+        let k = k.min(checked_index_count(columns));
+        let blocks: Vec<Candidates> = (0..queries.div_ceil(BLOCK))
+            .into_par_iter()
+            .map(|block| {
+                let rows = block * BLOCK..queries.min((block + 1) * BLOCK);
+                let mut candidates = Candidates::new(rows.len(), k);
+                for (row, index) in rows.enumerate() {
+                    let distances = squared_distances.row(index);
+                    let distances = distances.as_standard_layout();
+                    let distances = distances.as_slice().expect("standard layout");
+                    let (first, others) = distances.split_at(BLOCK.min(columns));
+                    candidates.fill(row, first, 0);
+                    offer_row(others, row, first.len(), &mut candidates);
+                }
+                candidates
+            })
+            .collect();
+        Candidates::collect(blocks, queries, k)
+    }
+}
 
 impl PreparedRows<'_, f32> {
     /// The `k` nearest of these rows to each query, or all if there are fewer, on all threads of the
     /// pool.
     ///
-    /// Memory: 24 bytes per query and neighbour beside the result.
+    /// Memory: 12 bytes per query and neighbour beside the result.
     ///
     /// # Panics
     ///
@@ -39,30 +68,31 @@ impl PreparedRows<'_, f32> {
     pub fn k_nearest(&self, queries: &PreparedRows<'_, f32>, k: usize) -> Neighbors {
         let (own, other) = (self.rows().ncols(), queries.rows().ncols());
         assert!(own == other, "rows of {own} columns and queries of {other}");
-        let k = k.min(self.indexable());
+        let k = k.min(checked_index_count(self.len()));
         let blocks: Vec<Candidates> = (0..queries.len().div_ceil(BLOCK))
             .into_par_iter()
             .map(|block| {
                 let rows = block * BLOCK..queries.len().min((block + 1) * BLOCK);
                 let mut candidates = Candidates::new(rows.len(), k);
-                let mut tile = Vec::new();
-                for columns in tiles(0..self.len(), TILE[1]) {
+                let mut tile = AlignedVec::zeros(TILE[0] * TILE[1]);
+                let first = 0..BLOCK.min(self.len());
+                fill(queries, self, rows.clone(), first.clone(), Itself::Included, &mut candidates);
+                for columns in tiles(first.end..self.len(), TILE[1]) {
                     for rows in tiles(rows.clone(), TILE[0]) {
-                        tile.resize(rows.len() * columns.len(), 0.0);
-                        queries.squared_distances_block(self, rows.clone(), columns.clone(), &mut tile);
-                        offer(&tile, rows, columns.clone(), block * BLOCK, &mut candidates);
+                        let tile = Tile::new(queries, self, rows, columns.clone(), &mut tile);
+                        tile.offer_to_rows(Block { candidates: &mut candidates, first: block * BLOCK });
                     }
                 }
                 candidates
             })
             .collect();
-        collect(blocks, queries.len(), k)
+        Candidates::collect(blocks, queries.len(), k)
     }
 
     /// The `k` nearest other rows of each row, or all others if there are fewer, on all threads of the
     /// pool. Each distance is computed once for both rows.
     ///
-    /// Memory: 24 bytes per row and neighbour beside the result.
+    /// Memory: 12 bytes per row and neighbour beside the result.
     ///
     /// # Panics
     ///
@@ -70,72 +100,48 @@ impl PreparedRows<'_, f32> {
     #[must_use]
     #[track_caller]
     pub fn k_nearest_others(&self, k: usize) -> Neighbors {
-        let k = k.min(self.indexable().saturating_sub(1));
+        let k = k.min(checked_index_count(self.len()).saturating_sub(1));
         let blocks = self.len().div_ceil(BLOCK);
         let rows_of = |block: usize| block * BLOCK..self.len().min((block + 1) * BLOCK);
-        let candidates: Vec<Mutex<Candidates>> =
-            (0..blocks).map(|block| Mutex::new(Candidates::new(rows_of(block).len(), k))).collect();
+        // Distances within each block.
+        let candidates: Vec<Mutex<Candidates>> = (0..blocks)
+            .into_par_iter()
+            .map(|block| {
+                let rows = rows_of(block);
+                let mut candidates = Candidates::new(rows.len(), k);
+                fill(self, self, rows.clone(), rows, Itself::LeftOut, &mut candidates);
+                Mutex::new(candidates)
+            })
+            .collect();
         let lock = |block: usize| candidates[block].lock().expect("no task panics while it holds a block");
-        // In round r, block i meets block j = r - i modulo the number of blocks: every block is in one
-        // pair (or meets itself), so pairs of a round run in parallel, and every pair of blocks has its
-        // round.
+        // In round r, block i meets block r - i modulo the number of blocks: every block is in one pair,
+        // so the pairs of a round run in parallel, and every pair of blocks has its round.
         for round in 0..blocks {
             (0..blocks).into_par_iter().for_each(|first| {
                 let second = (round + blocks - first) % blocks;
-                let (rows, columns) = (rows_of(first), rows_of(second));
-                let mut tile = Vec::new();
-                if first == second {
-                    self.offer_within(rows, &mut tile, &mut lock(first));
-                } else if first < second {
+                if first < second {
                     let (mut of_rows, mut of_columns) = (lock(first), lock(second));
-                    self.offer_between(rows, columns, &mut tile, [&mut of_rows, &mut of_columns]);
+                    let mut tile = AlignedVec::zeros(TILE[0] * TILE[1]);
+                    for columns in tiles(rows_of(second), TILE[1]) {
+                        for rows in tiles(rows_of(first), TILE[0]) {
+                            let of_rows = Block { candidates: &mut of_rows, first: first * BLOCK };
+                            let of_columns = Block { candidates: &mut of_columns, first: second * BLOCK };
+                            Tile::new(self, self, rows, columns.clone(), &mut tile).offer_to_both(of_rows, of_columns);
+                        }
+                    }
                 }
             });
         }
         let candidates = candidates.into_iter().map(|block| block.into_inner().expect("no task has panicked"));
-        collect(candidates.collect(), self.len(), k)
+        Candidates::collect(candidates.collect(), self.len(), k)
     }
+}
 
-    /// The number of rows, whose indices fit in half a key.
-    #[track_caller]
-    fn indexable(&self) -> usize {
-        assert!(u32::try_from(self.len()).is_ok(), "{} rows exceed the limit of 2^32 - 1", self.len());
-        self.len()
-    }
-
-    /// Offers the distances between two blocks to the rows of both.
-    fn offer_between(
-        &self,
-        rows: Range<usize>,
-        columns: Range<usize>,
-        tile: &mut Vec<f32>,
-        [of_rows, of_columns]: [&mut Candidates; 2],
-    ) {
-        let (first_row, first_column) = (rows.start, columns.start);
-        for columns in tiles(columns, TILE[1]) {
-            for rows in tiles(rows.clone(), TILE[0]) {
-                tile.resize(rows.len() * columns.len(), 0.0);
-                self.squared_distances_block(self, rows.clone(), columns.clone(), tile);
-                offer(tile, rows.clone(), columns.clone(), first_row, of_rows);
-                offer_to_columns(tile, rows, columns.clone(), first_column, of_columns);
-            }
-        }
-    }
-
-    /// Offers the distances within a block. Each is computed twice, and that of a row to itself left
-    /// out.
-    fn offer_within(&self, block: Range<usize>, tile: &mut Vec<f32>, candidates: &mut Candidates) {
-        for columns in tiles(block.clone(), TILE[1]) {
-            for rows in tiles(block.clone(), TILE[0]) {
-                tile.resize(rows.len() * columns.len(), 0.0);
-                self.squared_distances_block(self, rows.clone(), columns.clone(), tile);
-                for row in rows.start.max(columns.start)..rows.end.min(columns.end) {
-                    tile[(row - rows.start) * columns.len() + row - columns.start] = f32::INFINITY;
-                }
-                offer(tile, rows, columns.clone(), block.start, candidates);
-            }
-        }
-    }
+/// A number of rows, whose indices fit in half a key.
+#[track_caller]
+fn checked_index_count(rows: usize) -> usize {
+    assert!(u32::try_from(rows).is_ok(), "{rows} rows exceed the limit of 2^32 - 1");
+    rows
 }
 
 /// Consecutive parts of a range, of at most `length` each.
@@ -144,137 +150,139 @@ fn tiles(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize
     range.step_by(length).map(move |start| start..end.min(start + length))
 }
 
-/// Offers a tile of distances to the candidates of its rows; `first` is the row of the first candidates.
-fn offer(tile: &[f32], rows: Range<usize>, columns: Range<usize>, first: usize, candidates: &mut Candidates) {
-    vectorize(
-        #[inline(always)]
-        || {
-            for (row, distances) in rows.zip(tile.chunks_exact(columns.len())) {
-                let row = row - first;
-                let (whole, rest) = distances.as_chunks::<CHUNK>();
-                let mut start = columns.start;
-                for distances in whole {
-                    let threshold = candidates.thresholds[row];
-                    if distances.iter().fold(false, |any, &distance| any | (distance <= threshold)) {
-                        candidates.offer_all(row, distances, start);
-                    }
-                    start += CHUNK;
-                }
-                candidates.offer_all(row, rest, start);
-            }
-        },
-    );
+/// Whether a row is a neighbour of itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Itself {
+    Included,
+    LeftOut,
 }
 
-/// Offers a tile of distances to the candidates of its columns; `first` is the column of the first
-/// candidates.
-fn offer_to_columns(
-    tile: &[f32],
-    rows: Range<usize>,
+/// The first distances of a block of queries: to the rows of a block.
+fn fill(
+    queries: &PreparedRows<'_, f32>,
+    rows: &PreparedRows<'_, f32>,
+    block: Range<usize>,
     columns: Range<usize>,
-    first: usize,
+    itself: Itself,
     candidates: &mut Candidates,
 ) {
-    let local = columns.start - first..columns.end - first;
+    if columns.is_empty() {
+        return;
+    }
+    let mut distances = Vec::new();
+    for part in tiles(block.clone(), TILE[0]) {
+        distances.resize(part.len() * columns.len(), 0.0);
+        queries.squared_distances_block(rows, part.clone(), columns.clone(), &mut distances);
+        for (row, distances) in part.zip(distances.chunks_exact_mut(columns.len())) {
+            if itself == Itself::LeftOut {
+                distances[row - columns.start] = f32::INFINITY;
+            }
+            candidates.fill(row - block.start, distances, columns.start);
+        }
+    }
+}
+
+/// Offers the distances of a row to indices from `start` on.
+fn offer_row(distances: &[f32], row: usize, start: usize, candidates: &mut Candidates) {
     vectorize(
         #[inline(always)]
         || {
-            for (row, distances) in rows.zip(tile.chunks_exact(columns.len())) {
-                let (whole, rest) = distances.as_chunks::<CHUNK>();
-                let mut start = local.start;
-                for distances in whole {
-                    let thresholds = candidates.thresholds[start..].first_chunk::<CHUNK>().expect("a whole chunk");
-                    let pairs = distances.iter().zip(thresholds);
-                    if pairs.fold(false, |any, (&distance, &threshold)| any | (distance <= threshold)) {
-                        candidates.offer_to_all(start, distances, row);
-                    }
-                    start += CHUNK;
+            let (whole, rest) = distances.as_chunks::<CHUNK>();
+            for (chunk, distances) in whole.iter().enumerate() {
+                let threshold = candidates.thresholds()[row];
+                if distances.iter().fold(false, |any, &distance| any | (distance <= threshold)) {
+                    candidates.offer_to_row(row, distances, start + chunk * CHUNK);
                 }
-                candidates.offer_to_all(start, rest, row);
             }
+            candidates.offer_to_row(row, rest, start + whole.len() * CHUNK);
         },
     );
 }
 
-/// The smallest (distance, index) of each row of a block so far, and some more.
-///
-/// Candidates below the threshold are collected; when the space of a row is full, the k smallest stay,
-/// and the largest of them is the new threshold. The result does not depend on the order of the offers.
-struct Candidates {
-    k: usize,
-    capacity: usize,
-    /// The bits of a distance, then the index: their order is that of (distance, index), since
-    /// distances are not negative.
-    keys: Vec<u64>,
-    lengths: Vec<usize>,
-    thresholds: Vec<f32>,
+/// The candidates of a block of rows, and the first of these.
+struct Block<'a> {
+    candidates: &'a mut Candidates,
+    first: usize,
 }
 
-impl Candidates {
-    fn new(rows: usize, k: usize) -> Self {
-        let capacity = if k == 0 { 0 } else { 3 * k + CHUNK };
-        // Nothing is wanted of no neighbours, and infinity marks a pair that does not count.
-        let threshold = if k == 0 { f32::NEG_INFINITY } else { f32::MAX };
-        Self { k, capacity, keys: vec![0; rows * capacity], lengths: vec![0; rows], thresholds: vec![threshold; rows] }
-    }
-
-    #[inline]
-    fn offer(&mut self, row: usize, distance: f32, index: usize) {
-        if distance > self.thresholds[row] {
-            return;
-        }
-        let start = row * self.capacity;
-        if self.lengths[row] == self.capacity {
-            self.compact(row);
-            if distance > self.thresholds[row] {
-                return;
-            }
-        }
-        self.keys[start + self.lengths[row]] = u64::from(distance.to_bits()) << 32 | index as u64;
-        self.lengths[row] += 1;
-    }
-
-    /// Offers the distances of a row to consecutive indices.
-    #[inline(never)]
-    fn offer_all(&mut self, row: usize, distances: &[f32], start: usize) {
-        for (offset, &distance) in distances.iter().enumerate() {
-            self.offer(row, distance, start + offset);
-        }
-    }
-
-    /// Offers the distances of consecutive rows to one index.
-    #[inline(never)]
-    fn offer_to_all(&mut self, first: usize, distances: &[f32], index: usize) {
-        for (offset, &distance) in distances.iter().enumerate() {
-            self.offer(first + offset, distance, index);
-        }
-    }
-
-    #[cold]
-    fn compact(&mut self, row: usize) {
-        let keys = &mut self.keys[row * self.capacity..][..self.lengths[row]];
-        let (_, &mut last, _) = keys.select_nth_unstable(self.k - 1);
-        self.lengths[row] = self.k;
-        self.thresholds[row] = f32::from_bits((last >> 32) as u32);
-    }
-
-    /// The k smallest of each row.
-    fn sorted(mut self) -> Vec<u64> {
-        let mut sorted = Vec::with_capacity(self.lengths.len() * self.k);
-        for (row, &length) in self.lengths.iter().enumerate() {
-            let keys = &mut self.keys[row * self.capacity..][..length];
-            keys.sort_unstable();
-            sorted.extend_from_slice(&keys[..self.k]);
-        }
-        sorted
-    }
+/// The products of some queries and some rows, which become distances as they are compared.
+struct Tile<'a> {
+    rows: Range<usize>,
+    columns: Range<usize>,
+    row_norms: &'a [f32],
+    column_norms: &'a [f32],
+    products: &'a [f32],
 }
 
-fn collect(blocks: Vec<Candidates>, queries: usize, k: usize) -> Neighbors {
-    let keys: Vec<Vec<u64>> = blocks.into_par_iter().map(Candidates::sorted).collect();
-    let keys = Array2::from_shape_vec((queries, k), keys.concat()).expect("k candidates of each query");
-    Neighbors {
-        indices: keys.mapv(|key| key as u32 as usize),
-        squared_distances: keys.mapv(|key| f32::from_bits((key >> 32) as u32)),
+impl<'a> Tile<'a> {
+    fn new(
+        queries: &'a PreparedRows<'_, f32>,
+        others: &'a PreparedRows<'_, f32>,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        products: &'a mut AlignedVec<f32>,
+    ) -> Self {
+        let products = &mut products[..rows.len() * columns.len()];
+        queries.products_block(others, rows.clone(), columns.clone(), products);
+        let row_norms = &queries.squared_norms()[rows.clone()];
+        let column_norms = &others.squared_norms()[columns.clone()];
+        Self { rows, columns, row_norms, column_norms, products }
+    }
+
+    fn offer_to_rows(self, of_rows: Block<'_>) {
+        let Block { candidates, first } = of_rows;
+        self.for_each_chunk(
+            #[inline(always)]
+            |row, column, distances| {
+                let row = row - first;
+                let threshold = candidates.thresholds()[row];
+                if distances.iter().fold(false, |any, &distance| any | (distance <= threshold)) {
+                    candidates.offer_to_row(row, distances, column);
+                }
+            },
+        );
+    }
+
+    fn offer_to_both(self, of_rows: Block<'_>, of_columns: Block<'_>) {
+        self.for_each_chunk(
+            #[inline(always)]
+            |row, column, distances| {
+                let (local_row, local_column) = (row - of_rows.first, column - of_columns.first);
+                let threshold = of_rows.candidates.thresholds()[local_row];
+                if distances.iter().fold(false, |any, &distance| any | (distance <= threshold)) {
+                    of_rows.candidates.offer_to_row(local_row, distances, column);
+                }
+                let thresholds = &of_columns.candidates.thresholds()[local_column..][..distances.len()];
+                let pairs = distances.iter().zip(thresholds);
+                if pairs.fold(false, |any, (&distance, &threshold)| any | (distance <= threshold)) {
+                    of_columns.candidates.offer_to_rows(local_column, distances, row);
+                }
+            },
+        );
+    }
+
+    /// Calls `compare` with a row, a column and the distances from that column on.
+    #[inline(always)]
+    fn for_each_chunk(self, mut compare: impl FnMut(usize, usize, &[f32])) {
+        let Self { rows, columns, row_norms, column_norms, products } = self;
+        vectorize(
+            #[inline(always)]
+            || {
+                let mut buffer = [0.0; TILE[1]];
+                let distances = &mut buffer[..columns.len()];
+                for ((row, &norm), products) in rows.zip(row_norms).zip(products.chunks_exact(columns.len())) {
+                    for ((distance, &other), &product) in distances.iter_mut().zip(column_norms).zip(products) {
+                        *distance = squared_distance(norm, other, product);
+                    }
+                    let (whole, rest) = distances.as_chunks::<CHUNK>();
+                    let mut column = columns.start;
+                    for distances in whole {
+                        compare(row, column, distances);
+                        column += CHUNK;
+                    }
+                    compare(row, column, rest);
+                }
+            },
+        );
     }
 }

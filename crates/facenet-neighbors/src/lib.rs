@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod candidates;
 mod error;
 mod k_nearest;
 mod nearest;
@@ -7,8 +8,8 @@ mod prepared_rows;
 mod squared_distances;
 mod symmetric;
 
+pub use candidates::Neighbors;
 pub use error::NotFinite;
-pub use k_nearest::Neighbors;
 pub use prepared_rows::PreparedRows;
 pub use squared_distances::{pairwise_squared_distances, squared_distances};
 pub use symmetric::symmetrize;

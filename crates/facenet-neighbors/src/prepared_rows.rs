@@ -91,7 +91,7 @@ impl<'a, T: Scalar> PreparedRows<'a, T> {
         distances: &mut [T],
     ) {
         let norms = &self.squared_norms()[rows.clone()];
-        others.packed.products(self.rows.slice(s![rows, ..]), columns.clone(), distances);
+        self.products_block(others, rows, columns.clone(), distances);
         let column_norms = &others.squared_norms()[columns];
         if column_norms.is_empty() {
             return;
@@ -101,15 +101,32 @@ impl<'a, T: Scalar> PreparedRows<'a, T> {
             || {
                 for (distances, &norm) in distances.chunks_exact_mut(column_norms.len()).zip(norms) {
                     for (distance, &other) in distances.iter_mut().zip(column_norms) {
-                        let product = *distance;
-                        let difference = (norm + other) - (product + product);
-                        *distance = if difference < T::zero() { T::zero() } else { difference };
+                        *distance = squared_distance(norm, other, *distance);
                     }
                 }
             },
         );
     }
 
+    /// The dot products of a block of these rows and a block of others.
+    #[track_caller]
+    pub(crate) fn products_block(
+        &self,
+        others: &PreparedRows<'_, T>,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        products: &mut [T],
+    ) {
+        others.packed.products(self.rows.slice(s![rows, ..]), columns, products);
+    }
+
     /// Blocks of columns begin at multiples of this.
     pub const ALIGNMENT: usize = PackedRows::<T>::PANEL;
+}
+
+/// The squared distance of two rows by their squared norms and their product.
+#[inline(always)]
+pub(crate) fn squared_distance<T: Scalar>(norm: T, other: T, product: T) -> T {
+    let difference = (norm + other) - (product + product);
+    if difference < T::zero() { T::zero() } else { difference }
 }

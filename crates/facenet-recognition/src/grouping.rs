@@ -30,6 +30,9 @@ pub enum Grouping {
 /// published networks.)
 pub const CUT_ODDS: f64 = 20.0;
 
+/// The largest number of images for which k-means runs ten times, which finds better groups.
+const SEVERAL_RUNS_UP_TO: usize = 8192;
+
 impl Grouping {
     /// Average linkage, cut where a network's calibration gives the likelihood ratio [`CUT_ODDS`].
     #[must_use]
@@ -65,7 +68,10 @@ impl Grouping {
             self.check(embeddings.nrows())?;
         }
         let labels = match self {
-            Self::People { people, seed } => KMeans::new(people).seed(seed).cluster(embeddings),
+            Self::People { people, seed } => {
+                let runs = if embeddings.nrows() <= SEVERAL_RUNS_UP_TO { 10 } else { 1 };
+                KMeans::new(people).runs(runs).seed(seed).cluster(embeddings)
+            }
             Self::Cut(cut) => Agglomerative::new(Linkage::Average, Cut::SquaredDistance(cut)).cluster(embeddings),
         }?;
         // Labels are numbered by first appearance, and the sort is stable.

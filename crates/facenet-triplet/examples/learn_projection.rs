@@ -53,7 +53,7 @@ fn train() -> Result<(f64, f64), Error> {
             println!("step {step:3}: loss {:.3}, {:4} active triplets", statistics.loss, statistics.active_triplets);
         }
     }
-    Ok((before, nearest_neighbor_accuracy(features.dot(&projection).view(), &identities)))
+    Ok((before, nearest_neighbor_accuracy(features.dot(&projection).view(), &identities)?))
 }
 
 /// Features and identities. The people lie on a circle in the first two dimensions; the others are

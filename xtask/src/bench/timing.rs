@@ -1,5 +1,6 @@
 //! Timing of repeated work.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
@@ -33,4 +34,12 @@ pub fn time(seconds: f64, mut work: impl FnMut()) -> Times {
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Peak resident memory of the process; Linux only.
+pub fn peak_rss_mib() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes / 1024.0)
 }

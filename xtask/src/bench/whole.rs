@@ -1,7 +1,6 @@
 //! Timing of a whole network: inference or training steps.
 
 use std::fmt::Write;
-use std::fs;
 
 use anyhow::{Result, ensure};
 use facenet_cli::output::print::print;
@@ -12,7 +11,7 @@ use ndarray::{Array4, Axis};
 use serde::Serialize;
 
 use crate::bench::subject::Subject;
-use crate::bench::timing::time;
+use crate::bench::timing::{peak_rss_mib, time};
 
 /// The arguments of the command.
 #[derive(clap::Args)]
@@ -116,14 +115,6 @@ fn training_step(learner: &mut Learner, x: &Array4<f32>, step: u64) -> Result<St
             }
         }
     })
-}
-
-/// Peak resident memory of the process; Linux only.
-fn peak_rss_mib() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes / 1024.0)
 }
 
 fn text(report: &Report) -> Result<String> {

@@ -289,6 +289,10 @@ fn text(report: &Report, placing: Placing) -> Result<String> {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         writeln!(text, "images per person: {}{more}", sizes.join(", "))?;
     }
+    if let Some(people) = report.people.filter(|&people| people > report.cluster_count) {
+        let distinct = count(report.cluster_count, "distinct face", "distinct faces");
+        writeln!(text, "fewer than the {people} people asked for: the images show {distinct}")?;
+    }
     if report.alone > 0 {
         writeln!(text, "in one image only: {}", count(report.alone, "person", "people"))?;
     }

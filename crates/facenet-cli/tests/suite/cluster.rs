@@ -79,6 +79,22 @@ fn each_person_has_a_folder_of_links() {
 }
 
 #[test]
+fn copies_of_an_image_are_one_person() {
+    let folder = folder();
+    let copies = folder.path().join("copies");
+    fs::create_dir(&copies).unwrap();
+    for copy in 0..6 {
+        let image = format!("people/p{}/1.png", 1 + copy % 2);
+        fs::copy(folder.path().join(image), copies.join(format!("{copy}.png"))).unwrap();
+    }
+    let by_cut = cluster(folder.path(), &["copies", "--cut", "0", "--json"]).json(0);
+    assert_eq!(by_cut["clusters"], json!([["0.png", "2.png", "4.png"], ["1.png", "3.png", "5.png"]]));
+    let finished = cluster(folder.path(), &["copies", "--people", "3"]);
+    let line = "fewer than the 3 people asked for: the images show 2 distinct faces\n";
+    assert!(finished.code == Some(0) && finished.stdout.contains(line), "{finished:?}");
+}
+
+#[test]
 fn default_folders_are_numbered() {
     let folder = folder();
     for expected in ["people", "people-2", "people-3"] {

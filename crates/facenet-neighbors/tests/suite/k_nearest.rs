@@ -45,6 +45,8 @@ proptest! {
             let queried = PreparedRows::new(queries.view()).unwrap();
             let found = prepared.k_nearest(&queried, k);
             prop_assert_eq!(&found, &naive(&rows, &queries, k.min(n), |_, _| true));
+            let distances = squared_distances(queries.view(), rows.view()).unwrap();
+            prop_assert_eq!(&found, &Neighbors::of_squared_distances(distances.view(), k));
             let nearest = prepared.nearest(&queried);
             let expected = naive(&rows, &queries, 1, |_, _| true);
             for (query, (row, distance)) in nearest.into_iter().enumerate() {

@@ -2,8 +2,9 @@
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use facenet_neighbors::pairwise_squared_distances;
+use facenet_tensor::Scalar;
 use facenet_triplet::{BatchAll, LossStatistics, Reduction, Triplet, TripletLoss, triplet_loss};
-use ndarray::{Array1, Array2, ArrayView2, NdFloat, array};
+use ndarray::{Array1, Array2, ArrayView2, array};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand::{Rng, SeedableRng};
 use ndarray_rand::rand_distr::StandardNormal;
@@ -38,7 +39,7 @@ fn definition(x: ArrayView2<'_, f64>, triplets: &[Triplet], margin: f64, reducti
     losses.iter().sum::<f64>() / divisor as f64
 }
 
-fn run<A: NdFloat>(loss: &mut TripletLoss<A>, x: &Array2<A>, triplets: &[Triplet]) -> (LossStatistics, Array2<A>) {
+fn run<A: Scalar>(loss: &mut TripletLoss<A>, x: &Array2<A>, triplets: &[Triplet]) -> (LossStatistics, Array2<A>) {
     let distances = pairwise_squared_distances(x.view()).unwrap();
     let mut dx = Array2::from_elem(x.dim(), A::nan());
     let mut batch = loss.begin(distances.view());
@@ -203,8 +204,11 @@ fn collapsed_embeddings_show_in_the_statistics() {
 #[test]
 fn nan_propagates_to_the_loss() {
     let x = array![[0.0, f64::NAN], [0.0, 0.1], [3.0, 0.0]];
-    let (statistics, _) =
-        run(&mut TripletLoss::new(0.2, Reduction::Mean), &x, &[Triplet { anchor: 0, positive: 1, negative: 2 }]);
+    let distances = array![[f64::NAN, f64::NAN, f64::NAN], [f64::NAN, 0.0, 9.01], [f64::NAN, 9.01, 0.0]];
+    let mut loss = TripletLoss::new(0.2, Reduction::Mean);
+    let mut batch = loss.begin(distances.view());
+    batch.add(Triplet { anchor: 0, positive: 1, negative: 2 });
+    let statistics = batch.backward(x.view(), Array2::zeros(x.dim()).view_mut());
     assert!(statistics.loss.is_nan() && statistics.mean_squared_distance.is_nan());
 }
 

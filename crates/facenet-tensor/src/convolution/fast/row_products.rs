@@ -104,11 +104,11 @@ impl Products {
             let sums: Sums<L, ROWS, PANELS> = [[L::zero(); PANELS]; ROWS];
             let panels = self.panels.add(panel * panel_length);
             let sums = add_products(rows, self.dimension, panels, panel_length, None, sums);
-            for r in 0..ROWS {
+            for (r, sums) in sums.into_iter().enumerate() {
                 let target = self.products.add((row + r) * self.columns);
                 for_panels!(PANELS, |P| {
                     let column = (panel + P) * LANES;
-                    sums[r][P].store_first(target.add(column), LANES.min(self.columns - column));
+                    sums[P].store_first(target.add(column), LANES.min(self.columns - column));
                 });
             }
         }

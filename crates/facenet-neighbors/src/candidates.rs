@@ -1,0 +1,123 @@
+//! The smallest distances so far.
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+/// The nearest rows of each query, the nearest first; ties by the lowest index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbors {
+    /// Indices of rows: `[queries, k]`.
+    pub indices: Array2<usize>,
+    /// Their squared distances: `[queries, k]`.
+    pub squared_distances: Array2<f32>,
+}
+
+/// The smallest (distance, index) of each row of a block so far, and some more.
+///
+/// Candidates at most at the threshold are collected; when the space of a row is full, the k smallest
+/// stay, and the largest of them is the new threshold. The result does not depend on the order of the
+/// offers.
+pub(crate) struct Candidates {
+    k: usize,
+    capacity: usize,
+    /// The bits of a distance, then the index: their order is that of (distance, index), since
+    /// distances are not negative.
+    keys: Vec<u64>,
+    lengths: Vec<usize>,
+    thresholds: Vec<f32>,
+}
+
+fn key(distance: f32, index: usize) -> u64 {
+    u64::from(distance.to_bits()) << 32 | index as u64
+}
+
+fn distance_of(key: u64) -> f32 {
+    f32::from_bits((key >> 32) as u32)
+}
+
+impl Candidates {
+    pub(crate) fn new(rows: usize, k: usize) -> Self {
+        let capacity = if k == 0 { 0 } else { k + k / 2 + 16 };
+        // Of no neighbours nothing is wanted, and infinity marks a pair that does not count.
+        let threshold = if k == 0 { f32::NEG_INFINITY } else { f32::MAX };
+        Self { k, capacity, keys: vec![0; rows * capacity], lengths: vec![0; rows], thresholds: vec![threshold; rows] }
+    }
+
+    /// The largest distance of each row that is of interest.
+    pub(crate) fn thresholds(&self) -> &[f32] {
+        &self.thresholds
+    }
+
+    /// The first distances of a row, of indices from `start` on. Many at once are faster than one by one.
+    pub(crate) fn fill(&mut self, row: usize, distances: &[f32], start: usize) {
+        if self.k == 0 {
+            return;
+        }
+        let finite = distances.iter().enumerate().filter(|(_, distance)| distance.is_finite());
+        let mut keys: Vec<u64> = finite.map(|(offset, &distance)| key(distance, start + offset)).collect();
+        if keys.len() > self.k {
+            let (_, &mut last, _) = keys.select_nth_unstable(self.k - 1);
+            self.thresholds[row] = distance_of(last);
+            keys.truncate(self.k);
+        }
+        self.keys[row * self.capacity..][..keys.len()].copy_from_slice(&keys);
+        self.lengths[row] = keys.len();
+    }
+
+    /// Offers to a row the distances of indices from `start` on.
+    #[inline(never)]
+    pub(crate) fn offer_to_row(&mut self, row: usize, distances: &[f32], start: usize) {
+        for (offset, &distance) in distances.iter().enumerate() {
+            self.offer(row, distance, start + offset);
+        }
+    }
+
+    /// Offers to the rows from `first` on their distance to an index.
+    #[inline(never)]
+    pub(crate) fn offer_to_rows(&mut self, first: usize, distances: &[f32], index: usize) {
+        for (offset, &distance) in distances.iter().enumerate() {
+            self.offer(first + offset, distance, index);
+        }
+    }
+
+    #[inline(always)]
+    fn offer(&mut self, row: usize, distance: f32, index: usize) {
+        if distance > self.thresholds[row] {
+            return;
+        }
+        if self.lengths[row] == self.capacity {
+            self.compact(row);
+            if distance > self.thresholds[row] {
+                return;
+            }
+        }
+        self.keys[row * self.capacity + self.lengths[row]] = key(distance, index);
+        self.lengths[row] += 1;
+    }
+
+    #[cold]
+    fn compact(&mut self, row: usize) {
+        let keys = &mut self.keys[row * self.capacity..][..self.lengths[row]];
+        let (_, &mut last, _) = keys.select_nth_unstable(self.k - 1);
+        self.lengths[row] = self.k;
+        self.thresholds[row] = distance_of(last);
+    }
+
+    /// The k smallest of each row.
+    fn sorted(mut self) -> Vec<u64> {
+        let mut sorted = Vec::with_capacity(self.lengths.len() * self.k);
+        for (row, &length) in self.lengths.iter().enumerate() {
+            let keys = &mut self.keys[row * self.capacity..][..length];
+            keys.sort_unstable();
+            sorted.extend_from_slice(&keys[..self.k]);
+        }
+        sorted
+    }
+
+    /// The result of some blocks, which are those of all queries.
+    pub(crate) fn collect(blocks: Vec<Self>, queries: usize, k: usize) -> Neighbors {
+        let keys: Vec<Vec<u64>> = blocks.into_par_iter().map(Self::sorted).collect();
+        let keys = Array2::from_shape_vec((queries, k), keys.concat()).expect("k candidates of each query");
+        Neighbors { indices: keys.mapv(|key| key as u32 as usize), squared_distances: keys.mapv(distance_of) }
+    }
+}
