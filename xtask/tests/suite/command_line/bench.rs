@@ -105,3 +105,39 @@ layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, {
     let finished = xtask(folder.path(), &["bench", "pipeline", "nothing"]);
     assert!(finished.code == Some(1) && finished.stderr.contains("contains no images"), "{finished:?}");
 }
+
+#[test]
+fn a_search_is_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["bench", "neighbors", "--rows", "600", "--dimension", "16", "--neighbors", "5", "--threads", "2"];
+    let result = json(folder.path(), &arguments);
+    assert_eq!((&result["rows"], &result["neighbors"], &result["threads"]), (&600.into(), &5.into(), &2.into()));
+    for name in ["seconds", "rows_per_second", "dot_seconds"] {
+        assert!(result[name].as_f64().is_some_and(|number| number > 0.0), "{name}: {result}");
+    }
+    assert!(done(folder.path(), &arguments).starts_with("5 nearest of 600 x 16 on 2 threads: "));
+}
+
+#[test]
+fn clustering_is_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = |arguments: &[&str]| json(folder.path(), &[&["bench", "cluster"], arguments].concat());
+    let rows = ["--rows", "300", "--dimension", "8"];
+    let k_means = bench(&[&rows[..], &["--clusters", "20"]].concat());
+    assert_eq!((&k_means["method"], &k_means["clusters"]), (&"k-means".into(), &20.into()));
+    assert!(k_means["inertia"].as_f64().is_some_and(|inertia| inertia > 0.0), "{k_means}");
+    for method in ["average", "complete", "single", "ward", "dbscan"] {
+        let result = bench(&[&rows[..], &["--method", method, "--cut", "0.5"]].concat());
+        assert_eq!((&result["method"], result.get("inertia")), (&method.into(), None));
+        assert!(result["clusters"].as_u64().is_some_and(|clusters| (1..=300).contains(&clusters)), "{result}");
+    }
+    // The same bytes can be given to another program.
+    let header = r#"{"embeddings":{"dtype":"F32","shape":[4,1],"data_offsets":[0,16]}}"#;
+    let values = [0.0_f32, 0.1, 5.0, 5.1].map(f32::to_le_bytes).concat();
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &values].concat();
+    fs::write(folder.path().join("four.safetensors"), bytes).unwrap();
+    let result = bench(&["four.safetensors", "--method", "average", "--clusters", "2"]);
+    assert_eq!((&result["rows"], &result["clusters"]), (&4.into(), &2.into()));
+    let failed = xtask(folder.path(), &["bench", "cluster", "absent.safetensors", "--clusters", "2"]);
+    assert!(failed.code == Some(1) && failed.stderr.contains("can't read absent.safetensors"), "{failed:?}");
+}
