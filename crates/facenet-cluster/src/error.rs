@@ -2,8 +2,8 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An element or the squared norm of an embedding is NaN or infinite.
-    #[error("embedding {row} or its squared norm is not finite")]
+    /// An embedding contains NaN, or its squared distances could overflow.
+    #[error("embedding {row} is not finite, or its squared norm is too large")]
     NotFinite {
         /// Row of the first such embedding.
         row: usize,

@@ -274,6 +274,8 @@ fn dbscan_leaves_noise_alone() {
     let strict = Dbscan { squared_tolerance: 0.04, min_points: 3 };
     assert_eq!(strict.cluster(x.view()), Ok(vec![0, 0, 1, 0, 2, 3]));
     assert_eq!(dbscan.cluster(Array2::zeros((0, 2)).view()), Ok(vec![]));
+    let columns = Array2::from_shape_fn((2, 6), |(column, row)| x[[row, column]]);
+    assert_eq!(dbscan.cluster(columns.t()), dbscan.cluster(x.view()), "of any layout");
     let refused = |dbscan: Dbscan| dbscan.cluster(x.view()).unwrap_err();
     assert_eq!(refused(Dbscan { min_points: 1, ..dbscan }), Error::MinPoints { min_points: 1 });
     assert_eq!(refused(Dbscan { squared_tolerance: 0.0, ..dbscan }), Error::Tolerance { squared_tolerance: 0.0 });

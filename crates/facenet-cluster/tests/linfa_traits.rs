@@ -4,7 +4,7 @@ use facenet_cluster::{Agglomerative, Cluster, Cut, Error, KMeans, Linkage};
 use linfa::DatasetBase;
 use linfa::param_guard::ParamGuard;
 use linfa::traits::{Fit, Predict, Transformer};
-use ndarray::{Array1, array};
+use ndarray::{Array1, Array2, array};
 
 #[test]
 fn k_means_is_fitted_and_predicts() {
@@ -20,6 +20,23 @@ fn k_means_is_fitted_and_predicts() {
     assert_eq!(labels, array![1, 0]);
     let predicted = model.predict(dataset);
     assert_eq!(predicted.targets, array![0, 1, 0, 1]);
+}
+
+/// Also if the iterations do not suffice.
+#[test]
+fn labels_and_inertia_are_those_of_the_centroids() {
+    let embeddings = Array2::from_shape_fn((300, 6), |(i, j)| ((i * 7919 + j * 104_729 + i * i * 31) % 1009) as f32);
+    for (clusters, iterations) in [(12, 1), (12, 3), (60, 1), (12, 300)] {
+        let dataset = DatasetBase::from(embeddings.view());
+        let model = KMeans::new(clusters).max_iterations(iterations).fit(&dataset).unwrap();
+        let labels: Array1<usize> = model.predict(&embeddings);
+        assert_eq!(labels.to_vec(), model.labels(), "{clusters} clusters, {iterations} iterations");
+        let errors = labels.iter().zip(embeddings.outer_iter()).map(|(&label, embedding)| {
+            embedding.iter().zip(model.centroids().row(label)).map(|(&x, &c)| f64::from(x - c).powi(2)).sum::<f64>()
+        });
+        let inertia: f64 = errors.sum();
+        assert!((model.inertia() / inertia - 1.0).abs() < 1e-4, "{} and {inertia}", model.inertia());
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn distance_of(key: u64) -> f32 {
 impl Candidates {
     pub(crate) fn new(rows: usize, k: usize) -> Self {
         let capacity = if k == 0 { 0 } else { k + k / 2 + 16 };
-        // Of no neighbours nothing is wanted, and infinity marks a pair that does not count.
+        // With k = 0 nothing is collected, and infinity marks an excluded pair.
         let threshold = if k == 0 { f32::NEG_INFINITY } else { f32::MAX };
         Self { k, capacity, keys: vec![0; rows * capacity], lengths: vec![0; rows], thresholds: vec![threshold; rows] }
     }
@@ -82,7 +82,7 @@ impl Candidates {
 
     #[inline(always)]
     fn offer(&mut self, row: usize, distance: f32, index: usize) {
-        if distance > self.thresholds[row] {
+        if distance > self.thresholds[row] || distance.is_nan() {
             return;
         }
         if self.lengths[row] == self.capacity {

@@ -10,9 +10,10 @@ use rayon::prelude::*;
 use crate::candidates::{Candidates, Neighbors};
 use crate::prepared_rows::{PreparedRows, squared_distance};
 
-/// Rows per block. Blocks of different queries are searched in parallel, and the first block that
-/// a query meets gives it a threshold.
+/// Rows per block. The first block that a query meets gives it a threshold.
 const BLOCK: usize = 1024;
+/// Queries per task of a search.
+const QUERIES: usize = 144;
 /// Rows and columns of a tile of products, which stays in the cache.
 const TILE: [usize; 2] = [36, 192];
 /// Distances that are compared with a threshold at a time.
@@ -20,7 +21,7 @@ const CHUNK: usize = 16;
 
 impl Neighbors {
     /// The `k` smallest of each row of a matrix of squared distances, or all if there are fewer
-    /// columns. Infinity marks pairs that do not count.
+    /// columns. Infinity marks excluded pairs.
     ///
     /// # Shapes
     ///
@@ -34,10 +35,11 @@ impl Neighbors {
     pub fn of_squared_distances(squared_distances: ArrayView2<'_, f32>, k: usize) -> Self {
         let (queries, columns) = squared_distances.dim();
         let k = k.min(checked_index_count(columns));
-        let blocks: Vec<Candidates> = (0..queries.div_ceil(BLOCK))
+        debug_assert!(squared_distances.iter().all(|&distance| distance >= 0.0), "negative or NaN distances");
+        let blocks: Vec<Candidates> = (0..queries.div_ceil(QUERIES))
             .into_par_iter()
             .map(|block| {
-                let rows = block * BLOCK..queries.min((block + 1) * BLOCK);
+                let rows = block * QUERIES..queries.min((block + 1) * QUERIES);
                 let mut candidates = Candidates::new(rows.len(), k);
                 for (row, index) in rows.enumerate() {
                     let distances = squared_distances.row(index);
@@ -58,7 +60,7 @@ impl PreparedRows<'_, f32> {
     /// The `k` nearest of these rows to each query, or all if there are fewer, on all threads of the
     /// pool.
     ///
-    /// Memory: 12 bytes per query and neighbour beside the result.
+    /// Memory: about `12 k + 128` bytes per query beside the result.
     ///
     /// # Panics
     ///
@@ -69,18 +71,18 @@ impl PreparedRows<'_, f32> {
         let (own, other) = (self.rows().ncols(), queries.rows().ncols());
         assert!(own == other, "rows of {own} columns and queries of {other}");
         let k = k.min(checked_index_count(self.len()));
-        let blocks: Vec<Candidates> = (0..queries.len().div_ceil(BLOCK))
+        let blocks: Vec<Candidates> = (0..queries.len().div_ceil(QUERIES))
             .into_par_iter()
             .map(|block| {
-                let rows = block * BLOCK..queries.len().min((block + 1) * BLOCK);
+                let rows = block * QUERIES..queries.len().min((block + 1) * QUERIES);
                 let mut candidates = Candidates::new(rows.len(), k);
                 let mut tile = AlignedVec::zeros(TILE[0] * TILE[1]);
                 let first = 0..BLOCK.min(self.len());
-                fill(queries, self, rows.clone(), first.clone(), Itself::Included, &mut candidates);
+                fill(queries, self, rows.clone(), first.clone(), SelfPairs::Include, &mut candidates);
                 for columns in tiles(first.end..self.len(), TILE[1]) {
                     for rows in tiles(rows.clone(), TILE[0]) {
                         let tile = Tile::new(queries, self, rows, columns.clone(), &mut tile);
-                        tile.offer_to_rows(Block { candidates: &mut candidates, first: block * BLOCK });
+                        tile.offer_to_rows(CandidateBlock { candidates: &mut candidates, first: block * QUERIES });
                     }
                 }
                 candidates
@@ -92,7 +94,8 @@ impl PreparedRows<'_, f32> {
     /// The `k` nearest other rows of each row, or all others if there are fewer, on all threads of the
     /// pool. Each distance is computed once for both rows.
     ///
-    /// Memory: 12 bytes per row and neighbour beside the result.
+    /// Memory: about `12 k + 128` bytes per row beside the result. Threads: at most one for every two blocks
+    /// of 1,024 rows.
     ///
     /// # Panics
     ///
@@ -109,7 +112,7 @@ impl PreparedRows<'_, f32> {
             .map(|block| {
                 let rows = rows_of(block);
                 let mut candidates = Candidates::new(rows.len(), k);
-                fill(self, self, rows.clone(), rows, Itself::LeftOut, &mut candidates);
+                fill(self, self, rows.clone(), rows, SelfPairs::Exclude, &mut candidates);
                 Mutex::new(candidates)
             })
             .collect();
@@ -124,8 +127,8 @@ impl PreparedRows<'_, f32> {
                     let mut tile = AlignedVec::zeros(TILE[0] * TILE[1]);
                     for columns in tiles(rows_of(second), TILE[1]) {
                         for rows in tiles(rows_of(first), TILE[0]) {
-                            let of_rows = Block { candidates: &mut of_rows, first: first * BLOCK };
-                            let of_columns = Block { candidates: &mut of_columns, first: second * BLOCK };
+                            let of_rows = CandidateBlock { candidates: &mut of_rows, first: first * BLOCK };
+                            let of_columns = CandidateBlock { candidates: &mut of_columns, first: second * BLOCK };
                             Tile::new(self, self, rows, columns.clone(), &mut tile).offer_to_both(of_rows, of_columns);
                         }
                     }
@@ -136,6 +139,9 @@ impl PreparedRows<'_, f32> {
         Candidates::collect(candidates.collect(), self.len(), k)
     }
 }
+
+const _: () = assert!(BLOCK.is_multiple_of(PreparedRows::<f32>::ALIGNMENT));
+const _: () = assert!(TILE[1].is_multiple_of(PreparedRows::<f32>::ALIGNMENT));
 
 /// A number of rows, whose indices fit in half a key.
 #[track_caller]
@@ -150,11 +156,11 @@ fn tiles(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize
     range.step_by(length).map(move |start| start..end.min(start + length))
 }
 
-/// Whether a row is a neighbour of itself.
+/// Whether a row is a neighbor of itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Itself {
-    Included,
-    LeftOut,
+enum SelfPairs {
+    Include,
+    Exclude,
 }
 
 /// The first distances of a block of queries: to the rows of a block.
@@ -163,7 +169,7 @@ fn fill(
     rows: &PreparedRows<'_, f32>,
     block: Range<usize>,
     columns: Range<usize>,
-    itself: Itself,
+    self_pairs: SelfPairs,
     candidates: &mut Candidates,
 ) {
     if columns.is_empty() {
@@ -174,7 +180,7 @@ fn fill(
         distances.resize(part.len() * columns.len(), 0.0);
         queries.squared_distances_block(rows, part.clone(), columns.clone(), &mut distances);
         for (row, distances) in part.zip(distances.chunks_exact_mut(columns.len())) {
-            if itself == Itself::LeftOut {
+            if self_pairs == SelfPairs::Exclude {
                 distances[row - columns.start] = f32::INFINITY;
             }
             candidates.fill(row - block.start, distances, columns.start);
@@ -200,7 +206,7 @@ fn offer_row(distances: &[f32], row: usize, start: usize, candidates: &mut Candi
 }
 
 /// The candidates of a block of rows, and the first of these.
-struct Block<'a> {
+struct CandidateBlock<'a> {
     candidates: &'a mut Candidates,
     first: usize,
 }
@@ -229,8 +235,8 @@ impl<'a> Tile<'a> {
         Self { rows, columns, row_norms, column_norms, products }
     }
 
-    fn offer_to_rows(self, of_rows: Block<'_>) {
-        let Block { candidates, first } = of_rows;
+    fn offer_to_rows(self, of_rows: CandidateBlock<'_>) {
+        let CandidateBlock { candidates, first } = of_rows;
         self.for_each_chunk(
             #[inline(always)]
             |row, column, distances| {
@@ -243,7 +249,7 @@ impl<'a> Tile<'a> {
         );
     }
 
-    fn offer_to_both(self, of_rows: Block<'_>, of_columns: Block<'_>) {
+    fn offer_to_both(self, of_rows: CandidateBlock<'_>, of_columns: CandidateBlock<'_>) {
         self.for_each_chunk(
             #[inline(always)]
             |row, column, distances| {

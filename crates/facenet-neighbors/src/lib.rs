@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod candidates;
+mod classifier;
 mod error;
 mod k_nearest;
 mod nearest;
@@ -9,7 +10,11 @@ mod squared_distances;
 mod symmetric;
 
 pub use candidates::Neighbors;
-pub use error::NotFinite;
+pub use classifier::{
+    NearestNeighborsClassifier, NearestNeighborsModel, ValidNearestNeighborsClassifier, Votes, choose_neighbor_count,
+    leave_one_out_accuracies,
+};
+pub use error::{Error, NotFinite};
 pub use prepared_rows::PreparedRows;
 pub use squared_distances::{pairwise_squared_distances, squared_distances};
 pub use symmetric::symmetrize;

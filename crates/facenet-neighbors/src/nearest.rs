@@ -20,6 +20,8 @@ impl PreparedRows<'_, f32> {
     #[must_use]
     #[track_caller]
     pub fn nearest(&self, queries: &PreparedRows<'_, f32>) -> Vec<(usize, f32)> {
+        let (own, other) = (self.rows().ncols(), queries.rows().ncols());
+        assert!(own == other, "rows of {own} columns and queries of {other}");
         assert!(!self.is_empty() || queries.is_empty(), "no rows to be nearest to {} queries", queries.len());
         let mut nearest = vec![(0, f32::INFINITY); queries.len()];
         nearest.par_chunks_mut(TILE[0]).enumerate().for_each(|(block, nearest)| {

@@ -15,8 +15,8 @@ use crate::error::NotFinite;
 ///
 /// A distance depends on its two rows only: it is symmetric, has the same bits on any number of
 /// threads and wherever the rows stand, and is exactly 0 for equal rows. Close rows lose digits to
-/// cancellation: the absolute error is a few rounding errors of `|a|^2 + |b|^2`, about 1e-6 for unit
-/// vectors in `f32`, however small the distance.
+/// cancellation: the absolute error is that of sums of `dimension` terms, about 1e-6 for unit vectors of
+/// 128 elements in `f32`, however small the distance.
 ///
 /// Memory: the packed rows take as much as the matrix.
 #[derive(Clone, Debug)]
@@ -34,14 +34,16 @@ impl<'a, T: Scalar> PreparedRows<'a, T> {
     ///
     /// # Errors
     ///
-    /// [`NotFinite`] if the squared norm of a row is not finite.
+    /// [`NotFinite`] if a row contains NaN, or its distances could overflow.
     pub fn new(rows: impl Into<CowArray<'a, T, Ix2>>) -> Result<Self, NotFinite> {
         let mut rows = rows.into();
         if !rows.is_standard_layout() {
             rows = CowArray::from(rows.as_standard_layout().into_owned());
         }
         let packed = PackedRows::new(rows.view());
-        match packed.squared_norms().iter().position(|norm| !norm.is_finite()) {
+        // A squared distance is at most four times the larger squared norm.
+        let limit = T::max_value() / (T::one() + T::one() + T::one() + T::one());
+        match packed.squared_norms().iter().position(|&norm| norm.is_nan() || norm > limit) {
             Some(row) => Err(NotFinite { row }),
             None => Ok(Self { rows, packed }),
         }

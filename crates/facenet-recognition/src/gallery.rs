@@ -89,6 +89,8 @@ impl Gallery {
         probes: ArrayView2<'_, f32>,
         calibration: Option<&Calibration>,
     ) -> Result<Vec<Identification>, Error> {
+        let (own, other) = (self.images.rows().ncols(), probes.ncols());
+        assert!(own == other, "a gallery of dimension {own} and probes of dimension {other}");
         let probes = PreparedRows::new(probes)?;
         let tasks = (0..probes.len().div_ceil(PROBE_ROWS)).into_par_iter().flat_map_iter(|task| {
             let rows = task * PROBE_ROWS..probes.len().min((task + 1) * PROBE_ROWS);

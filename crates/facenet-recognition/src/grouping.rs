@@ -12,7 +12,8 @@ use crate::error::Error;
 /// How embeddings are grouped into people.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Grouping {
-    /// Into a given number of people, by k-means.
+    /// Into a given number of people, by k-means: ten runs for up to [`MAX_IMAGES_WITH_RESTARTS`] images,
+    /// else one.
     People {
         /// Number of people.
         people: usize,
@@ -30,8 +31,9 @@ pub enum Grouping {
 /// published networks.)
 pub const CUT_ODDS: f64 = 20.0;
 
-/// The largest number of images for which k-means runs ten times, which finds better groups.
-const SEVERAL_RUNS_UP_TO: usize = 8192;
+/// Limit on the number of images for which k-means runs ten times, with different seedings, of which the
+/// best is taken. Beyond it one run has to do.
+pub const MAX_IMAGES_WITH_RESTARTS: usize = 8192;
 
 impl Grouping {
     /// Average linkage, cut where a network's calibration gives the likelihood ratio [`CUT_ODDS`].
@@ -69,7 +71,7 @@ impl Grouping {
         }
         let labels = match self {
             Self::People { people, seed } => {
-                let runs = if embeddings.nrows() <= SEVERAL_RUNS_UP_TO { 10 } else { 1 };
+                let runs = if embeddings.nrows() <= MAX_IMAGES_WITH_RESTARTS { 10 } else { 1 };
                 KMeans::new(people).runs(runs).seed(seed).cluster(embeddings)
             }
             Self::Cut(cut) => Agglomerative::new(Linkage::Average, Cut::SquaredDistance(cut)).cluster(embeddings),

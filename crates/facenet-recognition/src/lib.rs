@@ -24,7 +24,7 @@ pub use face_source::{FaceSource, FaceSourceCounts};
 pub use facenet_metrics::Calibration;
 pub use folder_agreement::{AnsweredProbe, IdentificationAgreement, grouping_agreement, identification_agreement};
 pub use gallery::{Gallery, Identification, Posterior};
-pub use grouping::{CUT_ODDS, Grouping};
+pub use grouping::{CUT_ODDS, Grouping, MAX_IMAGES_WITH_RESTARTS};
 pub use hash::{network_sha256, weights_sha256};
 pub use landmark_network::{FoundFaces, LandmarkNetwork};
 pub use portraits::embedder::{EmbeddedPortraits, PortraitEmbedder, PortraitOptions, UnreadImage};

@@ -290,8 +290,7 @@ fn text(report: &Report, placing: Placing) -> Result<String> {
         writeln!(text, "images per person: {}{more}", sizes.join(", "))?;
     }
     if let Some(people) = report.people.filter(|&people| people > report.cluster_count) {
-        let distinct = count(report.cluster_count, "distinct face", "distinct faces");
-        writeln!(text, "fewer than the {people} people asked for: the images show {distinct}")?;
+        writeln!(text, "fewer than the {people} people asked for: some images have equal embeddings")?;
     }
     if report.alone > 0 {
         writeln!(text, "in one image only: {}", count(report.alone, "person", "people"))?;

@@ -157,11 +157,14 @@ impl ValidKMeans {
         }
         let result = self.best_run(&points);
         let labels = relabel_by_first_appearance(&result.labels);
-        let mut members = vec![Vec::new(); labels.iter().max().map_or(0, |last| last + 1)];
-        labels.iter().enumerate().for_each(|(row, &label)| members[label].push(row));
-        let mut centroids = Array2::zeros((members.len(), embeddings.ncols()));
-        for (centroid, members) in centroids.outer_iter_mut().zip(&members) {
-            mean(embeddings, members, centroid);
+        let mut centroids = Array2::zeros((labels.iter().max().map_or(0, |last| last + 1), embeddings.ncols()));
+        let mut done = 0;
+        for (&label, &found) in labels.iter().zip(&result.labels) {
+            // Labels are numbered by first appearance.
+            if label == done {
+                mean(embeddings, &result.centroids[found], centroids.row_mut(label));
+                done += 1;
+            }
         }
         Ok(KMeansModel { centroids, labels, inertia: result.inertia })
     }

@@ -2,7 +2,11 @@ use crate::k_means::point_set::PointSet;
 
 /// The result of one run.
 pub(super) struct LloydResult {
+    /// The centroids, each as the points it is the mean of.
+    pub(super) centroids: Vec<Vec<usize>>,
+    /// The nearest centroid of each point.
     pub(super) labels: Vec<usize>,
+    /// The sum of squared distances to the nearest centroids.
     pub(super) inertia: f64,
 }
 
@@ -23,6 +27,7 @@ pub(super) fn lloyd(points: &dyn PointSet, seeds: &[usize], max_iterations: usiz
     LloydResult {
         inertia: nearest.iter().map(|&(_, distance)| distance).sum(),
         labels: nearest.into_iter().map(|(label, _)| label).collect(),
+        centroids,
     }
 }
 

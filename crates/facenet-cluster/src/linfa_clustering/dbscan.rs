@@ -10,7 +10,7 @@ use crate::relabel::relabel_by_first_appearance;
 /// Noise stays alone: each such embedding is a cluster of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dbscan {
-    /// The squared distance within which embeddings are neighbours.
+    /// The squared distance within which embeddings are neighbors.
     pub squared_tolerance: f32,
     /// Number of embeddings within the tolerance, itself included, that make a cluster: at least 2.
     pub min_points: usize,
@@ -30,8 +30,9 @@ impl Cluster for Dbscan {
             return Ok(Vec::new());
         }
         let parameters = linfa_clustering::Dbscan::params(self.min_points).tolerance(squared_tolerance.sqrt());
-        let clusters =
-            parameters.transform(&embeddings.to_owned()).map_err(|error| Error::Linfa { reason: error.to_string() })?;
+        let clusters = parameters
+            .transform(&embeddings.as_standard_layout())
+            .map_err(|error| Error::Linfa { reason: error.to_string() })?;
         let noise = clusters.iter().flatten().max().map_or(0, |last| last + 1);
         let labels = clusters.iter().enumerate().map(|(row, cluster)| cluster.unwrap_or(noise + row));
         Ok(relabel_by_first_appearance(&labels.collect::<Vec<_>>()))

@@ -32,7 +32,7 @@ impl Cluster for LinfaKMeans {
         if self.clusters == 0 || self.clusters > n {
             return Err(Error::ClusterCount { clusters: self.clusters, embeddings: n });
         }
-        let data = DatasetBase::from(embeddings.to_owned());
+        let data = DatasetBase::from(embeddings.as_standard_layout().into_owned());
         let model = linfa_clustering::KMeans::params_with_rng(self.clusters, ChaCha8Rng::seed_from_u64(self.seed))
             .n_runs(self.runs)
             .max_n_iterations(self.max_iterations as u64)

@@ -85,8 +85,18 @@ fn equal_rows_are_at_distance_zero_wherever_they_stand() {
 }
 
 #[test]
+fn the_largest_distances_are_finite() {
+    let x = array![[9.2e18_f32, 0.0], [-9.2e18, 0.0], [9.2e18, 0.0]];
+    let distances = pairwise_squared_distances(x.view()).unwrap();
+    assert!(distances.iter().all(|distance| distance.is_finite()), "{distances}");
+    assert_eq!((distances[[0, 0]], distances[[0, 2]]), (0.0, 0.0));
+    let nearest = PreparedRows::new(x.view()).unwrap().k_nearest_others(2);
+    assert_eq!(nearest.indices, array![[2, 1], [0, 2], [0, 1]]);
+}
+
+#[test]
 fn rows_that_are_not_finite_are_refused() {
-    for value in [f32::NAN, f32::INFINITY, 2e19] {
+    for value in [f32::NAN, f32::INFINITY, 2e19, 1.5e19, 1e19] {
         let x = array![[1.0, 0.0], [0.0, value], [value, 1.0]];
         assert_eq!(pairwise_squared_distances(x.view()), Err(NotFinite { row: 1 }));
         assert_eq!(squared_distances(x.slice(s![..1, ..]), x.view()), Err(NotFinite { row: 1 }));

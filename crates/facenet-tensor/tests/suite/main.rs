@@ -8,6 +8,7 @@ mod gradient_check;
 mod guard_pages;
 mod kinks;
 mod packed;
+mod packed_rows;
 mod simd_levels;
 mod small;
 mod unit;

@@ -32,7 +32,7 @@ fn run_at(level: &str, tests: &[&str], environment: Option<(&str, &str)>) {
 #[test]
 fn lower_levels_pass_the_same_tests() {
     for level in lower_levels() {
-        run_at(level, &["convolution::", "packed::", "guard_pages::"], None);
+        run_at(level, &["convolution::", "packed::", "packed_rows::", "guard_pages::"], None);
     }
 }
 

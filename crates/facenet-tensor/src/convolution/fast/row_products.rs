@@ -16,6 +16,8 @@ pub(super) fn row_products(level: SimdLevel, operands: RowProducts<'_, f32>) {
     if dimension == 0 {
         return products.fill(0.0);
     }
+    assert!(rows > 0 && products.len() == rows * columns, "{} products of {rows} rows", products.len());
+    assert!(dimension == 1 || x.strides()[1] == 1, "rows are not contiguous: strides {:?}", x.strides());
     assert_eq!(panels.len(), columns.div_ceil(LANES) * dimension * LANES, "elements of the panels");
     let kernel = Products {
         x: x.as_ptr(),
