@@ -17,11 +17,3 @@ pub trait Cluster {
     /// embeddings.
     fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error>;
 }
-
-/// Checks that every squared distance is finite, as `facenet-neighbors` does.
-pub(crate) fn check_finite(embeddings: ArrayView2<'_, f32>) -> Result<(), Error> {
-    match embeddings.outer_iter().position(|row| row.dot(&row).is_nan() || row.dot(&row) > f32::MAX / 4.0) {
-        None => Ok(()),
-        Some(row) => Err(Error::NotFinite { row }),
-    }
-}

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use facenet_neighbors::PreparedRows;
 use rayon::prelude::*;
 
@@ -38,10 +36,6 @@ impl DistanceMatrix {
 impl PointSet for DistanceMatrix {
     fn len(&self) -> usize {
         self.points
-    }
-
-    fn squared_distances_to(&self, point: usize) -> Cow<'_, [f32]> {
-        Cow::Borrowed(self.row(point))
     }
 
     fn with_candidates(&self, nearest: &[f32], candidates: &[usize], distances: &mut Vec<f32>) -> Vec<f64> {

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use facenet_neighbors::PreparedRows;
 use facenet_tensor::vectorize;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis};
@@ -48,12 +46,6 @@ pub(super) fn mean(embeddings: ArrayView2<'_, f32>, members: &[usize], mut targe
 impl PointSet for EmbeddingMatrix<'_, '_> {
     fn len(&self) -> usize {
         self.points.len()
-    }
-
-    fn squared_distances_to(&self, point: usize) -> Cow<'_, [f32]> {
-        let mut distances = Vec::new();
-        self.with_candidates(&vec![f32::INFINITY; self.len()], &[point], &mut distances);
-        Cow::Owned(distances)
     }
 
     fn with_candidates(&self, nearest: &[f32], candidates: &[usize], distances: &mut Vec<f32>) -> Vec<f64> {

@@ -1,12 +1,7 @@
-use std::borrow::Cow;
-
 /// The points to cluster, as seeding and Lloyd's iterations access them.
 pub(super) trait PointSet: Sync {
     /// Number of points.
     fn len(&self) -> usize;
-
-    /// The squared distances of all points to one of them.
-    fn squared_distances_to(&self, point: usize) -> Cow<'_, [f32]>;
 
     /// What each candidate would make of the squared distances to the nearest seed, and their sums:
     ///

@@ -14,7 +14,8 @@ pub(super) fn candidates_per_seed(clusters: usize) -> usize {
 pub(super) fn seed_points(points: &dyn PointSet, clusters: usize, generator: &mut ChaCha8Rng) -> Vec<usize> {
     let first = generator.gen_range(0..points.len());
     let mut seeds = vec![first];
-    let mut nearest = points.squared_distances_to(first).into_owned();
+    let mut nearest = Vec::new();
+    points.with_candidates(&vec![f32::INFINITY; points.len()], &[first], &mut nearest);
     let mut sums = Vec::with_capacity(nearest.len());
     let mut distances = Vec::new();
     for _ in 1..clusters {

@@ -1,7 +1,8 @@
+use facenet_neighbors::PreparedRows;
 use linfa::traits::Transformer;
 use ndarray::ArrayView2;
 
-use crate::cluster::{Cluster, check_finite};
+use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::relabel::relabel_by_first_appearance;
 
@@ -18,7 +19,8 @@ pub struct Dbscan {
 
 impl Cluster for Dbscan {
     fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error> {
-        check_finite(embeddings)?;
+        // The check of rows; linfa computes its own distances.
+        PreparedRows::new(embeddings)?;
         let squared_tolerance = self.squared_tolerance;
         if squared_tolerance.is_nan() || squared_tolerance <= 0.0 {
             return Err(Error::Tolerance { squared_tolerance });

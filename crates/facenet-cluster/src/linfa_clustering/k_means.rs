@@ -1,10 +1,11 @@
+use facenet_neighbors::PreparedRows;
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
 use ndarray::ArrayView2;
 use ndarray_rand::rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::cluster::{Cluster, check_finite};
+use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::relabel::relabel_by_first_appearance;
 
@@ -24,7 +25,8 @@ pub struct LinfaKMeans {
 
 impl Cluster for LinfaKMeans {
     fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error> {
-        check_finite(embeddings)?;
+        // The check of rows; linfa computes its own distances.
+        PreparedRows::new(embeddings)?;
         let n = embeddings.nrows();
         if n == 0 {
             return Ok(Vec::new());
