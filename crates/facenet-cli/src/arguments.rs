@@ -1,5 +1,6 @@
 //! Arguments shared by several commands.
 
+pub mod clustering_method;
 pub mod download;
 pub mod name_or_file;
 pub mod network_choice;

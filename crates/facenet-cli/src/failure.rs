@@ -9,6 +9,11 @@ use anyhow::Result;
 
 use crate::output::plain_text::plain_text;
 
+/// Options that don't go together. The exit code is 2, as for options that can't be parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
 /// The exit code of a command. An error is printed to standard error.
 #[must_use]
 pub fn exit_code(result: Result<()>) -> ExitCode {
@@ -25,7 +30,7 @@ pub fn exit_code_with(result: Result<()>, help: impl FnOnce(&anyhow::Error) -> O
     }
     // If standard error can't be written to, the exit code has to do.
     let _ = io::stderr().write_all(message.as_bytes());
-    ExitCode::FAILURE
+    if error.is::<UsageError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// What to do about an error.
@@ -194,7 +199,7 @@ fn help_with_recognition(error: &facenet_recognition::Error) -> Option<&'static 
             Some("pass the network with --network NAME, and a name map with --map FILE.toml if none is built in")
         }
         Error::MorePeopleThanImages { .. } => Some("pass a smaller --people K"),
-        Error::TooManyImages { .. } => Some("pass the number of people with --people K"),
+        Error::TooManyImages { .. } => Some("group them by k-means: pass --method k-means --people K"),
         _ => None,
     }
 }

@@ -282,6 +282,14 @@ fn dbscan_leaves_noise_alone() {
 }
 
 #[test]
+fn dbscan_takes_many_equal_embeddings() {
+    let mut x = Array2::from_elem((3_000, 8), 0.5_f32);
+    x[[2_999, 0]] = 0.9;
+    let labels = Dbscan { squared_tolerance: 0.1, min_points: 2 }.cluster(x.view()).expect("clusters");
+    assert!(labels[..2_999].iter().all(|&label| label == 0) && labels[2_999] == 1);
+}
+
+#[test]
 fn equal_embeddings_are_merged_at_a_cut_of_zero() {
     let distinct = random(3, (100, 128));
     let x = Array2::from_shape_fn((200, 128), |(row, column)| distinct[[row % 100, column]]);

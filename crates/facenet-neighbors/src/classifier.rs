@@ -118,9 +118,36 @@ impl NearestNeighborsModel {
     #[track_caller]
     pub fn classify(&self, probes: &PreparedRows<'_, f32>) -> Vec<Option<usize>> {
         let ValidNearestNeighborsClassifier { k, votes, threshold } = self.classifier;
-        let Neighbors { indices, squared_distances } = self.rows.k_nearest(probes, k);
-        let neighbors = indices.outer_iter().zip(squared_distances.outer_iter());
-        neighbors.map(|(indices, distances)| elect(indices, distances, &self.identities, votes, threshold)).collect()
+        let winners = self.rows.k_nearest(probes, k).vote(&self.identities, votes, threshold);
+        winners.into_iter().map(|winner| winner.map(|winner| winner.identity)).collect()
+    }
+}
+
+/// The identity that won the vote of neighbors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoteWinner {
+    /// The identity.
+    pub identity: usize,
+    /// Number of neighbors that voted for it.
+    pub votes: usize,
+}
+
+impl Neighbors {
+    /// The identity that most neighbors of each query vote for, among those up to a squared distance;
+    /// `None` if there are none. Ties go to the identity whose neighbor is nearest.
+    ///
+    /// # Shapes
+    ///
+    /// `identities`: one for each row that was searched; the result: `[queries]`.
+    ///
+    /// # Panics
+    ///
+    /// If a neighbor has no identity.
+    #[must_use]
+    #[track_caller]
+    pub fn vote(&self, identities: &[usize], votes: Votes, threshold: f32) -> Vec<Option<VoteWinner>> {
+        let neighbors = self.indices.outer_iter().zip(self.squared_distances.outer_iter());
+        neighbors.map(|(indices, distances)| elect(indices, distances, identities, votes, threshold)).collect()
     }
 }
 
@@ -148,9 +175,9 @@ fn elect(
     identities: &[usize],
     votes: Votes,
     threshold: f32,
-) -> Option<usize> {
+) -> Option<VoteWinner> {
     let any_at_zero = squared_distances.first() == Some(&0.0);
-    let mut tally: Vec<(usize, f64)> = Vec::new();
+    let mut tally: Vec<(VoteWinner, f64)> = Vec::new();
     for (&neighbor, &squared_distance) in neighbors.iter().zip(squared_distances) {
         let vote = match votes {
             _ if squared_distance > threshold => break,
@@ -160,14 +187,17 @@ fn elect(
             Votes::DistanceWeighted => f64::from(squared_distance).sqrt().recip(),
         };
         let identity = identities[neighbor];
-        match tally.iter_mut().find(|(candidate, _)| *candidate == identity) {
-            Some((_, sum)) => *sum += vote,
-            None => tally.push((identity, vote)),
+        match tally.iter_mut().find(|(candidate, _)| candidate.identity == identity) {
+            Some((candidate, sum)) => {
+                candidate.votes += 1;
+                *sum += vote;
+            }
+            None => tally.push((VoteWinner { identity, votes: 1 }, vote)),
         }
     }
     // The first of equals: its neighbor is nearest.
     let winner = tally.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best });
-    winner.map(|(identity, _)| identity)
+    winner.map(|(winner, _)| winner)
 }
 
 /// The accuracy of classifying each row by its neighbors among all others, for k from 1 to `max_k`.
@@ -199,7 +229,8 @@ pub fn leave_one_out_accuracies(
             let is_right = |&&row: &&usize| {
                 let neighbors = indices.slice(s![row, ..k]);
                 let distances = squared_distances.slice(s![row, ..k]);
-                elect(neighbors, distances, identities, votes, f32::INFINITY) == Some(identities[row])
+                elect(neighbors, distances, identities, votes, f32::INFINITY)
+                    .is_some_and(|winner| winner.identity == identities[row])
             };
             judged.iter().filter(is_right).count() as f64 / judged.len().max(1) as f64
         })

@@ -11,8 +11,8 @@ mod symmetric;
 
 pub use candidates::Neighbors;
 pub use classifier::{
-    NearestNeighborsClassifier, NearestNeighborsModel, ValidNearestNeighborsClassifier, Votes, choose_neighbor_count,
-    leave_one_out_accuracies,
+    NearestNeighborsClassifier, NearestNeighborsModel, ValidNearestNeighborsClassifier, VoteWinner, Votes,
+    choose_neighbor_count, leave_one_out_accuracies,
 };
 pub use error::{Error, NotFinite};
 pub use prepared_rows::PreparedRows;

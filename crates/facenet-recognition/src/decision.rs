@@ -1,6 +1,7 @@
 //! From squared distances to decisions: verification and identification.
 
 use facenet_metrics::Calibration;
+use facenet_neighbors::VoteWinner;
 
 use crate::error::Error;
 use crate::gallery::{Gallery, Identification, Posterior};
@@ -37,7 +38,10 @@ pub struct IdentityDecision {
     /// The probability that the decision is right. `None` without a calibration, or if it does not
     /// apply to the face.
     pub confidence: Option<f64>,
-    /// The result of the search in the gallery.
+    /// Number of images that voted for the person, 0 if unknown. `None` unless the decision is by vote.
+    pub votes: Option<usize>,
+    /// The result of the search in the gallery. It has no posterior if the calibration does not apply to
+    /// the face.
     pub found: Identification,
 }
 
@@ -56,6 +60,18 @@ impl DecisionRule {
     pub fn threshold(&self) -> f64 {
         match self {
             Self::Calibrated(calibration) => calibration.threshold,
+            Self::Threshold(threshold) => *threshold,
+        }
+    }
+
+    /// The largest squared distance at which an enrolled image may show the person on a probe, given
+    /// the number of people enrolled: by calibration the distance that is as many times likelier among
+    /// genuine pairs than among impostor pairs, since each person is another chance of an accidental
+    /// resemblance.
+    #[must_use]
+    pub fn gallery_threshold(&self, people: usize) -> f64 {
+        match self {
+            Self::Calibrated(calibration) => calibration.squared_distance_at(people as f64).max(0.0),
             Self::Threshold(threshold) => *threshold,
         }
     }
@@ -87,7 +103,7 @@ impl DecisionRule {
                 (is_near.then_some(found.nearest), None)
             }
         };
-        IdentityDecision { person, confidence, found }
+        IdentityDecision { person, confidence, votes: None, found }
     }
 }
 
@@ -128,13 +144,45 @@ impl PortraitEmbedder {
     ) -> Result<Vec<IdentityDecision>, Error> {
         let found = gallery.identify(probes.embeddings.view(), rule.calibration())?;
         let decide = |(found, portrait)| {
-            let decision = rule.identify(found);
-            IdentityDecision {
-                confidence: decision.confidence.filter(|_| self.reader().is_calibrated(portrait)),
-                ..decision
+            let mut decision = rule.identify(found);
+            if !self.reader().is_calibrated(portrait) {
+                decision.confidence = None;
+                decision.found.posterior = None;
             }
+            decision
         };
         Ok(found.into_iter().zip(&probes.portraits).map(decide).collect())
+    }
+
+    /// Identifies each probe by k-NN classification: the person that most of the `neighbors` nearest
+    /// images show, among those up to the rule's [gallery threshold](DecisionRule::gallery_threshold). Such a decision has no confidence; the
+    /// posterior of the search stands beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFiniteEmbedding`].
+    ///
+    /// # Panics
+    ///
+    /// If the embeddings of probes and gallery differ in dimension.
+    #[track_caller]
+    pub fn identify_by_vote(
+        &self,
+        gallery: &Gallery,
+        probes: &EmbeddedPortraits,
+        rule: &DecisionRule,
+        neighbors: usize,
+    ) -> Result<Vec<IdentityDecision>, Error> {
+        let threshold = rule.gallery_threshold(gallery.people());
+        let winners = gallery.vote(probes.embeddings.view(), neighbors, threshold as f32)?;
+        let decisions = self.identify(gallery, probes, rule)?;
+        let by_vote = |(decision, winner): (IdentityDecision, Option<VoteWinner>)| IdentityDecision {
+            person: winner.map(|winner| winner.identity),
+            confidence: None,
+            votes: Some(winner.map_or(0, |winner| winner.votes)),
+            ..decision
+        };
+        Ok(decisions.into_iter().zip(winners).map(by_vote).collect())
     }
 }
 
@@ -154,6 +202,16 @@ mod tests {
         let verdicts = [0.4, 0.5, 0.6].map(|distance| rule.verify(distance));
         assert_eq!(verdicts.map(|verdict| verdict.same), [true, true, false]);
         assert!(verdicts.iter().all(|verdict| verdict.confidence.is_none()));
+    }
+
+    #[test]
+    fn the_more_people_are_enrolled_the_nearer_an_image_must_be() {
+        let rule = DecisionRule::Calibrated(CALIBRATION);
+        assert_eq!(rule.gallery_threshold(1), 1.0);
+        assert!((CALIBRATION.probability(rule.gallery_threshold(100)) - 100.0 / 101.0).abs() < 1e-12);
+        assert_eq!(DecisionRule::Threshold(0.5).gallery_threshold(100), 0.5);
+        let shallow = Calibration { threshold: 1.0, slope: 1.0 };
+        assert_eq!(DecisionRule::Calibrated(shallow).gallery_threshold(100), 0.0, "no distance is negative");
     }
 
     #[test]

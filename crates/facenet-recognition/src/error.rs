@@ -41,8 +41,8 @@ pub enum Error {
         /// Number of images.
         images: usize,
     },
-    /// There are more images than average linkage can group.
-    #[error("{images} images exceed the limit of {limit} for average linkage")]
+    /// There are more images than agglomerative clustering can group.
+    #[error("{images} images exceed the limit of {limit} for agglomerative clustering")]
     TooManyImages {
         /// Number of images.
         images: usize,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use facenet_metrics::Calibration;
-use facenet_neighbors::PreparedRows;
+use facenet_neighbors::{PreparedRows, VoteWinner, Votes};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
@@ -16,6 +16,8 @@ const PROBE_ROWS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Gallery {
     images: PreparedRows<'static, f32>,
+    /// The identity of each image.
+    identities: Vec<usize>,
     /// The rows of each identity.
     people: BTreeMap<usize, Vec<usize>>,
 }
@@ -66,7 +68,13 @@ impl Gallery {
         for (row, &person) in identities.iter().enumerate() {
             people.entry(person).or_default().push(row);
         }
-        Ok(Self { images: PreparedRows::new(embeddings)?, people })
+        Ok(Self { images: PreparedRows::new(embeddings)?, identities: identities.to_vec(), people })
+    }
+
+    /// Number of people enrolled.
+    #[must_use]
+    pub fn people(&self) -> usize {
+        self.people.len()
     }
 
     /// Compares each probe with all enrolled images, on all threads of the current pool; the result
@@ -89,9 +97,7 @@ impl Gallery {
         probes: ArrayView2<'_, f32>,
         calibration: Option<&Calibration>,
     ) -> Result<Vec<Identification>, Error> {
-        let (own, other) = (self.images.rows().ncols(), probes.ncols());
-        assert!(own == other, "a gallery of dimension {own} and probes of dimension {other}");
-        let probes = PreparedRows::new(probes)?;
+        let probes = self.prepare(probes)?;
         let tasks = (0..probes.len().div_ceil(PROBE_ROWS)).into_par_iter().flat_map_iter(|task| {
             let rows = task * PROBE_ROWS..probes.len().min((task + 1) * PROBE_ROWS);
             let mut distances = vec![0.0; rows.len() * self.images.len()];
@@ -100,6 +106,39 @@ impl Gallery {
             of_probes.map(|distances| self.search(distances, calibration)).collect::<Vec<_>>()
         });
         Ok(tasks.collect())
+    }
+
+    /// k-NN classification: the identity that most of the `neighbors` images nearest to each probe vote
+    /// for, among those up to a squared distance; `None` if there are none. One image, one vote; ties go
+    /// to the identity with the nearest image.
+    ///
+    /// # Shapes
+    ///
+    /// `probes`: `[m, dimension]`, rows of unit length; the result: `[m]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFiniteEmbedding`].
+    ///
+    /// # Panics
+    ///
+    /// If the dimensions differ.
+    #[track_caller]
+    pub fn vote(
+        &self,
+        probes: ArrayView2<'_, f32>,
+        neighbors: usize,
+        threshold: f32,
+    ) -> Result<Vec<Option<VoteWinner>>, Error> {
+        let nearest = self.images.k_nearest(&self.prepare(probes)?, neighbors);
+        Ok(nearest.vote(&self.identities, Votes::Plain, threshold))
+    }
+
+    #[track_caller]
+    fn prepare<'p>(&self, probes: ArrayView2<'p, f32>) -> Result<PreparedRows<'p, f32>, Error> {
+        let (own, other) = (self.images.rows().ncols(), probes.ncols());
+        assert!(own == other, "a gallery of dimension {own} and probes of dimension {other}");
+        Ok(PreparedRows::new(probes)?)
     }
 
     /// The result for a probe, given its squared distances to all images.
@@ -142,6 +181,19 @@ mod tests {
         assert_eq!(found[1].squared_distance, 0.0);
         assert!(found.iter().all(|found| found.posterior.is_none()));
         assert!(gallery.identify(Array2::zeros((0, 2)).view(), None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_nearest_images_vote() {
+        let images = array![[1.0, 0.0], [0.96, 0.28], [0.96, -0.28], [0.0, 1.0]];
+        let gallery = Gallery::new(images, &[7, 2, 2, 3]).unwrap();
+        let probes = array![[1.0_f32, 0.0], [0.0, -1.0]];
+        let votes = |neighbors, threshold| gallery.vote(probes.view(), neighbors, threshold).unwrap();
+        let winner = |identity, votes| Some(VoteWinner { identity, votes });
+        assert_eq!(votes(1, 4.0), [winner(7, 1), winner(2, 1)]);
+        assert_eq!(votes(2, 4.0), [winner(7, 1), winner(2, 1)], "ties go to the nearest image");
+        assert_eq!(votes(3, 4.0), [winner(2, 2), winner(2, 2)]);
+        assert_eq!(votes(100, 0.05), [winner(7, 1), None], "images beyond the threshold have no vote");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub use embedding::flip_average::FlipAverage;
 pub use embedding::raw_pixels::RawPixels;
 pub use error::Error;
 pub use face_source::{FaceSource, FaceSourceCounts};
+pub use facenet_cluster::{Cut, Dbscan, Linkage};
 pub use facenet_metrics::Calibration;
 pub use folder_agreement::{AnsweredProbe, IdentificationAgreement, grouping_agreement, identification_agreement};
 pub use gallery::{Gallery, Identification, Posterior};

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+use facenet_cli::arguments::clustering_method::ClusteringMethod;
 use facenet_cli::arguments::threads::set_threads;
 use facenet_cli::output::print::print;
-use facenet_cluster::{Agglomerative, Cluster, Cut, Dbscan, KMeans, Linkage};
+use facenet_cluster::{Agglomerative, Cluster, Cut, Dbscan, KMeans};
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::ArrayView2;
@@ -28,8 +29,8 @@ pub struct Arguments {
     #[arg(long, value_name = "D", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     dimension: u32,
     /// The algorithm
-    #[arg(long, value_enum, default_value_t = Method::KMeans)]
-    method: Method,
+    #[arg(long, value_enum, default_value_t = ClusteringMethod::KMeans)]
+    method: ClusteringMethod,
     /// Number of clusters
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     clusters: Option<u32>,
@@ -50,27 +51,9 @@ pub struct Arguments {
     json: bool,
 }
 
-/// An algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Method {
-    /// Average linkage
-    Average,
-    /// Complete linkage
-    Complete,
-    /// Single linkage
-    Single,
-    /// Ward linkage
-    Ward,
-    /// K-means
-    KMeans,
-    /// DBSCAN, with at least two points per cluster
-    Dbscan,
-}
-
 #[derive(Serialize)]
 struct Report {
-    method: Method,
+    method: ClusteringMethod,
     rows: usize,
     dimension: usize,
     threads: usize,
@@ -115,23 +98,16 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 impl Arguments {
     /// The labels, and the inertia of k-means.
     fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<(Vec<usize>, Option<f64>)> {
-        let cut = || self.cut.context("pass --cut D");
-        let linkage = match self.method {
-            Method::KMeans => {
-                let clusters = self.clusters.context("k-means needs --clusters K")? as usize;
-                let k_means = KMeans::new(clusters).max_iterations(self.max_iterations as usize).seed(self.seed);
-                let model = k_means.fit(&DatasetBase::from(embeddings))?;
-                return Ok((model.labels().to_vec(), Some(model.inertia())));
-            }
-            Method::Dbscan if self.clusters.is_some() => bail!("DBSCAN takes --cut D, not --clusters K"),
-            Method::Dbscan => {
-                let dbscan = Dbscan { squared_tolerance: cut()?, min_points: 2 };
+        let Some(linkage) = self.method.linkage() else {
+            if self.method == ClusteringMethod::Dbscan {
+                ensure!(self.clusters.is_none(), "DBSCAN takes --cut D, not --clusters K");
+                let dbscan = Dbscan { squared_tolerance: self.cut.context("pass --cut D")?, min_points: 2 };
                 return Ok((dbscan.cluster(embeddings)?, None));
             }
-            Method::Average => Linkage::Average,
-            Method::Complete => Linkage::Complete,
-            Method::Single => Linkage::Single,
-            Method::Ward => Linkage::Ward,
+            let clusters = self.clusters.context("k-means needs --clusters K")? as usize;
+            let k_means = KMeans::new(clusters).max_iterations(self.max_iterations as usize).seed(self.seed);
+            let model = k_means.fit(&DatasetBase::from(embeddings))?;
+            return Ok((model.labels().to_vec(), Some(model.inertia())));
         };
         let cut = match self.clusters {
             Some(clusters) => Cut::Clusters(clusters as usize),

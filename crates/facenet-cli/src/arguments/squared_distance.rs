@@ -1,5 +1,21 @@
 //! Squared distances as arguments.
 
+/// The largest squared distance of two embeddings, which have unit length.
+pub const MAX_SQUARED_DISTANCE: f32 = 4.0;
+
+/// Parses the dissimilarity of two groups, which by Ward linkage may exceed the squared distance of any
+/// two embeddings.
+///
+/// # Errors
+///
+/// If the text is not a finite number of at least 0.
+pub fn dissimilarity(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(distance) if (0.0..=f32::MAX).contains(&distance) => Ok(distance),
+        _ => Err("expected a number of at least 0".to_owned()),
+    }
+}
+
 /// Parses the squared distance of two embeddings.
 ///
 /// # Errors

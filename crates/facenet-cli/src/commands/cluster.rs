@@ -7,20 +7,24 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use facenet_data::{Error, escape_path, images_below};
-use facenet_recognition::{FaceSourceCounts, Grouping, grouping_agreement};
+use facenet_recognition::{Cut, Dbscan, FaceSourceCounts, Grouping, Linkage, grouping_agreement};
 use facenet_report::{ContactSheet, Provenance, SheetImage, SheetRun};
 use serde::Serialize;
 
 use crate::PROGRAM;
+use crate::arguments::clustering_method::ClusteringMethod;
 use crate::arguments::portraits::{PortraitArguments, Portraits, embed};
-use crate::arguments::squared_distance::squared_distance;
+use crate::arguments::squared_distance::{MAX_SQUARED_DISTANCE, dissimilarity};
+use crate::failure::UsageError;
 use crate::output::command_line::command_line;
 use crate::output::face_counts::aligned_or_cropped;
 use crate::output::file_names::file_names;
 use crate::output::new_folder::NewFolder;
 use crate::output::notes::{Note, count, notes_text};
 use crate::output::print::print;
+use crate::output::progress_bar::Bar;
 
 /// The arguments of the command.
 #[derive(clap::Args, Debug)]
@@ -28,16 +32,24 @@ pub struct Arguments {
     /// The folder of images of one face each, at any depth
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Number of people: group by k-means
+    /// The algorithm [default: k-means with --people, else average]
+    #[arg(long, value_name = "METHOD")]
+    method: Option<ClusteringMethod>,
+    /// Number of people
     #[arg(long, value_name = "K", conflicts_with = "cut", value_parser = clap::value_parser!(u32).range(1..))]
     people: Option<u32>,
-    /// The mean squared distance, 0 to 4, up to which groups are merged by average linkage
-    /// [default: by the network's calibration]
-    #[arg(long, value_name = "D", value_parser = squared_distance)]
-    cut: Option<f64>,
-    /// Seed of k-means
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "people", conflicts_with = "cut")]
-    seed: u64,
+    /// The squared distance of two groups up to which they are merged, or the squared distance of two
+    /// images up to which DBSCAN takes them for neighbors, 0 to 4; more only for Ward linkage [default
+    /// for average linkage: by the network's calibration]
+    #[arg(long, value_name = "D", value_parser = dissimilarity)]
+    cut: Option<f32>,
+    /// Number of neighbors, itself included, that make an image the core of a group, for DBSCAN [default:
+    /// 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    min_points: Option<u32>,
+    /// Seed of k-means [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Copy the images into the folders of the people instead of linking them
     #[arg(long)]
     copies: bool,
@@ -64,6 +76,8 @@ const MAX_LISTED: usize = 10;
 struct Report {
     network: String,
     method: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linkage: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,15 +147,15 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let provenance = Provenance::now(command_line("facenet"), PROGRAM);
     let folder = &arguments.folder;
     let root = fs::canonicalize(folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
+    let chosen = arguments.grouping()?;
     let out = NewFolder::of_command(arguments.out.as_deref(), "cluster", &root)?;
     let images = images_below(folder)?;
     ensure!(!images.is_empty(), "there are no images below {}", escape_path(folder));
     let Portraits { mut embedder, calibration } = arguments.portraits.read(&[folder])?;
     let hidden = out.begin()?;
-    let grouping = match (arguments.people, arguments.cut) {
-        (Some(people), _) => Grouping::People { people: people as usize, seed: arguments.seed },
-        (None, Some(cut)) => Grouping::Cut(cut as f32),
-        (None, None) => {
+    let grouping = match chosen {
+        Some(grouping) => grouping,
+        None => {
             Grouping::calibrated(&calibration.context("this network has no calibration; pass --people K or --cut D")?)
         }
     };
@@ -150,7 +164,11 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     if !embedded.images.is_empty() {
         grouping.check(embedded.images.len())?;
     }
-    let groups = grouping.groups(embedded.embeddings.view())?;
+    let bar = Bar::new();
+    bar.spin("grouping");
+    let groups = grouping.groups(embedded.embeddings.view());
+    bar.clear();
+    let groups = groups?;
 
     let below = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_owned();
     let paths: Vec<PathBuf> = embedded.images.iter().map(|path| below(path)).collect();
@@ -204,6 +222,52 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+impl Arguments {
+    /// The grouping asked for; `None` for average linkage with the network's calibration.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`] for options that don't go together.
+    fn grouping(&self) -> Result<Option<Grouping>> {
+        let default = if self.people.is_some() { ClusteringMethod::KMeans } else { ClusteringMethod::Average };
+        let method = self.method.unwrap_or(default);
+        let (people, cut) = (self.people.map(|people| people as usize), self.cut);
+        let wrong = |reason: &str| {
+            let method = method.to_possible_value().expect("no value is hidden");
+            Err(UsageError(format!("--method {} {reason}", method.get_name())).into())
+        };
+        if self.seed.is_some() && method != ClusteringMethod::KMeans {
+            return wrong("takes no --seed: nothing is drawn at random");
+        }
+        if self.min_points.is_some() && method != ClusteringMethod::Dbscan {
+            return wrong("takes no --min-points: it is for dbscan");
+        }
+        if method != ClusteringMethod::Ward && cut.is_some_and(|cut| cut > MAX_SQUARED_DISTANCE) {
+            return wrong("takes a --cut from 0 to 4: squared distances of embeddings are not larger");
+        }
+        let Some(linkage) = method.linkage() else {
+            return match (method, people, cut) {
+                (ClusteringMethod::KMeans, Some(people), _) => {
+                    Ok(Some(Grouping::KMeans { people, seed: self.seed.unwrap_or(0) }))
+                }
+                (ClusteringMethod::KMeans, None, _) => wrong("needs --people K"),
+                (_, _, Some(squared_tolerance)) => {
+                    let min_points = self.min_points.unwrap_or(2) as usize;
+                    Ok(Some(Grouping::Dbscan(Dbscan { squared_tolerance, min_points })))
+                }
+                (_, _, None) => wrong("needs --cut D"),
+            };
+        };
+        let cut = match (people, cut) {
+            (Some(people), _) => Cut::Clusters(people),
+            (None, Some(cut)) => Cut::SquaredDistance(cut),
+            (None, None) if linkage == Linkage::Average => return Ok(None),
+            (None, None) => return wrong("needs --cut D or --people K: the calibration is for average linkage"),
+        };
+        Ok(Some(Grouping::Agglomerative { linkage, cut }))
+    }
+}
+
 /// A path as text, escaped unless it is UTF-8.
 fn name(path: &Path) -> String {
     path.to_str().map_or_else(|| escape_path(path), str::to_owned)
@@ -251,15 +315,16 @@ fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Ins
     });
     let unread = sheet.unread.iter().cloned().map(|(image, reason)| Note { image, reason });
     let names = |group: &Vec<usize>| group.iter().map(|&image| sheet.images[image].name.clone()).collect();
-    let (people, cut) = match grouping {
-        Grouping::People { people, .. } => (Some(people), None),
-        Grouping::Cut(cut) => (None, Some(cut)),
+    let linkage = match grouping {
+        Grouping::Agglomerative { linkage, .. } => Some(linkage.to_string().to_lowercase()),
+        Grouping::KMeans { .. } | Grouping::Dbscan(_) => None,
     };
     Report {
         network: sheet.run.network.clone(),
         method: grouping.method(),
-        cut,
-        people,
+        linkage,
+        cut: grouping.cut(),
+        people: grouping.people(),
         images: sheet.images.len(),
         cluster_count: sheet.clusters.len(),
         alone: sheet.clusters.iter().filter(|group| group.len() == 1).count(),

@@ -7,7 +7,8 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 use facenet_data::{FaceSet, escape_path, images_below};
 use facenet_recognition::{
-    AnsweredProbe, FaceSource, Gallery, IdentificationAgreement, IdentityDecision, Portrait, identification_agreement,
+    AnsweredProbe, FaceSource, Gallery, IdentificationAgreement, IdentityDecision, Portrait, Posterior,
+    identification_agreement,
 };
 use serde::Serialize;
 
@@ -30,6 +31,10 @@ pub struct Arguments {
     /// more probable]
     #[arg(long, value_name = "D", value_parser = squared_distance)]
     threshold: Option<f64>,
+    /// Identify by k-NN classification: the person that most of the K nearest enrolled images show,
+    /// among those up to the threshold [default threshold: that of the network's calibration]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    neighbors: Option<u32>,
     #[command(flatten)]
     portraits: PortraitArguments,
 }
@@ -40,6 +45,8 @@ struct Report {
     people: usize,
     #[serde(rename = "gallery_pictures")]
     gallery_images: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neighbors: Option<usize>,
     probes: Vec<Answer>,
     #[serde(rename = "doubts")]
     warnings: Vec<Note>,
@@ -55,9 +62,22 @@ struct Answer {
     /// `null` for unknown.
     person: Option<String>,
     confidence: Option<f64>,
+    /// Number of neighbors that voted for the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    votes: Option<usize>,
     #[serde(rename = "framing")]
     source: FaceSource,
     nearest: Nearest,
+    posterior: Option<MostProbable>,
+}
+
+/// The most probable enrolled person by the calibration.
+#[derive(Serialize)]
+struct MostProbable {
+    person: String,
+    probability: f64,
+    /// The probability that it is none of them.
+    unknown: f64,
 }
 
 #[derive(Serialize)]
@@ -91,7 +111,11 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     warnings.extend(probe_warnings);
     unread.extend(probe_unread);
 
-    let decisions = portraits.embedder.identify(&gallery, &unknown, &rule)?;
+    let neighbors = arguments.neighbors.map(|neighbors| (neighbors as usize).min(identities.len()));
+    let decisions = match neighbors {
+        Some(neighbors) => portraits.embedder.identify_by_vote(&gallery, &unknown, &rule, neighbors)?,
+        None => portraits.embedder.identify(&gallery, &unknown, &rule)?,
+    };
     let name = |person: usize| enrolled.people[person].as_str();
     let answered = unknown.images.iter().zip(&decisions).map(|(path, decision)| AnsweredProbe {
         path,
@@ -104,17 +128,24 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         image: escape_path(image),
         person: decision.person.map(|person| name(person).to_owned()),
         confidence: decision.confidence,
+        votes: decision.votes,
         source: portrait.source,
         nearest: Nearest {
             person: name(decision.found.nearest).to_owned(),
             image: escape_path(&known.images[decision.found.image]),
             squared_distance: decision.found.squared_distance.into(),
         },
+        posterior: decision.found.posterior.map(|Posterior { person, probability, unknown }| MostProbable {
+            person: name(person).to_owned(),
+            probability,
+            unknown,
+        }),
     };
     let report = Report {
         network: portraits.embedder.description().name.clone(),
         people: people.len(),
         gallery_images: known.images.len(),
+        neighbors,
         probes: unknown.images.iter().zip(&unknown.portraits).zip(&decisions).map(answer).collect(),
         warnings,
         unread,
@@ -143,10 +174,28 @@ fn probes(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(probes)
 }
 
+/// The confidence of an answer, or the votes for it and the most probable answer beside them.
+fn certainty(answer: &Answer, neighbors: Option<usize>) -> String {
+    let mut text = String::new();
+    if let (Some(votes @ 1..), Some(neighbors)) = (answer.votes, neighbors) {
+        text += &format!(", {votes} of {}", count(neighbors, "neighbor", "neighbors"));
+    }
+    if let (Some(_), Some(MostProbable { person, probability, unknown })) = (answer.votes, &answer.posterior) {
+        let (likeliest, probability) =
+            if probability >= unknown { (person.as_str(), probability) } else { ("unknown", unknown) };
+        text += &format!(", by calibration {likeliest}, {}", confidence(*probability));
+    }
+    if let Some(probability) = answer.confidence {
+        text += &format!(", {}", confidence(probability));
+    }
+    text
+}
+
 fn text(report: &Report) -> String {
     let mut text = String::new();
-    for Answer { image, person, confidence: probability, source, nearest } in &report.probes {
-        let sure = probability.map_or_else(String::new, |probability| format!(", {}", confidence(probability)));
+    for answer in &report.probes {
+        let Answer { image, person, source, nearest, .. } = answer;
+        let sure = certainty(answer, report.neighbors);
         let cropped = if *source == FaceSource::CenterCrop { ", cropped" } else { "" };
         let Nearest { person: name, image: nearest_image, squared_distance } = nearest;
         text += &match person {

@@ -57,6 +57,7 @@ fn each_person_has_a_folder_of_links() {
     }
     assert_eq!(result["framings"], json!({ "landmark_list": 0, "landmark_network": 0, "center_crop": 18 }));
     assert_eq!((&result["method"], result.get("cut")), (&Value::from("k_means"), None));
+    assert_eq!(result.get("linkage"), None);
     assert_eq!(result["doubts"], json!([]), "without a landmark network faces are not counted");
     let clusters: Vec<Vec<String>> = serde_json::from_value(result["clusters"].clone()).unwrap();
     assert!(clusters.is_sorted_by_key(|cluster| std::cmp::Reverse(cluster.len())));
@@ -92,6 +93,52 @@ fn copies_of_an_image_are_one_person() {
     let finished = cluster(folder.path(), &["copies", "--people", "3"]);
     let line = "fewer than the 3 people asked for: some images have equal embeddings\n";
     assert!(finished.code == Some(0) && finished.stdout.contains(line), "{finished:?}");
+}
+
+#[test]
+fn images_are_grouped_by_any_method() {
+    let folder = folder();
+    let group =
+        |arguments: &[&str]| cluster(folder.path(), &[&["people", "--out", "out", "--json"], arguments].concat());
+    let groups = |arguments: &[&str]| {
+        let result = group(arguments).json(0);
+        fs::remove_dir_all(folder.path().join("out")).unwrap();
+        result
+    };
+    for method in ["average", "complete", "single", "ward"] {
+        let by_number = groups(&["--method", method, "--people", "4"]);
+        assert_eq!((&by_number["method"], &by_number["linkage"]), (&json!("agglomerative"), &json!(method)));
+        assert_eq!((&by_number["cluster_count"], &by_number["people"]), (&json!(4), &json!(4)));
+        assert_eq!(groups(&["--method", method, "--cut", "0"])["cluster_count"], 18);
+    }
+    assert_eq!(groups(&["--method", "ward", "--cut", "1000"])["cluster_count"], 1);
+    let k_means = ["--method", "k-means", "--people", "3"];
+    assert_eq!(groups(&k_means)["clusters"], groups(&k_means[2..])["clusters"], "the default with --people");
+    // With two points DBSCAN finds what single linkage merges.
+    let single = groups(&["--method", "single", "--cut", "0.2"]);
+    let dbscan = groups(&["--method", "dbscan", "--cut", "0.2"]);
+    assert_eq!((&dbscan["method"], &dbscan["clusters"]), (&json!("dbscan"), &single["clusters"]));
+    let alone = groups(&["--method", "dbscan", "--cut", "0.2", "--min-points", "18"]);
+    assert_eq!(alone["alone"], 18, "noise stays alone");
+
+    for (arguments, message) in [
+        (&["--method", "k-means"][..], "needs --people K"),
+        (&["--method", "k-means", "--cut", "1"], "needs --people K"),
+        (&["--method", "dbscan"], "needs --cut D"),
+        (&["--method", "dbscan", "--people", "3"], "needs --cut D"),
+        (&["--method", "complete"], "needs --cut D or --people K"),
+        (&["--method", "single", "--cut", "4.5"], "a --cut from 0 to 4"),
+        (&["--cut", "1", "--min-points", "3"], "takes no --min-points"),
+        (&["--cut", "1", "--seed", "3"], "takes no --seed"),
+        (&["--cut=-1"], "at least 0"),
+        (&["--cut", "1", "--people", "3"], "cannot be used with"),
+    ] {
+        let Finished { code, stdout, stderr } = group(arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(message), "{arguments:?}: {stderr}");
+    }
+    assert!(group(&["--method", "dbscan", "--cut", "0"]).stderr.contains("must be positive"));
+    assert!(!folder.path().join("out").exists());
 }
 
 #[test]

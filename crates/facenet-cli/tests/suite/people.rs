@@ -144,4 +144,10 @@ fn people_of_lfw_are_grouped_and_identified() {
     // Most probes are named, and hardly any wrongly.
     assert!(number(&agreement["named_rightly"]) >= 0.9, "{agreement}");
     assert!(number(&agreement["named_wrongly"]) <= 0.01, "{agreement}");
+
+    // With one image per person a vote is the nearest image, and the threshold that of the posterior.
+    let arguments = ["identify", "enrolled", "probes", "--cache", "cache", "--neighbors", "1"];
+    let vote = &facenet(folder.path(), &root, &arguments).json(0)["agreement_with_folders"];
+    println!("one neighbor: {vote}");
+    assert!(number(&vote["named_rightly"]) >= 0.9 && number(&vote["named_wrongly"]) <= 0.01, "{vote}");
 }

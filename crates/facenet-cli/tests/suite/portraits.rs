@@ -572,6 +572,41 @@ fn probes_are_identified_in_order() {
 }
 
 #[test]
+fn the_nearest_images_vote() {
+    let folder = folder();
+    let path = folder.path();
+    let (_, embeddings) = calibrate(path);
+    split_people(path);
+    let identify = |rest: &[&str]| tiny_facenet(path, &[&["identify", "people", "probes"], rest].concat());
+    let result = identify(&["--neighbors", "3", "--threshold", "4", "--json"]).json(0);
+    assert_eq!(result["neighbors"], 3);
+    for (answer, person) in result["probes"].as_array().unwrap().iter().zip(1..) {
+        let people = distances(&embeddings, &format!("p{person}/3.png"));
+        let mut images: Vec<(f64, usize)> = people.iter().flatten().copied().zip(0..).collect();
+        images.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let voters: Vec<usize> = images[..3].iter().map(|(_, image)| image / 2).collect();
+        let votes = |person: usize| voters.iter().filter(|&&voter| voter == person).count();
+        // With three votes the nearest image loses only to two others that agree.
+        let winner = if voters[1] == voters[2] { voters[1] } else { voters[0] };
+        assert_eq!(answer["person"], format!("p{}", winner + 1));
+        assert_eq!((&answer["votes"], &answer["confidence"]), (&json!(votes(winner)), &Value::Null));
+        assert_eq!(answer["posterior"], Value::Null, "a threshold replaces the calibration");
+    }
+
+    let result = identify(&["--neighbors", "100", "--json"]).json(0);
+    assert_eq!(result["neighbors"], 12, "there are no more images");
+    let plain = identify(&["--json"]).json(0);
+    for (answer, plain) in result["probes"].as_array().unwrap().iter().zip(plain["probes"].as_array().unwrap()) {
+        assert_eq!(answer["posterior"], plain["posterior"]);
+        assert!(answer["posterior"]["probability"].is_f64() && answer["posterior"]["unknown"].is_f64(), "{answer}");
+        assert!(answer["confidence"].is_null() && plain["confidence"].is_f64() && plain.get("votes").is_none());
+    }
+    let text = identify(&["--neighbors", "1"]).stdout;
+    assert!(text.contains(" of 1 neighbor, by calibration ") || text.contains(": unknown, by calibration "), "{text}");
+    assert_eq!(identify(&["--neighbors", "0"]).code, Some(2));
+}
+
+#[test]
 fn a_threshold_decides_who_is_unknown() {
     let folder = folder();
     let path = folder.path();

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use facenet_neighbors::PreparedRows;
 use kodama::Method;
 use ndarray::ArrayView2;
@@ -24,6 +26,17 @@ pub enum Linkage {
     /// 2 |A| |B| / (|A| + |B|) * |centroid(A) - centroid(B)|^2
     /// ```
     Ward,
+}
+
+impl fmt::Display for Linkage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Single => "single",
+            Self::Complete => "complete",
+            Self::Average => "average",
+            Self::Ward => "Ward",
+        })
+    }
 }
 
 /// Where to cut the dendrogram.

@@ -17,21 +17,30 @@ pub struct Dbscan {
     pub min_points: usize,
 }
 
-impl Cluster for Dbscan {
-    fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error> {
-        // The check of rows; linfa computes its own distances.
-        PreparedRows::new(embeddings)?;
-        let squared_tolerance = self.squared_tolerance;
+impl Dbscan {
+    /// Checks the hyperparameters.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tolerance`], [`Error::MinPoints`].
+    pub fn check(&self) -> Result<(), Error> {
+        let Self { squared_tolerance, min_points } = *self;
         if squared_tolerance.is_nan() || squared_tolerance <= 0.0 {
             return Err(Error::Tolerance { squared_tolerance });
         }
-        if self.min_points < 2 {
-            return Err(Error::MinPoints { min_points: self.min_points });
-        }
+        if min_points < 2 { Err(Error::MinPoints { min_points }) } else { Ok(()) }
+    }
+}
+
+impl Cluster for Dbscan {
+    fn cluster(&self, embeddings: ArrayView2<'_, f32>) -> Result<Vec<usize>, Error> {
+        self.check()?;
+        // The check of rows; linfa computes its own distances.
+        PreparedRows::new(embeddings)?;
         if embeddings.nrows() == 0 {
             return Ok(Vec::new());
         }
-        let parameters = linfa_clustering::Dbscan::params(self.min_points).tolerance(squared_tolerance.sqrt());
+        let parameters = linfa_clustering::Dbscan::params(self.min_points).tolerance(self.squared_tolerance.sqrt());
         let clusters = parameters
             .transform(&embeddings.as_standard_layout())
             .map_err(|error| Error::Linfa { reason: error.to_string() })?;
