@@ -35,9 +35,13 @@ fn distance_of(key: u64) -> f32 {
     f32::from_bits((key >> 32) as u32)
 }
 
+/// Distances that are offered at a time.
+pub(crate) const CHUNK: usize = 16;
+
 impl Candidates {
     pub(crate) fn new(rows: usize, k: usize) -> Self {
-        let capacity = if k == 0 { 0 } else { k + k / 2 + 16 };
+        // Room for a chunk beside the candidates that wait for the next selection.
+        let capacity = if k == 0 { 0 } else { k + k / 2 + CHUNK };
         // With k = 0 nothing is collected, and infinity marks an excluded pair.
         let threshold = if k == 0 { f32::NEG_INFINITY } else { f32::MAX };
         Self { k, capacity, keys: vec![0; rows * capacity], lengths: vec![0; rows], thresholds: vec![threshold; rows] }
@@ -48,51 +52,43 @@ impl Candidates {
         &self.thresholds
     }
 
-    /// The first distances of a row, of indices from `start` on. Many at once are faster than one by one.
-    pub(crate) fn fill(&mut self, row: usize, distances: &[f32], start: usize) {
-        if self.k == 0 {
-            return;
-        }
-        let finite = distances.iter().enumerate().filter(|(_, distance)| distance.is_finite());
-        let mut keys: Vec<u64> = finite.map(|(offset, &distance)| key(distance, start + offset)).collect();
-        if keys.len() > self.k {
-            let (_, &mut last, _) = keys.select_nth_unstable(self.k - 1);
-            self.thresholds[row] = distance_of(last);
-            keys.truncate(self.k);
-        }
-        self.keys[row * self.capacity..][..keys.len()].copy_from_slice(&keys);
-        self.lengths[row] = keys.len();
-    }
-
-    /// Offers to a row the distances of indices from `start` on.
+    /// Offers to a row at most [`CHUNK`] distances, of indices from `start` on.
     #[inline(never)]
     pub(crate) fn offer_to_row(&mut self, row: usize, distances: &[f32], start: usize) {
+        debug_assert!(distances.len() <= CHUNK, "{} distances", distances.len());
+        self.make_room(row);
+        let threshold = self.thresholds[row];
+        let length = &mut self.lengths[row];
+        let Some((free, _)) = self.keys[row * self.capacity + *length..].split_first_chunk_mut::<CHUNK>() else {
+            return;
+        };
+        // Without branches: each key is written, and overwritten by the next unless it counts.
+        let mut accepted = 0;
         for (offset, &distance) in distances.iter().enumerate() {
-            self.offer(row, distance, start + offset);
+            free[accepted % CHUNK] = key(distance, start + offset);
+            accepted += usize::from(distance <= threshold);
         }
+        *length += accepted;
     }
 
     /// Offers to the rows from `first` on their distance to an index.
     #[inline(never)]
     pub(crate) fn offer_to_rows(&mut self, first: usize, distances: &[f32], index: usize) {
-        for (offset, &distance) in distances.iter().enumerate() {
-            self.offer(first + offset, distance, index);
+        for (row, &distance) in (first..).zip(distances) {
+            if distance <= self.thresholds[row] {
+                self.make_room(row);
+                self.keys[row * self.capacity + self.lengths[row]] = key(distance, index);
+                self.lengths[row] += usize::from(distance <= self.thresholds[row]);
+            }
         }
     }
 
+    /// Selects the candidates of a row if there may be no room for another chunk.
     #[inline(always)]
-    fn offer(&mut self, row: usize, distance: f32, index: usize) {
-        if distance > self.thresholds[row] || distance.is_nan() {
-            return;
-        }
-        if self.lengths[row] == self.capacity {
+    fn make_room(&mut self, row: usize) {
+        if self.lengths[row] + CHUNK > self.capacity && self.k > 0 {
             self.compact(row);
-            if distance > self.thresholds[row] {
-                return;
-            }
         }
-        self.keys[row * self.capacity + self.lengths[row]] = key(distance, index);
-        self.lengths[row] += 1;
     }
 
     #[cold]

@@ -7,17 +7,15 @@ use facenet_tensor::{AlignedVec, vectorize};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::candidates::{Candidates, Neighbors};
+use crate::candidates::{CHUNK, Candidates, Neighbors};
 use crate::prepared_rows::{PreparedRows, squared_distance};
 
-/// Rows per block. The first block that a query meets gives it a threshold.
+/// Rows per block of a search among all pairs.
 const BLOCK: usize = 1024;
 /// Queries per task of a search.
 const QUERIES: usize = 144;
 /// Rows and columns of a tile of products, which stays in the cache.
 const TILE: [usize; 2] = [36, 192];
-/// Distances that are compared with a threshold at a time.
-const CHUNK: usize = 16;
 
 impl Neighbors {
     /// The `k` smallest of each row of a matrix of squared distances, or all if there are fewer
@@ -45,9 +43,7 @@ impl Neighbors {
                     let distances = squared_distances.row(index);
                     let distances = distances.as_standard_layout();
                     let distances = distances.as_slice().expect("standard layout");
-                    let (first, others) = distances.split_at(BLOCK.min(columns));
-                    candidates.fill(row, first, 0);
-                    offer_row(others, row, first.len(), &mut candidates);
+                    offer_row(distances, row, &mut candidates);
                 }
                 candidates
             })
@@ -77,9 +73,7 @@ impl PreparedRows<'_, f32> {
                 let rows = block * QUERIES..queries.len().min((block + 1) * QUERIES);
                 let mut candidates = Candidates::new(rows.len(), k);
                 let mut tile = AlignedVec::zeros(TILE[0] * TILE[1]);
-                let first = 0..BLOCK.min(self.len());
-                fill(queries, self, rows.clone(), first.clone(), SelfPairs::Include, &mut candidates);
-                for columns in tiles(first.end..self.len(), TILE[1]) {
+                for columns in tiles(0..self.len(), TILE[1]) {
                     for rows in tiles(rows.clone(), TILE[0]) {
                         let tile = Tile::new(queries, self, rows, columns.clone(), &mut tile);
                         tile.offer_to_rows(CandidateBlock { candidates: &mut candidates, first: block * QUERIES });
@@ -112,7 +106,13 @@ impl PreparedRows<'_, f32> {
             .map(|block| {
                 let rows = rows_of(block);
                 let mut candidates = Candidates::new(rows.len(), k);
-                fill(self, self, rows.clone(), rows, SelfPairs::Exclude, &mut candidates);
+                let mut tile = AlignedVec::zeros(TILE[0] * TILE[1]);
+                for columns in tiles(rows.clone(), TILE[1]) {
+                    for rows in tiles(rows.clone(), TILE[0]) {
+                        let tile = Tile::without_self_pairs(self, rows, columns.clone(), &mut tile);
+                        tile.offer_to_rows(CandidateBlock { candidates: &mut candidates, first: block * BLOCK });
+                    }
+                }
                 Mutex::new(candidates)
             })
             .collect();
@@ -156,40 +156,8 @@ fn tiles(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize
     range.step_by(length).map(move |start| start..end.min(start + length))
 }
 
-/// Whether a row is a neighbor of itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SelfPairs {
-    Include,
-    Exclude,
-}
-
-/// The first distances of a block of queries: to the rows of a block.
-fn fill(
-    queries: &PreparedRows<'_, f32>,
-    rows: &PreparedRows<'_, f32>,
-    block: Range<usize>,
-    columns: Range<usize>,
-    self_pairs: SelfPairs,
-    candidates: &mut Candidates,
-) {
-    if columns.is_empty() {
-        return;
-    }
-    let mut distances = Vec::new();
-    for part in tiles(block.clone(), TILE[0]) {
-        distances.resize(part.len() * columns.len(), 0.0);
-        queries.squared_distances_block(rows, part.clone(), columns.clone(), &mut distances);
-        for (row, distances) in part.zip(distances.chunks_exact_mut(columns.len())) {
-            if self_pairs == SelfPairs::Exclude {
-                distances[row - columns.start] = f32::INFINITY;
-            }
-            candidates.fill(row - block.start, distances, columns.start);
-        }
-    }
-}
-
-/// Offers the distances of a row to indices from `start` on.
-fn offer_row(distances: &[f32], row: usize, start: usize, candidates: &mut Candidates) {
+/// Offers all distances of a row.
+fn offer_row(distances: &[f32], row: usize, candidates: &mut Candidates) {
     vectorize(
         #[inline(always)]
         || {
@@ -197,10 +165,10 @@ fn offer_row(distances: &[f32], row: usize, start: usize, candidates: &mut Candi
             for (chunk, distances) in whole.iter().enumerate() {
                 let threshold = candidates.thresholds()[row];
                 if distances.iter().fold(false, |any, &distance| any | (distance <= threshold)) {
-                    candidates.offer_to_row(row, distances, start + chunk * CHUNK);
+                    candidates.offer_to_row(row, distances, chunk * CHUNK);
                 }
             }
-            candidates.offer_to_row(row, rest, start + whole.len() * CHUNK);
+            candidates.offer_to_row(row, rest, whole.len() * CHUNK);
         },
     );
 }
@@ -230,6 +198,32 @@ impl<'a> Tile<'a> {
     ) -> Self {
         let products = &mut products[..rows.len() * columns.len()];
         queries.products_block(others, rows.clone(), columns.clone(), products);
+        Self::of_products(queries, others, rows, columns, products)
+    }
+
+    /// The tile of some rows with some of the same matrix, where the distance of a row to itself is
+    /// infinite.
+    fn without_self_pairs(
+        matrix: &'a PreparedRows<'_, f32>,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        products: &'a mut AlignedVec<f32>,
+    ) -> Self {
+        let length = rows.len() * columns.len();
+        matrix.products_block(matrix, rows.clone(), columns.clone(), &mut products[..length]);
+        for row in rows.start.max(columns.start)..rows.end.min(columns.end) {
+            products[(row - rows.start) * columns.len() + row - columns.start] = f32::NEG_INFINITY;
+        }
+        Self::of_products(matrix, matrix, rows, columns, &products[..length])
+    }
+
+    fn of_products(
+        queries: &'a PreparedRows<'_, f32>,
+        others: &'a PreparedRows<'_, f32>,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        products: &'a [f32],
+    ) -> Self {
         let row_norms = &queries.squared_norms()[rows.clone()];
         let column_norms = &others.squared_norms()[columns.clone()];
         Self { rows, columns, row_norms, column_norms, products }

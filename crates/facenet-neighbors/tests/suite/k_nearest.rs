@@ -61,15 +61,19 @@ proptest! {
 /// Several blocks, so that every pair of them meets, and many compactions of candidates.
 #[test]
 fn several_blocks_on_any_number_of_threads() {
-    for (rows, k) in [(coarse(1_700, 3, 1), 9), (fine(2_049, 17, 2), 3)] {
+    for (rows, k) in [(coarse(1_700, 3, 1), 9), (fine(2_049, 17, 2), 3), (coarse(1_100, 2, 3), 1_050)] {
         let expected = naive(&rows, &rows, k, |query, row| query != row);
         for threads in [1, 2, 5] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let found = pool.install(|| PreparedRows::new(rows.view()).unwrap().k_nearest_others(k));
             assert_eq!(found, expected, "{threads} threads");
+            let prepared = PreparedRows::new(rows.view()).unwrap();
+            let [found, nearest] =
+                pool.install(|| [prepared.k_nearest(&prepared, k), prepared.k_nearest(&prepared, 1)]);
+            assert_eq!(found, naive(&rows, &rows, k, |_, _| true), "{threads} threads");
+            let nearest: Vec<(usize, f32)> = nearest.indices.into_iter().zip(nearest.squared_distances).collect();
+            assert_eq!(pool.install(|| prepared.nearest(&prepared)), nearest, "{threads} threads");
         }
-        let prepared = PreparedRows::new(rows.view()).unwrap();
-        assert_eq!(prepared.k_nearest(&prepared, k), naive(&rows, &rows, k, |_, _| true));
     }
 }
 

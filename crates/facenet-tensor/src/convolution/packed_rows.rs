@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, s};
+use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::convolution::kernels::RowProducts;
@@ -42,32 +42,23 @@ impl<T: Scalar> PackedRows<T> {
     pub fn new(rows: ArrayView2<'_, T>) -> Self {
         let (n, dimension) = rows.dim();
         let panel_length = dimension * Self::PANEL;
-        let mut packed = Self {
-            rows: n,
-            dimension,
-            panels: AlignedVec::zeros(n.div_ceil(Self::PANEL) * panel_length),
-            squared_norms: vec![T::zero(); n],
-        };
+        let mut panels = AlignedVec::zeros(n.div_ceil(Self::PANEL) * panel_length);
+        let mut squared_norms = vec![T::zero(); n];
         let matrix = rows.as_standard_layout();
-        let elements = matrix.as_slice().expect("standard layout");
-        packed.panels.par_chunks_exact_mut(panel_length.max(1)).enumerate().for_each(|(index, panel)| {
-            let first = index * panel_length;
-            let rows = &elements[first..elements.len().min(first + panel_length)];
-            for (lane, row) in rows.chunks_exact(dimension).enumerate() {
+        let blocks = matrix.axis_chunks_iter(Axis(0), Self::PANEL).into_par_iter();
+        let targets = squared_norms.par_chunks_mut(Self::PANEL).zip(panels.par_chunks_exact_mut(panel_length.max(1)));
+        blocks.zip(targets).for_each(|(rows, (norms, panel))| {
+            for (lane, row) in rows.outer_iter().enumerate() {
                 panel.iter_mut().skip(lane).step_by(Self::PANEL).zip(row).for_each(|(packed, &value)| *packed = value);
             }
+            // The diagonal of products of each panel with itself, so that norms round as products do.
+            let count = rows.nrows();
+            let mut products = [T::zero(); LANES * LANES];
+            let operands = RowProducts { x: rows.reborrow(), panels: panel, products: &mut products[..count * count] };
+            T::row_products(simd_level(), operands);
+            norms.iter_mut().zip(products.iter().step_by(count + 1)).for_each(|(norm, &product)| *norm = product);
         });
-        // The diagonal of products of each panel with itself, so that norms round as products do.
-        let mut squared_norms = std::mem::take(&mut packed.squared_norms);
-        squared_norms.par_chunks_mut(Self::PANEL).enumerate().for_each(|(index, norms)| {
-            let rows = index * Self::PANEL..index * Self::PANEL + norms.len();
-            let mut products = vec![T::zero(); norms.len() * norms.len()];
-            packed.products(matrix.slice(s![rows.clone(), ..]), rows, &mut products);
-            let diagonal = products.into_iter().step_by(norms.len() + 1);
-            norms.iter_mut().zip(diagonal).for_each(|(norm, product)| *norm = product);
-        });
-        packed.squared_norms = squared_norms;
-        packed
+        Self { rows: n, dimension, panels, squared_norms }
     }
 
     /// Number of rows.
