@@ -196,11 +196,11 @@ impl ValidKMeans {
         best.expect("checked: at least one run")
     }
 
-    /// Whether seeding needs enough rows of distances to make the full distance matrix cheaper: as
-    /// one matrix product, a distance costs a fraction of one computed on its own.
+    /// Whether seeding needs more rows of distances than there are: then each is computed once, for all
+    /// runs.
     fn uses_distance_matrix(&self, embeddings: usize) -> bool {
         let rows = self.runs.saturating_mul(self.clusters).saturating_mul(candidates_per_seed(self.clusters));
-        embeddings <= DistanceMatrix::MAX_POINTS && rows >= embeddings / 16
+        embeddings <= DistanceMatrix::MAX_POINTS && rows >= embeddings
     }
 
     /// Whether an iteration is cheaper on the distance matrix, with one memory-bound addition for
