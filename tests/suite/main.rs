@@ -1,6 +1,7 @@
 //! The tests that no crate can run alone, as one program: it is linked once.
 
 mod architecture;
+mod detection;
 mod golden;
 mod landmark_network;
 mod pair_list;

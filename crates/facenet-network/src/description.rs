@@ -6,7 +6,7 @@ pub(crate) mod preprocessing;
 
 use serde::{Deserialize, Serialize};
 
-use self::layer::Layer;
+use self::layer::{Block, Layer, Residual};
 use self::normalization::{BatchNorm, Normalization, NormalizationScheme};
 use self::preprocessing::Preprocessing;
 use crate::error::Error;
@@ -40,6 +40,22 @@ pub struct Description {
     #[serde(default = "no_normalization")]
     pub embedding_normalization: Normalization,
     /// Layers in order.
+    pub layers: Vec<Layer>,
+    /// Outputs of a network without embedding, for instance of a detector at several strides; empty
+    /// for a network whose output is that of its last layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Output>,
+}
+
+/// A named output: layers that read the output of an earlier layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// Name of the output, and prefix of the names of its layers in checkpoints.
+    pub name: String,
+    /// The name of a layer of the description itself, not of one within a block.
+    pub from: String,
+    /// The layers.
     pub layers: Vec<Layer>,
 }
 
@@ -82,6 +98,7 @@ impl Description {
     pub fn truncated_after(mut self, layer: &str) -> Option<Self> {
         let last = self.layers.iter().position(|other| other.name() == Some(layer))?;
         self.layers.truncate(last + 1);
+        self.outputs.clear();
         self.embedding = None;
         Some(self)
     }
@@ -97,11 +114,12 @@ impl Description {
     pub fn with_normalization(mut self, scheme: NormalizationScheme) -> Result<Self, Error> {
         let batch = scheme == NormalizationScheme::Batch;
         if scheme == NormalizationScheme::LocalResponse {
-            if !contains_local_response(&self.layers) {
+            if !self.layer_lists().any(contains_local_response) {
                 return Err(Error::NoLocalResponse { network: self.name });
             }
         } else {
             remove_local_response(&mut self.layers);
+            self.outputs.iter_mut().for_each(|output| remove_local_response(&mut output.layers));
         }
         self.normalization = if batch { Normalization::BatchNorm } else { Normalization::Bias };
         if !batch && self.embedding_normalization == Normalization::BatchNorm {
@@ -111,11 +129,18 @@ impl Description {
     }
 }
 
+impl Description {
+    /// The layers, and those of each output.
+    fn layer_lists(&self) -> impl Iterator<Item = &[Layer]> {
+        std::iter::once(&*self.layers).chain(self.outputs.iter().map(|output| &*output.layers))
+    }
+}
+
 /// The layer lists nested in a layer.
 fn nested_layers(layer: &Layer) -> &[Vec<Layer>] {
     match layer {
         Layer::Branches(layer) => &layer.branches,
-        Layer::Residual(layer) => std::slice::from_ref(&layer.layers),
+        Layer::Block(Block { layers, .. }) | Layer::Residual(Residual { layers, .. }) => std::slice::from_ref(layers),
         _ => &[],
     }
 }
@@ -130,9 +155,9 @@ fn contains_local_response(layers: &[Layer]) -> bool {
 fn remove_local_response(layers: &mut Vec<Layer>) {
     layers.retain_mut(|layer| match layer {
         Layer::LocalResponseNorm(_) => false,
-        Layer::Residual(layer) => {
-            remove_local_response(&mut layer.layers);
-            !layer.layers.is_empty()
+        Layer::Block(Block { layers, .. }) | Layer::Residual(Residual { layers, .. }) => {
+            remove_local_response(layers);
+            !layers.is_empty()
         }
         Layer::Branches(layer) => {
             layer.branches.iter_mut().for_each(remove_local_response);

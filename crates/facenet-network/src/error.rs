@@ -99,6 +99,35 @@ pub enum Error {
         /// Height, width and channels of its input.
         expected: [usize; 3],
     },
+    /// The terms of a sum differ in shape.
+    #[error("layer {layer}: the terms are {found:?} and {expected:?}; the shapes must be equal")]
+    SumShape {
+        /// The layer.
+        layer: String,
+        /// Height, width and channels of the input.
+        found: [usize; 3],
+        /// Height, width and channels of the earlier layer's output.
+        expected: [usize; 3],
+    },
+    /// A sum or an output refers to a layer that does not come before it.
+    #[error("{layer}: there is no earlier layer {name:?} outside of blocks")]
+    UnknownLayer {
+        /// The sum or output.
+        layer: String,
+        /// The name of the missing layer.
+        name: String,
+    },
+    /// A description has an embedding as well as named outputs.
+    #[error("a network has either an embedding or named outputs")]
+    EmbeddingAndOutputs,
+    /// Another input size changes the shapes of parameters.
+    #[error("the fully connected layers of {network} need inputs of {}x{}", size[0], size[1])]
+    FixedInputSize {
+        /// The name of the network.
+        network: String,
+        /// Height and width of its input.
+        size: [usize; 2],
+    },
     /// The input of a zero padding is larger than its output.
     #[error("layer {layer}: a {}x{} input cannot be padded to {}x{}", found[0], found[1], size[0], size[1])]
     PadTooSmall {

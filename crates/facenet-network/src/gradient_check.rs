@@ -50,10 +50,46 @@ layers = [
 ]
 "#;
 
-/// Checks the gradient of every parameter of a network with all kinds of layers in `f64`, in
-/// training and with running statistics.
+/// A feature pyramid with an output at each of its two scales. Layers are read by several others, and a
+/// sum by its own successor.
+const FEATURE_PYRAMID: &str = r#"
+name = "feature_pyramid"
+input = [8, 12]
+layers = [
+    { layer = "block", name = "fine", layers = [
+        { layer = "convolution", name = "stem", kernel = 3, stride = 2, padding = 1, channels = 4 },
+        { layer = "separable", name = "unit", channels = 3 },
+    ] },
+    { layer = "pool", kind = "max", kernel = 2, stride = 2 },
+    { layer = "convolution", name = "coarse", kernel = 1, channels = 3, normalization = "bias", activation = "none" },
+    { layer = "sum", with = "coarse" },
+    { layer = "upsample", factor = 2 },
+    { layer = "sum", with = "fine" },
+    { layer = "separable", name = "lateral", channels = 3, kernel = 1, activation = "prelu" },
+]
+
+[[outputs]]
+name = "coarse_output"
+from = "coarse"
+layers = [{ layer = "branches", branches = [
+    [{ layer = "separable", name = "score", channels = 1, normalization = "bias", activation = "sigmoid" }],
+    [{ layer = "separable", name = "box", channels = 2, normalization = "none", activation = "none" }],
+] }]
+
+[[outputs]]
+name = "fine_output"
+from = "lateral"
+layers = []
+"#;
+
+/// Checks the gradient of every parameter of networks with all kinds of layers in `f64`, in training and
+/// with running statistics.
 pub fn network_gradient_checks() -> Vec<GradientCheck> {
-    let description = Description::from_toml(EVERY_LAYER).expect("a valid description");
+    [EVERY_LAYER, FEATURE_PYRAMID].into_iter().flat_map(checks).collect()
+}
+
+fn checks(description: &str) -> Vec<GradientCheck> {
+    let description = Description::from_toml(description).expect("a valid description");
     let mut network: Network<f64> = Network::new(description, Initializer::HeNormal, 3).expect("a valid network");
     // Move away from the initial values, at which shifts, slopes and running statistics have no
     // effect.

@@ -17,13 +17,14 @@ mod plan;
 mod safetensors_header;
 
 pub use checkpoint::{Checkpoint, TrainingState};
-pub use description::Description;
 pub use description::layer::{
-    Activation, Branches, Convolution, Depthwise, Dropout, FullyConnected, GlobalAveragePool, Inception, Layer,
-    LocalResponseNorm, Maxout, Pool, PoolBranch, PoolKind, Residual, SqueezeExcitation, ZeroPad,
+    Activation, Block, Branches, Convolution, Depthwise, Dropout, FullyConnected, GlobalAveragePool, Inception, Layer,
+    LocalResponseNorm, Maxout, Pool, PoolBranch, PoolKind, Residual, Separable, SqueezeExcitation, Sum, Upsample,
+    ZeroPad,
 };
 pub use description::normalization::{BatchNorm, Normalization, NormalizationScheme};
 pub use description::preprocessing::{ColorOrder, Preprocessing, Scaling};
+pub use description::{Description, Output};
 pub use error::Error;
 pub use execution::mode::Mode;
 pub use execution::workspace::Workspace;
@@ -35,12 +36,12 @@ pub use import::{import, import_truncated};
 pub use initializer::Initializer;
 pub use network::Network;
 pub use networks::paper::{PaperNetwork, PaperRow, paper_network, parse_printed_figure};
-pub use networks::{LANDMARK_NETWORK, NETWORKS, built_in, built_in_toml};
+pub use networks::{DETECTOR, LANDMARK_NETWORK, NETWORKS, built_in, built_in_toml};
 pub use optimizer::OptimizerConfig;
 pub use optimizer::ada_grad::AdaGrad;
 pub use optimizer::adam::Adam;
 pub use optimizer::sgd::Sgd;
 pub use optimizer::update::Optimizer;
 pub use parameters::{ParameterEntry, ParameterTable, Parameters, Role};
-pub use plan::Plan;
 pub use plan::layer_cost::LayerCost;
+pub use plan::{Plan, PlannedOutput};

@@ -60,6 +60,21 @@ impl<T: Scalar> Network<T> {
         Ok(Self { description, plan, parameters, statistics })
     }
 
+    /// The same network for inputs of another size: see [`Description::with_input`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FixedInputSize`] if parameters depend on the size; as [`Plan::new`].
+    pub fn with_input(&self, size: [usize; 2]) -> Result<Self, Error> {
+        let description = self.description.clone().with_input(size);
+        let plan = Plan::new(&description)?;
+        if plan.parameters() != self.plan.parameters() {
+            let (network, size) = (description.name, self.description.input);
+            return Err(Error::FixedInputSize { network, size });
+        }
+        Ok(Self { description, plan, parameters: self.parameters.clone(), statistics: self.statistics.clone() })
+    }
+
     /// The description that the network was built from.
     #[must_use]
     pub fn description(&self) -> &Description {

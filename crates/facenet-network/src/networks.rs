@@ -24,7 +24,10 @@ pub const NETWORKS: [&str; 12] = [
 /// is not one of [`NETWORKS`].
 pub const LANDMARK_NETWORK: &str = "landmarks_regression_retail_0009";
 
-/// TOML description of a built-in network, one of [`NETWORKS`] or [`LANDMARK_NETWORK`]. Its
+/// Name of the built-in face detector.
+pub const DETECTOR: &str = "yunet_n";
+
+/// TOML description of a built-in network, one of [`NETWORKS`], [`LANDMARK_NETWORK`] or [`DETECTOR`]. Its
 /// comments give the sources.
 ///
 /// `None` for unknown names and for `nn3`, which is `nn2` with another input size.
@@ -43,11 +46,12 @@ pub fn built_in_toml(name: &str) -> Option<&'static str> {
         "face_reidentification_retail_0095" => include_str!("networks/face_reidentification_retail_0095.toml"),
         "compact_inception" => include_str!("networks/compact_inception.toml"),
         "landmarks_regression_retail_0009" => include_str!("networks/landmarks_regression_retail_0009.toml"),
+        "yunet_n" => include_str!("networks/yunet_n.toml"),
         _ => return None,
     })
 }
 
-/// Description of a built-in network, one of [`NETWORKS`] or [`LANDMARK_NETWORK`]; `None` for
+/// Description of a built-in network, one of [`NETWORKS`], [`LANDMARK_NETWORK`] or [`DETECTOR`]; `None` for
 /// unknown names.
 #[must_use]
 pub fn built_in(name: &str) -> Option<Description> {

@@ -6,6 +6,7 @@ pub(crate) mod layer_cost;
 pub(crate) mod limit;
 pub(crate) mod operation;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use self::buffer_assignment::BufferAssignment;
@@ -18,6 +19,17 @@ use crate::description::preprocessing::Scaling;
 use crate::error::Error;
 use crate::parameters::ParameterTable;
 
+/// A named output of a network: a range of the network's output for one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedOutput {
+    /// The name, as in the description.
+    pub name: String,
+    /// Height, width and channels.
+    pub shape: [usize; 3],
+    /// Its elements among those of the network's output, in `[height, width, channels]` order.
+    pub range: Range<usize>,
+}
+
 /// A description resolved into operations over slots of fixed shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -27,6 +39,7 @@ pub struct Plan {
     /// Height, width and channels of each slot.
     pub(crate) slots: Vec<[usize; 3]>,
     pub(crate) output: ChannelSlice,
+    outputs: Vec<PlannedOutput>,
     /// Buffers of the gradients, from the last operation to the first.
     pub(crate) gradients: BufferAssignment,
     pub(crate) epsilon: f64,
@@ -48,6 +61,9 @@ impl Plan {
             check_range("input", field, side as f64, 1.0, limit::SIDE as f64)?;
         }
         if let Some(channels) = description.embedding {
+            if !description.outputs.is_empty() {
+                return Err(Error::EmbeddingAndOutputs);
+            }
             check_range("layer embedding", "channels", channels as f64, 1.0, limit::CHANNELS as f64)?;
         }
         check_range("batch_norm", "epsilon", description.batch_norm.epsilon, limit::EPSILON, 1.0)?;
@@ -70,6 +86,7 @@ impl Plan {
             operation_layers: builder.operation_layers,
             slots: builder.slots,
             output,
+            outputs: builder.outputs,
             gradients,
             epsilon: description.batch_norm.epsilon,
             parameters: Arc::new(builder.parameters),
@@ -95,6 +112,12 @@ impl Plan {
     pub fn input_size(&self) -> [usize; 2] {
         let [height, width, _] = self.slots[INPUT];
         [height, width]
+    }
+
+    /// The named outputs; empty for a network with a single output.
+    #[must_use]
+    pub fn outputs(&self) -> &[PlannedOutput] {
+        &self.outputs
     }
 
     /// Embedding dimension, or elements of the output per face for networks without embeddings.

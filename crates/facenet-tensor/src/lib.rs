@@ -25,7 +25,9 @@ pub use branches::channel_scale::{
     channel_scale_backward_gate, channel_scale_backward_input, channel_scale_forward, gated_sum,
 };
 pub use branches::concatenate::{channels, channels_mut};
+pub use branches::flatten::{flatten_backward, flatten_forward};
 pub use branches::scaled_sum::{scaled_sum_backward, scaled_sum_forward};
+pub use branches::upsample::{upsample_backward, upsample_forward};
 pub use branches::zero_pad::{zero_pad_backward, zero_pad_forward};
 pub use convolution::bias::{bias_backward, bias_forward};
 pub use convolution::depthwise::{depthwise_backward_input, depthwise_backward_weight, depthwise_forward};

@@ -13,6 +13,8 @@ pub enum Layer {
     Convolution(Convolution),
     /// Depthwise convolution, normalization, activation.
     Depthwise(Depthwise),
+    /// Depthwise separable convolution: a 1x1 convolution, then a depthwise one.
+    Separable(Separable),
     /// Max, average or L2 pooling.
     Pool(Pool),
     /// Normalization across neighboring channels.
@@ -21,8 +23,14 @@ pub enum Layer {
     Inception(Inception),
     /// Arbitrary parallel branches, concatenated.
     Branches(Branches),
+    /// Consecutive layers under one name.
+    Block(Block),
     /// Residual block.
     Residual(Residual),
+    /// Sum with the output of an earlier layer.
+    Sum(Sum),
+    /// Nearest-neighbor upsampling.
+    Upsample(Upsample),
     /// Squeeze-and-excitation block.
     SqueezeExcitation(SqueezeExcitation),
     /// Zero padding to a fixed size.
@@ -43,13 +51,17 @@ impl Layer {
         match self {
             Self::Convolution(Convolution { name, .. })
             | Self::Depthwise(Depthwise { name, .. })
+            | Self::Separable(Separable { name, .. })
             | Self::Inception(Inception { name, .. })
+            | Self::Block(Block { name, .. })
             | Self::Residual(Residual { name, .. })
             | Self::SqueezeExcitation(SqueezeExcitation { name, .. })
             | Self::FullyConnected(FullyConnected { name, .. }) => Some(name),
             Self::Branches(Branches { name, .. }) => name.as_deref(),
             Self::Pool(_)
             | Self::LocalResponseNorm(_)
+            | Self::Sum(_)
+            | Self::Upsample(_)
             | Self::ZeroPad(_)
             | Self::GlobalAveragePool(_)
             | Self::Maxout(_)
@@ -119,6 +131,27 @@ pub struct Depthwise {
     #[serde(with = "sides", default)]
     pub padding: [usize; 2],
     /// Normalization; `None` for that of the description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalization: Option<Normalization>,
+    /// Activation after the normalization.
+    #[serde(default)]
+    pub activation: Activation,
+}
+
+/// A depthwise separable convolution with the 1x1 convolution first (Wu et al. 2023): `pointwise`, a 1x1
+/// convolution with bias, then `depthwise`, a depthwise convolution of stride 1 that keeps the size, with
+/// its normalization and activation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Separable {
+    /// Name in checkpoints, followed by `.pointwise` or `.depthwise`.
+    pub name: String,
+    /// Output channels.
+    pub channels: usize,
+    /// Height and width of the depthwise kernel, an odd number.
+    #[serde(default = "three")]
+    pub kernel: usize,
+    /// Normalization of the depthwise convolution; `None` for that of the description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalization: Option<Normalization>,
     /// Activation after the normalization.
@@ -231,6 +264,37 @@ pub struct Branches {
     pub branches: Vec<Vec<Layer>>,
 }
 
+/// Consecutive layers under one name, by which a [`Sum`] or an output can refer to their result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// Prefix of the names of the layers in checkpoints.
+    pub name: String,
+    /// The layers.
+    pub layers: Vec<Layer>,
+}
+
+/// Sum with the output of an earlier layer of the same shape, as in a feature pyramid (Lin et al.
+/// 2017).
+///
+/// ```text
+/// y = x + output of the earlier layer
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sum {
+    /// The name of a layer of the description itself, not of one within a block.
+    pub with: String,
+}
+
+/// Nearest-neighbor upsampling: each pixel is repeated along both axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upsample {
+    /// Number of repetitions along each axis.
+    pub factor: usize,
+}
+
 /// A residual connection (He et al. 2015, "Deep Residual Learning"), scaled as in Szegedy et al.
 /// 2016, section 3.3.
 ///
@@ -341,6 +405,10 @@ pub enum Activation {
 
 fn one() -> usize {
     1
+}
+
+fn three() -> usize {
+    3
 }
 
 fn is_one(count: &usize) -> bool {

@@ -6,11 +6,12 @@ use facenet_tensor::{
     batch_norm_eval_forward, batch_norm_forward, bias_backward, bias_forward, channel_scale_backward_gate,
     channel_scale_backward_input, channel_scale_forward, convolution_backward_input, convolution_backward_weight,
     convolution_forward, depthwise_backward_input, depthwise_backward_weight, depthwise_forward, dropout_backward,
-    dropout_forward, global_average_pool_backward, global_average_pool_forward, l2_normalize_backward,
-    l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input, linear_backward_weight,
-    linear_forward, local_response_norm_backward, local_response_norm_forward, max_pool_backward, max_pool_forward,
-    maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward, relu_forward, scaled_sum_backward,
-    scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward, zero_pad_forward,
+    dropout_forward, flatten_backward, flatten_forward, global_average_pool_backward, global_average_pool_forward,
+    l2_normalize_backward, l2_normalize_forward, l2_pool_backward, l2_pool_forward, linear_backward_input,
+    linear_backward_weight, linear_forward, local_response_norm_backward, local_response_norm_forward,
+    max_pool_backward, max_pool_forward, maxout_backward, maxout_forward, prelu_backward, prelu_forward, relu_backward,
+    relu_forward, scaled_sum_backward, scaled_sum_forward, sigmoid_backward, sigmoid_forward, upsample_backward,
+    upsample_forward, zero_pad_backward, zero_pad_forward,
 };
 
 use crate::description::layer::PoolKind;
@@ -126,6 +127,14 @@ pub(crate) fn forward_without_parameters<T: Scalar>(operation: &Operation, activ
             let (x, y) = activations.read_write(x, y);
             zero_pad_forward(x, *before, y);
         }
+        Operation::Upsample { x, y, factor } => {
+            let (x, y) = activations.read_write(x, y);
+            upsample_forward(x, *factor, y);
+        }
+        Operation::Flatten { x, y } => {
+            let (x, y) = activations.read_write(x, y);
+            flatten_forward(x, flatten_mut(y));
+        }
         Operation::L2Normalize { x, y } => {
             let (x, y) = activations.read_write(x, y);
             l2_normalize_forward(flatten(x), flatten_mut(y));
@@ -238,6 +247,14 @@ pub(crate) fn backward<T: Scalar>(
         Operation::ZeroPad { x, y, before } => {
             let (dy, dx) = d.read_write(y, x);
             zero_pad_backward(dy, *before, dx);
+        }
+        Operation::Upsample { x, y, factor } => {
+            let (dy, dx) = d.read_write(y, x);
+            upsample_backward(dy, *factor, dx);
+        }
+        Operation::Flatten { x, y } => {
+            let (dy, dx) = d.read_write(y, x);
+            flatten_backward(flatten(dy), dx);
         }
         Operation::L2Normalize { x, y } => {
             let (dy, dx) = d.read_write(y, x);

@@ -40,8 +40,10 @@ pub(super) fn freeze<T: Scalar>(
             FrozenOperation::Depthwise { x: x.clone(), y, kernel }
         }
         Operation::ChannelScale { x, gate, y } => {
-            let (residual, sum, scale) = match rest.peek() {
-                Some(Operation::ScaledSum { x: residual, branch, y: sum, scale }) if branch == y => {
+            let (residual, sum, scale) = match rest.peek().copied() {
+                Some(Operation::ScaledSum { x: residual, branch, y: sum, scale })
+                    if branch == y && !is_used_later(rest, y) =>
+                {
                     (residual.clone(), sum.clone(), T::from_f64(*scale))
                 }
                 _ => return FrozenOperation::WithoutParameters(operation.clone()),
@@ -56,6 +58,11 @@ pub(super) fn freeze<T: Scalar>(
         Operation::Dropout { x, y, .. } => FrozenOperation::WithoutParameters(Operation::copy(x.clone(), y.clone())),
         other => FrozenOperation::WithoutParameters(other.clone()),
     }
+}
+
+/// Whether an operation after the next one reads or writes the slot of a slice.
+fn is_used_later(rest: &Peekable<Iter<'_, Operation>>, slice: &ChannelSlice) -> bool {
+    rest.clone().skip(1).any(|operation| operation.slices().iter().any(|other| other.slot == slice.slot))
 }
 
 /// Takes the activation of `slice` from the following operations; returns it with its output.
@@ -132,9 +139,12 @@ impl<T: Scalar> FusedLayer<T, Ix4> {
         x: &ChannelSlice,
         rest: &mut Peekable<Iter<'_, Operation>>,
     ) -> Option<ChannelSlice> {
-        let (residual, y, scale) = match rest.peek() {
+        let (residual, y, scale) = match rest.peek().copied() {
             Some(Operation::ScaledSum { x: residual, branch, y, scale })
-                if *branch == self.y && y.slot != x.slot && self.activation == FusedActivation::None =>
+                if *branch == self.y
+                    && y.slot != x.slot
+                    && self.activation == FusedActivation::None
+                    && !is_used_later(rest, branch) =>
             {
                 (residual.clone(), y.clone(), T::from_f64(*scale))
             }

@@ -90,6 +90,7 @@ impl NameMap {
             "mobilefacenet_y1" => &[include_str!("maps/mobilefacenet_y1.toml")],
             "face_reidentification_retail_0095" => &[include_str!("maps/face_reidentification_retail_0095.toml")],
             "landmarks_regression_retail_0009" => &[include_str!("maps/landmarks_regression_retail_0009.toml")],
+            "yunet_n" => &[include_str!("maps/yunet_n.toml")],
             _ => &[],
         };
         texts.iter().map(|text| Self::from_toml(text).expect("built-in maps are valid")).collect()

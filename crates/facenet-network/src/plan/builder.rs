@@ -1,18 +1,19 @@
 //! Resolves the layers of a description into operations, slots and parameters.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use facenet_tensor::{LocalResponseNormParameters, Window};
 
 use crate::bounds::{check_limit, check_range};
-use crate::description::Description;
 use crate::description::layer::{
-    Activation, Branches, Convolution, Depthwise, FullyConnected, Inception, Layer, LocalResponseNorm, Pool, Residual,
-    SqueezeExcitation, ZeroPad,
+    Activation, Block, Branches, Convolution, Depthwise, FullyConnected, Inception, Layer, LocalResponseNorm, Pool,
+    Residual, Separable, SqueezeExcitation, Sum, Upsample, ZeroPad,
 };
 use crate::description::normalization::Normalization;
+use crate::description::{Description, Output};
 use crate::error::Error;
 use crate::parameters::{ParameterTable, Role};
+use crate::plan::PlannedOutput;
 use crate::plan::layer_cost::LayerCost;
 use crate::plan::limit;
 use crate::plan::operation::{ChannelSlice, INPUT, Operation};
@@ -46,6 +47,9 @@ pub(super) struct Builder {
     number: usize,
     /// Number of layers so far, including nested ones.
     layers: usize,
+    /// Outputs of the named layers of the description itself.
+    named: HashMap<String, ChannelSlice>,
+    pub(super) outputs: Vec<PlannedOutput>,
 }
 
 impl Builder {
@@ -57,7 +61,7 @@ impl Builder {
         let input = ChannelSlice { slot: INPUT, channels: 0..3 };
         let x = description.layers.iter().enumerate().try_fold(input, |x, (index, layer)| {
             builder.number = index + 1;
-            builder.layer(layer, x).map_err(|error| match error {
+            builder.named_layer(layer, x).map_err(|error| match error {
                 Error::TooLarge { what, found, limit: max } => {
                     let name = layer.name().map(|name| name.chars().take(limit::NAME).collect());
                     let layer = name.unwrap_or_else(|| format!("number {}", index + 1));
@@ -66,7 +70,10 @@ impl Builder {
                 other => other,
             })
         })?;
-        let Some(dimension) = description.embedding else { return Ok((builder, x)) };
+        let Some(dimension) = description.embedding else {
+            let output = if description.outputs.is_empty() { x } else { builder.outputs(&description.outputs)? };
+            return Ok((builder, output));
+        };
         let embedding = AffineLayer {
             name: "embedding".to_owned(),
             normalization: description.embedding_normalization,
@@ -77,6 +84,50 @@ impl Builder {
         builder.operations.push(Operation::L2Normalize { x, y: y.clone() });
         builder.operation_layers.push(builder.layer_costs.len() - 1);
         Ok((builder, y))
+    }
+
+    /// Resolves the named outputs, each flattened to a range of one row per image.
+    fn outputs(&mut self, outputs: &[Output]) -> Result<ChannelSlice, Error> {
+        let mut slices = Vec::new();
+        for Output { name, from, layers } in outputs {
+            self.new_name(name)?;
+            let x = self.named(name, from)?;
+            slices.push(self.scoped(name, |builder| builder.sequence(layers, x))?);
+        }
+        let mut end = 0;
+        for (Output { name, .. }, slice) in outputs.iter().zip(&slices) {
+            let shape = self.shape(slice);
+            let range = end..end + shape.iter().product::<usize>();
+            end = range.end;
+            self.outputs.push(PlannedOutput { name: name.clone(), shape, range });
+        }
+        self.activations += end;
+        check_limit("activation elements", self.activations, limit::ACTIVATIONS)?;
+        self.slots.push([1, 1, end]);
+        let slot = self.slots.len() - 1;
+        for (x, output) in slices.into_iter().zip(&self.outputs) {
+            self.operations.push(Operation::Flatten { x, y: ChannelSlice { slot, channels: output.range.clone() } });
+        }
+        self.operation_layers.resize(self.operations.len(), self.layer_costs.len() - 1);
+        Ok(ChannelSlice { slot, channels: 0..end })
+    }
+
+    /// Resolves a layer of the description itself, to which others can refer by its name.
+    fn named_layer(&mut self, layer: &Layer, x: ChannelSlice) -> Result<ChannelSlice, Error> {
+        let y = self.layer(layer, x)?;
+        match layer.name() {
+            Some(name) if self.named.insert(name.to_owned(), y.clone()).is_some() => {
+                Err(Error::DuplicateName { name: name.to_owned() })
+            }
+            _ => Ok(y),
+        }
+    }
+
+    /// The output of an earlier layer of the description itself.
+    fn named(&self, layer: &str, name: &str) -> Result<ChannelSlice, Error> {
+        let unknown =
+            || Error::UnknownLayer { layer: layer.to_owned(), name: name.chars().take(limit::NAME).collect() };
+        self.named.get(name).cloned().ok_or_else(unknown)
     }
 
     fn new(input: [usize; 3], normalization: Normalization) -> Self {
@@ -160,6 +211,7 @@ impl Builder {
                 let window = window(&affine.name, *kernel, *stride, *padding)?;
                 self.depthwise(&affine, x, window)
             }
+            Layer::Separable(layer) => self.separable(layer, x),
             Layer::FullyConnected(FullyConnected { name, channels, normalization, activation }) => {
                 let affine = self.affine(name, *normalization, *activation);
                 self.fully_connected(&affine, x, *channels)
@@ -175,7 +227,30 @@ impl Builder {
                 let label = self.name(name);
                 self.scoped(name, |builder| builder.branches(label, branches, x))
             }
+            Layer::Block(Block { name, layers }) => {
+                if layers.is_empty() {
+                    return Err(Error::EmptyBlock { layer: self.name(name) });
+                }
+                self.scoped(name, |builder| builder.sequence(layers, x))
+            }
             Layer::Residual(layer) => self.residual(layer, x),
+            Layer::Sum(Sum { with }) => {
+                let label = self.label("sum");
+                let other = self.named(&label, with)?;
+                let [expected, found] = [self.shape(&other), self.shape(&x)];
+                if expected != found {
+                    return Err(Error::SumShape { layer: label, found, expected });
+                }
+                self.unary(label, found, |y| Operation::ScaledSum { x: other, branch: x, y, scale: 1.0 })
+            }
+            Layer::Upsample(Upsample { factor }) => {
+                let label = self.label("upsample");
+                let factor = *factor;
+                check_count(&label, "factor", factor, 1, limit::WINDOW)?;
+                let [height, width, channels] = self.shape(&x);
+                check_limit("pixels along a side", factor * height.max(width), limit::SIDE)?;
+                self.unary(label, [factor * height, factor * width, channels], |y| Operation::Upsample { x, y, factor })
+            }
             Layer::SqueezeExcitation(layer) => self.squeeze_excitation(layer, x),
             Layer::ZeroPad(ZeroPad { size }) => {
                 let label = self.label("zero_pad");
@@ -294,6 +369,18 @@ impl Builder {
         })?;
         self.record_cost(affine.name.clone(), &y, before, height * width * taps * channels);
         Ok(y)
+    }
+
+    fn separable(&mut self, layer: &Separable, x: ChannelSlice) -> Result<ChannelSlice, Error> {
+        let Separable { name, channels, kernel, normalization, activation } = layer;
+        let padding = kernel / 2;
+        self.scoped(name, |builder| {
+            let pointwise = builder.affine("pointwise", Some(Normalization::Bias), Activation::None);
+            let y = builder.convolution(&pointwise, x, *channels, Window::square(1, 1, 0))?;
+            let depthwise = builder.affine("depthwise", *normalization, *activation);
+            let window = window(&depthwise.name, [*kernel; 2], [1; 2], [padding; 2])?;
+            builder.depthwise(&depthwise, y, window)
+        })
     }
 
     fn fully_connected(

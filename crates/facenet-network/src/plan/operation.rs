@@ -104,6 +104,16 @@ pub(crate) enum Operation {
         y: ChannelSlice,
         before: [usize; 2],
     },
+    Upsample {
+        x: ChannelSlice,
+        y: ChannelSlice,
+        factor: usize,
+    },
+    /// Copies images to a range of one row per image.
+    Flatten {
+        x: ChannelSlice,
+        y: ChannelSlice,
+    },
     L2Normalize {
         x: ChannelSlice,
         y: ChannelSlice,
@@ -151,6 +161,8 @@ impl Operation {
             | Self::GlobalAveragePool { x, y }
             | Self::Dropout { x, y, .. }
             | Self::ZeroPad { x, y, .. }
+            | Self::Upsample { x, y, .. }
+            | Self::Flatten { x, y }
             | Self::L2Normalize { x, y } => (Some(x), None, y),
         };
         [x, other, Some(y)].into_iter().flatten()

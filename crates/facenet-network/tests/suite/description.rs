@@ -1,7 +1,7 @@
 //! Descriptions: the plans they resolve to, and the errors of invalid ones.
 
 use facenet_network::{
-    Description, Error, LANDMARK_NETWORK, Layer, NETWORKS, NormalizationScheme, Plan, Scaling, built_in,
+    DETECTOR, Description, Error, LANDMARK_NETWORK, Layer, NETWORKS, NormalizationScheme, Plan, Scaling, built_in,
 };
 
 fn compact_inception() -> Description {
@@ -289,12 +289,76 @@ fn the_template_scales_with_the_input() {
 
 #[test]
 fn built_in_networks_round_trip_through_toml() {
-    for name in NETWORKS.into_iter().chain([LANDMARK_NETWORK]) {
+    for name in NETWORKS.into_iter().chain([LANDMARK_NETWORK, DETECTOR]) {
         let description = built_in(name).unwrap();
         assert_eq!(description.name, name);
         assert_eq!(Description::from_toml(&description.to_toml()).unwrap(), description, "{name}");
     }
     assert_eq!(built_in("nn5"), None);
+}
+
+/// A network with outputs at two scales.
+const PYRAMID: &str = r#"
+name = "pyramid"
+input = [8, 12]
+layers = [
+    { layer = "separable", name = "fine", channels = 3 },
+    { layer = "pool", kind = "max", kernel = 2, stride = 2 },
+    { layer = "block", name = "coarse", layers = [{ layer = "separable", name = "unit", channels = 3 }] },
+    { layer = "upsample", factor = 2 },
+    { layer = "sum", with = "fine" },
+]
+
+[[outputs]]
+name = "scores"
+from = "coarse"
+layers = [{ layer = "separable", name = "score", channels = 2 }]
+
+[[outputs]]
+name = "features"
+from = "fine"
+layers = []
+"#;
+
+#[test]
+fn named_outputs_are_ranges_of_one_row() {
+    let description = Description::from_toml(PYRAMID).unwrap();
+    assert_eq!(Description::from_toml(&description.to_toml()).unwrap(), description);
+    let plan = Plan::new(&description).unwrap();
+    let found: Vec<_> =
+        plan.outputs().iter().map(|output| (&*output.name, output.shape, output.range.clone())).collect();
+    assert_eq!(found, [("scores", [4, 6, 2], 0..48), ("features", [8, 12, 3], 48..336)]);
+    assert_eq!(plan.dimension(), 336);
+    let names: Vec<&str> = plan.parameters().entries().iter().map(|entry| &*entry.name).collect();
+    for name in ["fine.pointwise.weight", "coarse.unit.depthwise.weight", "scores.score.depthwise.batch_norm.scale"] {
+        assert!(names.contains(&name), "{name} among {names:?}");
+    }
+    let larger = Plan::new(&description.clone().with_input([16, 24])).unwrap();
+    assert_eq!(larger.parameters(), plan.parameters());
+    assert_eq!(larger.outputs()[1].range, 192..1344);
+    let truncated = description.truncated_after("coarse").unwrap();
+    assert!(Plan::new(&truncated).unwrap().outputs().is_empty());
+}
+
+#[test]
+fn references_to_layers_are_checked() {
+    for (of, by, message) in [
+        ("with = \"fine\"", "with = \"later\"", "sum (number 5): there is no earlier layer \"later\""),
+        ("with = \"fine\"", "with = \"coarse.unit\"", "no earlier layer \"coarse.unit\" outside of blocks"),
+        ("with = \"fine\"", "with = \"coarse\"", "the terms are [8, 12, 3] and [4, 6, 3]"),
+        ("from = \"fine\"", "from = \"scores\"", "features: there is no earlier layer \"scores\""),
+        ("name = \"features\"", "name = \"scores\"", "scores"),
+        ("factor = 2", "factor = 0", "factor"),
+        ("factor = 2", "factor = 1000", "pixels along a side"),
+        ("input = [8, 12]", "input = [8, 12]\nembedding = 4", "either an embedding or named outputs"),
+        ("layers = [{ layer = \"separable\", name = \"unit\", channels = 3 }]", "layers = []", "has no layers"),
+        ("name = \"coarse\"", "name = \"fine\"", "fine"),
+    ] {
+        assert!(PYRAMID.contains(of), "{of}");
+        let description = Description::from_toml(&PYRAMID.replace(of, by)).unwrap();
+        let error = Plan::new(&description).unwrap_err().to_string();
+        assert!(error.contains(message), "{by}: {error}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Frozen networks against the networks they were frozen from.
 
 use facenet_network::{
-    Description, FrozenNetwork, Initializer, LANDMARK_NETWORK, Mode, NETWORKS, Network, NormalizationScheme, Workspace,
-    built_in,
+    DETECTOR, Description, FrozenNetwork, Initializer, LANDMARK_NETWORK, Mode, NETWORKS, Network, NormalizationScheme,
+    Workspace, built_in,
 };
 use facenet_tensor::Scalar;
 use ndarray::{Array2, Array4, Axis, s};
@@ -114,7 +114,10 @@ fn every_kind_of_layer_freezes_in_f64() {
 #[test]
 fn networks_without_embeddings_freeze() {
     let openface = built_in("openface_nn4_small2_v1").unwrap();
-    for description in [openface.truncated_after("inception_3b").unwrap(), built_in(LANDMARK_NETWORK).unwrap()] {
+    let detector = built_in(DETECTOR).unwrap().with_input([64, 96]);
+    for description in
+        [openface.truncated_after("inception_3b").unwrap(), built_in(LANDMARK_NETWORK).unwrap(), detector]
+    {
         let network = network(description).cast::<f64>();
         let x = faces(network.description(), 2);
         let frozen = FrozenNetwork::new(&network);
@@ -128,6 +131,39 @@ fn networks_without_embeddings_freeze() {
         );
         assert!(largest_difference(&expected, &expected.slice(s![..;-1, ..]).to_owned()) > 1e-3 * largest);
     }
+}
+
+/// Convolutions whose results are read by a later layer as well as by the sum that follows them.
+#[test]
+fn layers_that_are_read_twice_freeze() {
+    let text = r#"
+        name = "read_twice"
+        input = [8, 8]
+        normalization = "bias"
+        layers = [
+            { layer = "convolution", name = "first", kernel = 1, channels = 4, activation = "none" },
+            { layer = "convolution", name = "second", kernel = 3, padding = 1, channels = 4, activation = "none" },
+            { layer = "sum", with = "first" },
+            { layer = "sum", with = "second" },
+            { layer = "squeeze_excitation", name = "gate", channels = 2 },
+            { layer = "sum", with = "first" },
+            { layer = "sum", with = "gate" },
+        ]
+        [[outputs]]
+        name = "second_output"
+        from = "second"
+        layers = []
+        [[outputs]]
+        name = "gate_output"
+        from = "gate"
+        layers = [{ layer = "upsample", factor = 2 }]
+    "#;
+    let network = network(Description::from_toml(text).unwrap()).cast::<f64>();
+    let x = faces(network.description(), 9);
+    let frozen = FrozenNetwork::new(&network);
+    let found = frozen.forward(x.view(), &mut frozen.workspace()).to_owned();
+    let difference = largest_difference(&found, &trainable(&network, &x));
+    assert!(difference < 1e-13, "{difference}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whole networks: precision, threads, batches, modes.
 
-use facenet_network::{Description, Initializer, Mode, Network, Parameters, Workspace, built_in};
+use facenet_network::{DETECTOR, Description, Initializer, Mode, Network, Parameters, Workspace, built_in};
 use facenet_tensor::Scalar;
 use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 use ndarray_rand::RandomExt;
@@ -176,4 +176,19 @@ fn a_truncated_network_outputs_the_activations_of_its_last_layer() {
     let squares: f64 = gradients.values.iter().map(|value| value * value).sum();
     let found = (more - less) / 2e-9;
     assert!(squares > 1.0 && (found / squares - 1.0).abs() < 1e-5, "{found} and {squares}");
+}
+
+#[test]
+fn a_network_takes_inputs_of_another_size_unless_it_is_fully_connected() {
+    let detector = Network::<f32>::new(built_in(DETECTOR).unwrap(), Initializer::HeNormal, 1).unwrap();
+    let small = detector.with_input([64, 96]).unwrap();
+    assert_eq!(small.plan().input_size(), [64, 96]);
+    assert_eq!(small.parameters.values, detector.parameters.values);
+    assert_eq!(small.plan().outputs()[2].shape, [2, 3, 16]);
+    let error = detector.with_input([48, 64]).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("the terms are"), "{error}");
+    let text = "name = 'full'\ninput = [4, 6]\nlayers = [{ layer = 'fully_connected', name = 'all', channels = 2 }]";
+    let full = Network::<f32>::new(Description::from_toml(text).unwrap(), Initializer::HeNormal, 1).unwrap();
+    let error = full.with_input([6, 6]).map(|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "the fully connected layers of full need inputs of 4x6");
 }

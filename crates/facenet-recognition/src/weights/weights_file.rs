@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use facenet_network::{Checkpoint, Description, ForeignTensors, LANDMARK_NETWORK, NETWORKS, NameMap, built_in, import};
+use facenet_network::{
+    Checkpoint, DETECTOR, Description, ForeignTensors, LANDMARK_NETWORK, NETWORKS, NameMap, built_in, import,
+};
 
 use crate::calibration::published::published_calibration;
 use crate::calibration::{calibration, calibration_text};
@@ -62,7 +64,7 @@ pub fn read_weights(path: &Path, foreign: &ForeignNetwork) -> Result<Checkpoint,
             .map(|(_, map)| map)
             .ok_or_else(|| Error::NoNameMap { path: path.to_owned(), network: network.name.clone() })?,
         (None, None) => {
-            let networks = NETWORKS.into_iter().chain([LANDMARK_NETWORK]);
+            let networks = NETWORKS.into_iter().chain([LANDMARK_NETWORK, DETECTOR]);
             // The import names tensors that are missing.
             let map = best_match(networks.flat_map(NameMap::built_in), &tensors).filter(|(share, _)| *share > 0.5);
             map.map(|(_, map)| map).ok_or_else(|| Error::UnknownWeights { path: path.to_owned() })?

@@ -13,7 +13,8 @@ use facenet_tensor::{
     l2_pool_backward, l2_pool_forward, linear_backward_input, linear_backward_weight, linear_forward,
     local_response_norm_backward, local_response_norm_forward, max_pool_backward, max_pool_forward, maxout_backward,
     maxout_forward, prelu_backward, prelu_forward, relu_backward, relu_forward, scaled_sum_backward,
-    scaled_sum_forward, sigmoid_backward, sigmoid_forward, zero_pad_backward, zero_pad_forward,
+    scaled_sum_forward, sigmoid_backward, sigmoid_forward, upsample_backward, upsample_forward, zero_pad_backward,
+    zero_pad_forward,
 };
 use ndarray::{Array, Array1, Array2, Array4, ArrayD, ArrayView4, ArrayViewMut4, Dimension, ShapeBuilder, s};
 use ndarray_rand::RandomExt;
@@ -186,6 +187,11 @@ fn every_operation<T: Scalar>(layout: Layout) -> Vec<Outcome<T>> {
     let padded_image = Image::new(&padded, layout);
     outcomes.image("zero_pad", &padded, 0.0, |y| zero_pad_forward(x_view, [1, 4], y));
     outcomes.image("zero_pad dx", &start, 2.0, |dx| zero_pad_backward(padded_image.view(), [1, 4], dx));
+
+    let enlarged = random((BATCH, 2 * HEIGHT, 2 * WIDTH, CHANNELS), 28);
+    let enlarged_image = Image::new(&enlarged, layout);
+    outcomes.image("upsample", &enlarged, 0.0, |y| upsample_forward(x_view, 2, y));
+    outcomes.image("upsample dx", &start, 5.0, |dx| upsample_backward(enlarged_image.view(), 2, dx));
 
     let pieces = random((BATCH, HEIGHT, WIDTH, 3 * CHANNELS), 7);
     let pieces_image = Image::new(&pieces, layout);

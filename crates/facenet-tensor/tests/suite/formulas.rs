@@ -3,9 +3,10 @@
 use facenet_tensor::{
     BatchNormActivation, BatchNormParameters, BatchNormStatistics, DropoutKey, LocalResponseNormParameters, Window,
     average_pool_forward, batch_norm_eval_forward, batch_norm_forward, bias_forward, channel_scale_backward_gate,
-    channel_scale_forward, channels, dropout_backward, dropout_forward, gated_sum, global_average_pool_forward,
-    l2_normalize_forward, l2_pool_forward, local_response_norm_forward, max_pool_forward, maxout_forward,
-    prelu_forward, relu_forward, scaled_sum_forward, sigmoid_forward, zero_pad_forward,
+    channel_scale_forward, channels, dropout_backward, dropout_forward, flatten_forward, gated_sum,
+    global_average_pool_forward, l2_normalize_forward, l2_pool_forward, local_response_norm_forward, max_pool_forward,
+    maxout_forward, prelu_forward, relu_forward, scaled_sum_forward, sigmoid_forward, upsample_forward,
+    zero_pad_forward,
 };
 use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder, array, s};
 use ndarray_rand::RandomExt;
@@ -233,6 +234,42 @@ fn padding_is_zero_around_the_image() {
         });
         assert_eq!(y, expected, "{before:?}");
     }
+}
+
+#[test]
+fn upsampling_repeats_pixels() {
+    let x = random((2, 3, 5, 7), 1);
+    for factor in [1, 2, 3] {
+        let mut y = Array4::from_elem((2, 3 * factor, 5 * factor, 7), f64::NAN);
+        upsample_forward(x.view(), factor, y.view_mut());
+        let expected = Array4::from_shape_fn(y.raw_dim(), |(n, h, w, c)| x[[n, h / factor, w / factor, c]]);
+        assert_eq!(y, expected, "by {factor}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "x (1, 2, 2, 3) upsampled by 2 to y (1, 4, 3, 3)")]
+fn a_mismatched_upsampled_image_names_both_shapes() {
+    let x = Array4::<f32>::zeros((1, 2, 2, 3));
+    upsample_forward(x.view(), 2, Array4::zeros((1, 4, 3, 3)).view_mut());
+}
+
+#[test]
+fn images_become_rows() {
+    let x = random((3, 4, 5, 6), 1);
+    let mut y = Array2::from_elem((3, 150), f64::NAN);
+    flatten_forward(x.slice(s![.., .., .., 1..5]), y.slice_mut(s![.., 20..100]));
+    assert!(y.slice(s![.., ..20]).iter().chain(&y.slice(s![.., 100..])).all(|value| value.is_nan()));
+    for ((n, h, w, c), value) in x.slice(s![.., .., .., 1..5]).indexed_iter() {
+        assert_eq!(y[[n, 20 + (h * 5 + w) * 4 + c]], *value);
+    }
+}
+
+#[test]
+#[should_panic(expected = "x (1, 2, 2, 3) flattened to y (1, 11)")]
+fn a_mismatched_row_names_both_shapes() {
+    let x = Array4::<f32>::zeros((1, 2, 2, 3));
+    flatten_forward(x.view(), Array2::zeros((1, 11)).view_mut());
 }
 
 #[test]

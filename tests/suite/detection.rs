@@ -1,0 +1,88 @@
+//! The face detector against the outputs of ONNX Runtime.
+
+use std::fs;
+use std::path::Path;
+
+use facenet_network::{ForeignTensors, FrozenNetwork, Mode, Network, Workspace};
+use facenet_recognition::{ForeignNetwork, read_weights};
+use facenet_tensor::Scalar;
+use facenet_tests::data;
+use ndarray::{Array4, ArrayView3, Axis, s};
+use safetensors::SafeTensors;
+
+/// The golden canvases.
+const PICTURES: [&str; 4] = [
+    "0_Parade_Parade_0_102",
+    "2_Demonstration_Demonstration_Or_Protest_2_242",
+    "2_Demonstration_Protesters_2_163",
+    "4_Dancing_Dancing_4_769",
+];
+
+fn detector() -> Option<Network<f32>> {
+    let weights = data("weights/yunet_n/yunet_n.pth")?;
+    Some(Network::from_checkpoint(read_weights(&weights, &ForeignNetwork::default()).unwrap()).unwrap())
+}
+
+/// The preprocessed canvas in a golden file: `[1, 640, 640, 3]`.
+fn canvas(file: &Path, network: &Network<f32>) -> Array4<f32> {
+    let bytes = fs::read(file).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let canvas = tensors.tensor("canvas").unwrap().data().to_vec();
+    let canvas = Array4::from_shape_vec((1, 640, 640, 3), canvas).unwrap();
+    let mut x = Array4::zeros(canvas.raw_dim());
+    network.description().preprocessing.apply(canvas.view(), x.view_mut());
+    x
+}
+
+#[test]
+fn raw_outputs_are_those_of_onnx_runtime() {
+    let Some(network) = detector() else { return };
+    let (frozen, mut largest) = (FrozenNetwork::new(&network), 0.0_f32);
+    let mut workspace = frozen.workspace();
+    for picture in PICTURES {
+        let Some(file) = data(&format!("detection/golden/{picture}.safetensors")) else { return };
+        let x = canvas(&file, &network);
+        let y = frozen.forward(x.view(), &mut workspace);
+        let golden = ForeignTensors::from_safetensors(&fs::read(file).unwrap()).unwrap();
+        for output in network.plan().outputs() {
+            let ours = ArrayView3::from_shape(output.shape, &y.as_slice().unwrap()[output.range.clone()]).unwrap();
+            let stride = output.name.strip_prefix("stride_").unwrap();
+            for (name, channels) in [("cls", 0..1), ("obj", 1..2), ("bbox", 2..6), ("kps", 6..16)] {
+                let theirs = &golden.tensors[&format!("{name}_{stride}")].values;
+                let ours = ours.slice(s![.., .., channels]);
+                assert_eq!(ours.len(), theirs.len(), "{name}_{stride}");
+                let differences = ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs());
+                largest = differences.fold(largest, f32::max);
+            }
+        }
+    }
+    println!("largest difference {largest:e}");
+    assert!(largest <= 1e-4, "{largest}");
+}
+
+/// The folded network against the definition with running statistics, in `f64`.
+#[test]
+fn folding_is_exact_in_double_precision() {
+    let Some(network) = detector() else { return };
+    let network = network.cast::<f64>().with_input([96, 160]).unwrap();
+    let x = Array4::from_shape_fn((2, 96, 160, 3), |(n, h, w, c)| ((n * 31 + h * 7 + w * 13 + c * 101) % 256) as f64);
+    let frozen = FrozenNetwork::new(&network);
+    let mut frozen_workspace = frozen.workspace();
+    let mut workspace = Workspace::new(network.plan());
+    let folded = frozen.forward(x.view(), &mut frozen_workspace);
+    let defined = network.forward(x.view(), Mode::Eval, &mut workspace);
+    let largest = folded.iter().zip(defined).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    println!("largest difference {largest:e}");
+    assert!(largest <= 1e-9, "{largest}");
+    assert_eq!(network.plan().outputs()[0].shape, [12, 20, 16]);
+    // Each image has its own outputs.
+    let alone = frozen.forward(x.slice(s![1.., .., .., ..]), &mut frozen_workspace).to_owned();
+    assert_eq!(alone, network_rows(&frozen, x.view()).slice(s![1.., ..]));
+}
+
+fn network_rows<T: Scalar>(network: &FrozenNetwork<T>, x: ndarray::ArrayView4<'_, T>) -> ndarray::Array2<T> {
+    let mut workspace = network.workspace();
+    let rows = network.forward(x, &mut workspace).to_owned();
+    assert_eq!(rows.len_of(Axis(0)), x.len_of(Axis(0)));
+    rows
+}
