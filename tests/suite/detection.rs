@@ -47,10 +47,14 @@ fn raw_outputs_are_those_of_onnx_runtime() {
         for output in network.plan().outputs() {
             let ours = ArrayView3::from_shape(output.shape, &y.as_slice().unwrap()[output.range.clone()]).unwrap();
             let stride = output.name.strip_prefix("stride_").unwrap();
-            for (name, channels) in [("cls", 0..1), ("obj", 1..2), ("bbox", 2..6), ("kps", 6..16)] {
+            for (name, channels, is_logit) in
+                [("cls", 0..1, true), ("obj", 1..2, true), ("bbox", 2..6, false), ("kps", 6..16, false)]
+            {
                 let theirs = &golden.tensors[&format!("{name}_{stride}")].values;
                 let ours = ours.slice(s![.., .., channels]);
                 assert_eq!(ours.len(), theirs.len(), "{name}_{stride}");
+                // ONNX Runtime's scores are probabilities.
+                let ours = ours.mapv(|value| if is_logit { 1.0 / (1.0 + (-value).exp()) } else { value });
                 let differences = ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs());
                 largest = differences.fold(largest, f32::max);
             }

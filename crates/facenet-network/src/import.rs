@@ -6,6 +6,7 @@ mod openvino;
 mod pytorch;
 mod safetensors;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -61,8 +62,7 @@ pub fn import(description: Description, tensors: &ForeignTensors, map: &NameMap)
     let importer = Importer { tensors, map, epsilon: plan.epsilon, linear_inputs };
     let parameters = importer.parameters(plan.parameters())?;
     let statistics = importer.parameters(plan.statistics())?;
-    let sources = map.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]);
-    let named: HashSet<&String> = sources.flatten().chain(&map.ignored).collect();
+    let named: HashSet<&String> = map.tensors.values().flat_map(TensorSource::names).chain(&map.ignored).collect();
     if let Some(name) = tensors.tensors.keys().find(|name| !named.contains(name)) {
         return Err(Error::UnusedTensor { name: name.clone() });
     }
@@ -88,8 +88,8 @@ pub fn import_truncated(
     let known: HashSet<&str> = entries.map(|entry| &*entry.name).collect();
     let (needed, later): (BTreeMap<_, _>, BTreeMap<_, _>) =
         map.tensors.clone().into_iter().partition(|(name, _)| known.contains(&**name));
-    let later = later.into_values().flat_map(|source| [Some(source.tensor), source.minus]).flatten();
-    let ignored = map.ignored.iter().cloned().chain(later).collect();
+    let later = later.values().flat_map(TensorSource::names);
+    let ignored = map.ignored.iter().chain(later).cloned().collect();
     import(part, tensors, &NameMap { ignored, tensors: needed, ..map.clone() })
 }
 
@@ -120,9 +120,9 @@ impl<'a> Importer<'a> {
             let folded = self.folded(name).ok_or_else(|| map_error(name, "missing"))?;
             return Ok(vec![folded; entry.range.len()]);
         };
-        let mut values = self.arranged(entry, &source.tensor, source)?;
+        let mut values = self.arranged(entry, &source.tensors, source)?;
         if let Some(minus) = &source.minus {
-            for (value, less) in values.iter_mut().zip(self.arranged(entry, minus, source)?) {
+            for (value, less) in values.iter_mut().zip(self.arranged(entry, std::slice::from_ref(minus), source)?) {
                 *value -= less;
             }
             if !values.iter().all(|value| value.is_finite()) {
@@ -130,7 +130,7 @@ impl<'a> Importer<'a> {
             }
         }
         if name.ends_with("batch_norm.variance") && values.iter().any(|&value| value < 0.0) {
-            return Err(Error::NegativeVariance { name: source.tensor.clone() });
+            return Err(Error::NegativeVariance { name: source.tensors.join(", ") });
         }
         Ok(values)
     }
@@ -147,9 +147,10 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// The values of a tensor, transposed to the layout of an entry.
-    fn arranged(&self, entry: &ParameterEntry, name: &str, source: &TensorSource) -> Result<Vec<f32>, Error> {
-        let tensor = self.tensor(entry, name)?;
+    /// The values of one or more tensors, transposed to the layout of an entry.
+    fn arranged(&self, entry: &ParameterEntry, names: &[String], source: &TensorSource) -> Result<Vec<f32>, Error> {
+        let tensor = self.concatenated(entry, names)?;
+        let name = &*names.join(", ");
         if !tensor.values.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite { name: name.to_owned() });
         }
@@ -192,6 +193,28 @@ impl<'a> Importer<'a> {
         let parts: Vec<_> = ranges.into_iter().map(|range| theirs.slice_axis(Axis(1), range)).collect();
         let ours = concatenate(Axis(1), &parts).expect("parts of one array");
         Ok(ours.permuted_axes([2, 1, 0]).iter().copied().collect())
+    }
+
+    /// Tensors one after the other along their first axis, the output channels.
+    fn concatenated(&self, entry: &ParameterEntry, names: &[String]) -> Result<Cow<'a, ForeignTensor>, Error> {
+        let tensors = names.iter().map(|name| self.tensor(entry, name)).collect::<Result<Vec<_>, _>>()?;
+        let Some((first, others)) = tensors.split_first() else { return Err(map_error(&entry.name, "no tensors")) };
+        let mut all = Cow::Borrowed(*first);
+        for (tensor, name) in others.iter().zip(&names[1..]) {
+            let [ours, theirs] = [&all.shape, &tensor.shape].map(|shape| shape.split_first());
+            let (Some((_, ours)), Some((outputs, theirs))) = (ours, theirs) else {
+                return Err(map_error(&entry.name, format_args!("{name} has no axes")));
+            };
+            if ours != theirs {
+                let (found, expected) = (format!("{:?}", tensor.shape), format!("[.., {ours:?}] as {}", names[0]));
+                return Err(Error::TensorShape { name: name.clone(), found, expected });
+            }
+            let outputs = *outputs;
+            let all = all.to_mut();
+            all.shape[0] = all.shape[0].saturating_add(outputs);
+            all.values.extend_from_slice(&tensor.values);
+        }
+        Ok(all)
     }
 
     fn tensor(&self, entry: &ParameterEntry, name: &str) -> Result<&'a ForeignTensor, Error> {

@@ -19,6 +19,7 @@ use crate::import::foreign_tensors::ForeignTensors;
 /// "conv_1.weight" = "conv1/kernel"
 /// "conv_1.batch_norm.mean" = { tensor = "bn1/mean", minus = "conv1/bias" }
 /// "conv_2.weight" = { tensor = "conv2/kernel", inputs = [[64, 32], [0, 64]] }
+/// "heads.weight" = ["score/kernel", "box/kernel"]
 /// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,12 +37,13 @@ pub struct NameMap {
     pub tensors: BTreeMap<String, TensorSource>,
 }
 
-/// Source of a parameter or statistic. In TOML, a string is short for a table with `tensor` only.
+/// Source of a parameter or statistic. In TOML, a string or a list of strings is short for a table with
+/// `tensor` only.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "NameOrTable")]
+#[serde(from = "NamesOrTable")]
 pub struct TensorSource {
-    /// Name of the foreign tensor.
-    pub tensor: String,
+    /// Names of the foreign tensors: usually one, else several whose output channels follow each other.
+    pub tensors: Vec<String>,
     /// A tensor to subtract: the bias of a convolution, from the mean of the batch normalization
     /// that follows it.
     pub minus: Option<String>,
@@ -51,26 +53,45 @@ pub struct TensorSource {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected the name of a tensor, or a table of tensor, minus and inputs")]
-enum NameOrTable {
-    Name(String),
+#[serde(untagged, expecting = "expected the names of one or more tensors, or a table of tensor, minus and inputs")]
+enum NamesOrTable {
+    Names(Names),
     Table(Table),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Several(Vec<String>),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
-    tensor: String,
+    tensor: Names,
     minus: Option<String>,
     inputs: Option<Vec<[usize; 2]>>,
 }
 
-impl From<NameOrTable> for TensorSource {
-    fn from(source: NameOrTable) -> Self {
-        match source {
-            NameOrTable::Name(tensor) => Self { tensor, minus: None, inputs: None },
-            NameOrTable::Table(Table { tensor, minus, inputs }) => Self { tensor, minus, inputs },
-        }
+impl From<NamesOrTable> for TensorSource {
+    fn from(source: NamesOrTable) -> Self {
+        let (names, minus, inputs) = match source {
+            NamesOrTable::Names(names) => (names, None, None),
+            NamesOrTable::Table(Table { tensor, minus, inputs }) => (tensor, minus, inputs),
+        };
+        let tensors = match names {
+            Names::One(name) => vec![name],
+            Names::Several(names) => names,
+        };
+        Self { tensors, minus, inputs }
+    }
+}
+
+impl TensorSource {
+    /// All tensors that are read.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.tensors.iter().chain(&self.minus)
     }
 }
 
@@ -99,8 +120,8 @@ impl NameMap {
     /// Fraction of the tensors named in the map that the file has.
     #[must_use]
     pub fn coverage(&self, file: &ForeignTensors) -> f64 {
-        let named = self.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]);
-        let (found, all) = named.flatten().fold((0_usize, 0_usize), |(found, all), name| {
+        let named = self.tensors.values().flat_map(TensorSource::names);
+        let (found, all) = named.fold((0_usize, 0_usize), |(found, all), name| {
             (found + usize::from(file.tensors.contains_key(name)), all + 1)
         });
         found as f64 / all.max(1) as f64

@@ -220,7 +220,7 @@ fn errors_name_the_tensor_or_entry() {
         ),
         (|_, map| map.ignored.clear(), "the file has a tensor classifier, which the name map neither uses nor ignores"),
         (
-            |_, map| map.tensors.get_mut("third.bias").unwrap().tensor = "counter".to_owned(),
+            |_, map| map.tensors.get_mut("third.bias").unwrap().tensors = vec!["counter".to_owned()],
             "tensor counter has element type I64, which is not a floating-point type",
         ),
         (
@@ -374,7 +374,7 @@ fn built_in_maps_are_complete() {
             entries.map(|entry| &entry.name).filter(|name| !(map.folded && foldable(name))).collect();
         expected.sort();
         assert!(expected.into_iter().eq(map.tensors.keys()), "{name}");
-        let mut used: Vec<_> = map.tensors.values().map(|source| &source.tensor).collect();
+        let mut used: Vec<_> = map.tensors.values().flat_map(|source| &source.tensors).collect();
         let count = used.len();
         used.sort();
         used.dedup();
@@ -388,7 +388,7 @@ fn built_in_maps_are_complete() {
 #[test]
 fn both_maps_of_openface_agree() {
     let [keras, pytorch] = &NameMap::built_in("openface_nn4_small2_v1")[..] else { panic!("two maps") };
-    let tensors = pytorch.tensors.values().flat_map(|source| [Some(&source.tensor), source.minus.as_ref()]).flatten();
+    let tensors = pytorch.tensors.values().flat_map(|source| source.tensors.iter().chain(&source.minus));
     let names: std::collections::BTreeSet<&String> = tensors.collect();
     // Three before the inception blocks; three blocks with all branches, two without 1x1 and
     // projection, two without 5x5.
