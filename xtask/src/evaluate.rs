@@ -1,4 +1,7 @@
-//! `cargo xtask evaluate`: verification scores of a network on published pair lists.
+//! `cargo xtask evaluate`: verification scores of a network on published pair lists, detection scores on
+//! marked photos.
+
+mod detection;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -22,7 +25,16 @@ use crate::progress;
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
-    pairs: Pairs,
+    subject: Subject,
+}
+
+/// What is evaluated on which data.
+#[derive(Subcommand)]
+enum Subject {
+    /// A face detector on photos with marked faces
+    Detection(detection::Arguments),
+    #[command(flatten)]
+    Pairs(Pairs),
 }
 
 /// Which pair list.
@@ -82,8 +94,16 @@ struct Report {
     evaluation: PairListEvaluation,
 }
 
+/// Computes and prints the scores.
+pub fn command(Arguments { subject }: &Arguments) -> Result<()> {
+    match subject {
+        Subject::Detection(arguments) => detection::command(arguments),
+        Subject::Pairs(pairs) => evaluate_pairs(pairs),
+    }
+}
+
 /// Embeds the images of the list, scores its pairs and prints the scores.
-pub fn command(Arguments { pairs }: &Arguments) -> Result<()> {
+fn evaluate_pairs(pairs: &Pairs) -> Result<()> {
     let (Pairs::Lfw { common, .. } | Pairs::Pairs { common, .. }) = pairs;
     set_threads(common.threads)?;
     let network = Network::from_checkpoint(common.foreign.read(&common.weights)?)?;

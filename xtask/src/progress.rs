@@ -15,6 +15,7 @@ pub fn show(bar: &Bar, progress: Progress<'_>) {
             bar.show_with("training", "step {pos}/{len}, {msg}, {eta} left", step.step + 1, of, message);
         }
         Progress::Embedding { done, of } => bar.show("embedding faces", done, of),
+        Progress::Detecting { done, of } => bar.show("detecting faces", done, of),
         Progress::Evaluating => bar.spin("scoring"),
     }
 }

@@ -28,6 +28,7 @@ pub use files::natural_order::natural_order;
 pub use files::regular_file::open_regular_file;
 pub use lists::face_set::FaceSet;
 pub use lists::landmark_list::{LandmarkList, ListedLandmarks};
+pub use lists::marked_faces::{MarkedFaces, MarkedPhoto};
 pub use lists::pair_list::{ListedImage, ListedPair, PairList};
 pub use lists::people_list::{ListedPerson, PeopleList};
 pub use synthetic::synthetic_faces::SyntheticFaces;

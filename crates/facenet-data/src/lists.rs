@@ -5,5 +5,6 @@ pub(crate) mod face_set;
 pub(crate) mod landmark_list;
 mod lfw_images;
 mod lines;
+pub(crate) mod marked_faces;
 pub(crate) mod pair_list;
 pub(crate) mod people_list;

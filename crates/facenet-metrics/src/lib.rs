@@ -3,6 +3,7 @@
 mod calibration;
 mod clustering;
 mod confidence_interval;
+mod detection;
 mod error;
 mod identification;
 mod verification;
@@ -11,6 +12,7 @@ pub use calibration::Calibration;
 pub use clustering::contingency_table::{ContingencyTable, PrecisionRecall};
 pub use clustering::report::{ClusteringReport, clustering_report};
 pub use confidence_interval::{ConfidenceInterval, wilson_interval};
+pub use detection::{AveragePrecision, BoundingBox, MIN_OVERLAP, PhotoDetections, average_precision};
 pub use error::Error;
 pub use identification::{
     IdentificationReport, LabeledEmbeddings, Mate, OpenSetRates, SearchOutcome, SearchResults, search,

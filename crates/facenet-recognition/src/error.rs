@@ -33,6 +33,12 @@ pub enum Error {
         /// The name of the network.
         network: String,
     },
+    /// A network does not detect faces.
+    #[error("{network} does not detect faces")]
+    NoFaces {
+        /// The name of the network.
+        network: String,
+    },
     /// More people were asked for than there are images.
     #[error("{images} images can't show {people} people")]
     MorePeopleThanImages {

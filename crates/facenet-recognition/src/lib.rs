@@ -2,6 +2,7 @@
 
 mod calibration;
 mod decision;
+mod detection;
 mod embedding;
 mod error;
 mod face_source;
@@ -15,6 +16,8 @@ mod weights;
 
 pub use calibration::{ValidationPairs, calibrate, calibration, calibration_text};
 pub use decision::{DecisionRule, IdentityDecision, Verdict};
+pub use detection::detect::{Detect, DetectedFace};
+pub use detection::face_detector::{DetectionOptions, FaceDetector};
 pub use embedding::embed::{Embed, check_finite};
 pub use embedding::embedder::Embedder;
 pub use embedding::flip_average::FlipAverage;
@@ -22,7 +25,7 @@ pub use embedding::raw_pixels::RawPixels;
 pub use error::Error;
 pub use face_source::{FaceSource, FaceSourceCounts};
 pub use facenet_cluster::{Cut, Dbscan, Linkage};
-pub use facenet_metrics::Calibration;
+pub use facenet_metrics::{BoundingBox, Calibration};
 pub use folder_agreement::{AnsweredProbe, IdentificationAgreement, grouping_agreement, identification_agreement};
 pub use gallery::{Gallery, Identification, Posterior};
 pub use grouping::{CUT_ODDS, Grouping, MAX_IMAGES_WITH_RESTARTS};
@@ -33,5 +36,5 @@ pub use portraits::files::write_embeddings;
 pub use portraits::portrait::{FaceCountWarning, Portrait};
 pub use portraits::reader::{PortraitLandmarks, PortraitReader};
 pub use weights::checkpoint_file::{read_checkpoint, training_crop, write_checkpoint};
-pub use weights::default_networks::{DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK, published_weights};
+pub use weights::default_networks::{DEFAULT_DETECTOR, DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK, published_weights};
 pub use weights::weights_file::{ForeignNetwork, read_weights};

@@ -26,6 +26,12 @@ pub enum Error {
     /// The images give no triplets.
     #[error(transparent)]
     Triplet(#[from] facenet_triplet::Error),
+    /// A list of marked faces marks none that count.
+    #[error("{} marks no faces", escape_path(path))]
+    NoMarkedFaces {
+        /// The list.
+        path: PathBuf,
+    },
     /// A data set has the wrong number of people.
     #[error("{} holds {found} people, expected {expected}", escape_path(path))]
     PeopleCount {

@@ -8,6 +8,7 @@ mod gradient_check;
 mod hash;
 mod history;
 mod learner;
+mod marked_photos;
 mod memory;
 mod pair_list;
 mod progress;
@@ -29,6 +30,7 @@ pub use evaluation::{
 pub use gradient_check::gradient_checks;
 pub use history::{History, HistoryPoint};
 pub use learner::{Learner, StepOptions, StepOutcome};
+pub use marked_photos::{DetectionEvaluation, evaluate_detection};
 pub use pair_list::{LfwView, PairListEvaluation, ValidationRateAt, evaluate_lfw, evaluate_pair_list};
 pub use progress::{Observer, Progress};
 pub use recipe::built_in::RECIPES;

@@ -26,6 +26,13 @@ pub enum Progress<'a> {
         /// Total number.
         of: usize,
     },
+    /// Photos are being searched for faces.
+    Detecting {
+        /// Number done.
+        done: usize,
+        /// Total number.
+        of: usize,
+    },
     /// Scores are being computed.
     Evaluating,
 }

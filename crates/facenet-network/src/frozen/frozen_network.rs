@@ -11,6 +11,7 @@ use crate::frozen::fusion::freeze;
 use crate::frozen::operation::FrozenOperation;
 use crate::frozen::siblings::join_siblings;
 use crate::network::Network;
+use crate::plan::PlannedOutput;
 use crate::plan::buffer_assignment::BufferAssignment;
 use crate::plan::operation::{ChannelSlice, INPUT};
 
@@ -39,6 +40,7 @@ pub struct FrozenNetwork<T> {
     /// The buffer of each slot.
     buffers: Vec<usize>,
     output: ChannelSlice,
+    outputs: Vec<PlannedOutput>,
     /// Largest number of faces that pass through all operations together.
     chunk: usize,
 }
@@ -81,13 +83,29 @@ impl<T: Scalar> FrozenNetwork<T> {
         let [min, max] = CHUNK;
         let weights = network.parameters.table().len();
         let chunk = (weights / activation_count(&slots, &buffers).max(1)).clamp(min, max);
-        Self { description: network.description().clone(), operations, operation_layers, slots, buffers, output, chunk }
+        Self {
+            description: network.description().clone(),
+            operations,
+            operation_layers,
+            slots,
+            buffers,
+            output,
+            outputs: plan.outputs().to_vec(),
+            chunk,
+        }
     }
 
     /// The description that the network was built from.
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The named outputs, as ranges of a row of [`FrozenNetwork::forward`]'s result; empty for a network with a
+    /// single output.
+    #[must_use]
+    pub fn outputs(&self) -> &[PlannedOutput] {
+        &self.outputs
     }
 
     /// A workspace for this network. Memory is allocated by the first pass.
