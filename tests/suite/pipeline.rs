@@ -68,6 +68,7 @@ fn from_faces_to_scores() {
                 ("training", of)
             }
             Progress::Embedding { of, .. } => ("embedding", of as u64),
+            Progress::Detecting { .. } => unreachable!("nothing is detected"),
             Progress::Evaluating => ("evaluating", 0),
         });
     })

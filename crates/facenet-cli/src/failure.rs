@@ -9,11 +9,6 @@ use anyhow::Result;
 
 use crate::output::plain_text::plain_text;
 
-/// Options that don't go together. The exit code is 2, as for options that can't be parsed.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(pub String);
-
 /// The exit code of a command. An error is printed to standard error.
 #[must_use]
 pub fn exit_code(result: Result<()>) -> ExitCode {
@@ -24,13 +19,18 @@ pub fn exit_code(result: Result<()>) -> ExitCode {
 #[must_use]
 pub fn exit_code_with(result: Result<()>, help: impl FnOnce(&anyhow::Error) -> Option<Help>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        // Options that don't go together.
+        let _ = usage.print();
+        return ExitCode::from(2);
+    }
     let mut message = format!("error: {}\n", plain_text(&message_of(&error)));
     if let Some(help) = help(&error) {
         message += &format!("help: {}\n", plain_text(&help));
     }
     // If standard error can't be written to, the exit code has to do.
     let _ = io::stderr().write_all(message.as_bytes());
-    if error.is::<UsageError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    ExitCode::FAILURE
 }
 
 /// What to do about an error.

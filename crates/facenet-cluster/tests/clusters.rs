@@ -273,6 +273,9 @@ fn dbscan_leaves_noise_alone() {
     assert_eq!(dbscan.cluster(x.view()), Ok(vec![0, 0, 1, 0, 2, 2]));
     let strict = Dbscan { squared_tolerance: 0.04, min_points: 3 };
     assert_eq!(strict.cluster(x.view()), Ok(vec![0, 0, 1, 0, 2, 3]));
+    // The ends of a chain have two neighbors, themselves included, but are near one with three.
+    let chain = array![[0.0_f32], [0.15], [0.3]];
+    assert_eq!(strict.cluster(chain.view()), Ok(vec![0, 0, 0]));
     assert_eq!(dbscan.cluster(Array2::zeros((0, 2)).view()), Ok(vec![]));
     let columns = Array2::from_shape_fn((2, 6), |(column, row)| x[[row, column]]);
     assert_eq!(dbscan.cluster(columns.t()), dbscan.cluster(x.view()), "of any layout");

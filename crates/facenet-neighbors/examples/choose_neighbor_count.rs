@@ -47,11 +47,16 @@ fn read(folder: &Path) -> Result<(Array2<f32>, Vec<usize>), Box<dyn Error>> {
     let embeddings = Array2::from_shape_vec((rows, dimension), values.collect())?;
     let mut folders = BTreeMap::new();
     let mut people = Vec::new();
-    for record in csv::Reader::from_path(folder.join("index.csv"))?.records() {
+    let mut index = csv::Reader::from_path(folder.join("index.csv"))?;
+    let column =
+        index.headers()?.iter().position(|name| name == "picture").ok_or("index.csv has no column `picture`")?;
+    for record in index.records() {
         let record = record?;
-        let image = Path::new(record.get(1).ok_or("index.csv has no column `picture`")?);
+        let image = Path::new(&record[column]);
+        let person = image.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let person = person.ok_or_else(|| format!("{} is in no folder of a person", image.display()))?;
         let next = folders.len();
-        people.push(*folders.entry(image.parent().map(Path::to_owned)).or_insert(next));
+        people.push(*folders.entry(person.to_owned()).or_insert(next));
     }
     if people.len() != rows {
         return Err("index.csv does not have a row for each embedding".into());

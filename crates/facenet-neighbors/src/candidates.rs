@@ -14,8 +14,8 @@ pub struct Neighbors {
 
 /// The smallest (distance, index) of each row of a block so far, and some more.
 ///
-/// Candidates at most at the threshold are collected; when the space of a row is full, the k smallest
-/// stay, and the largest of them is the new threshold. The result does not depend on the order of the
+/// Candidates at most at the threshold are collected; when there may be no room for another chunk, the k
+/// smallest stay, and the largest of them is the new threshold. The result does not depend on the order of the
 /// offers.
 pub(crate) struct Candidates {
     k: usize,
@@ -28,7 +28,8 @@ pub(crate) struct Candidates {
 }
 
 fn key(distance: f32, index: usize) -> u64 {
-    u64::from(distance.to_bits()) << 32 | index as u64
+    // -0 becomes 0.
+    u64::from((distance + 0.0).to_bits()) << 32 | index as u64
 }
 
 fn distance_of(key: u64) -> f32 {
@@ -55,16 +56,18 @@ impl Candidates {
     /// Offers to a row at most [`CHUNK`] distances, of indices from `start` on.
     #[inline(never)]
     pub(crate) fn offer_to_row(&mut self, row: usize, distances: &[f32], start: usize) {
-        debug_assert!(distances.len() <= CHUNK, "{} distances", distances.len());
+        assert!(distances.len() <= CHUNK, "{} distances", distances.len());
         self.make_room(row);
         let threshold = self.thresholds[row];
         let length = &mut self.lengths[row];
         let Some((free, _)) = self.keys[row * self.capacity + *length..].split_first_chunk_mut::<CHUNK>() else {
+            // k = 0.
             return;
         };
         // Without branches: each key is written, and overwritten by the next unless it counts.
         let mut accepted = 0;
         for (offset, &distance) in distances.iter().enumerate() {
+            // At most `offset`; the remainder only spares a check.
             free[accepted % CHUNK] = key(distance, start + offset);
             accepted += usize::from(distance <= threshold);
         }
@@ -103,6 +106,7 @@ impl Candidates {
     fn sorted(mut self) -> Vec<u64> {
         let mut sorted = Vec::with_capacity(self.lengths.len() * self.k);
         for (row, &length) in self.lengths.iter().enumerate() {
+            assert!(length >= self.k, "{length} finite distances, fewer than k = {}", self.k);
             let keys = &mut self.keys[row * self.capacity..][..length];
             keys.sort_unstable();
             sorted.extend_from_slice(&keys[..self.k]);

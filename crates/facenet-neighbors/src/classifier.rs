@@ -129,12 +129,13 @@ pub struct VoteWinner {
     /// The identity.
     pub identity: usize,
     /// Number of neighbors that voted for it.
-    pub votes: usize,
+    pub vote_count: usize,
 }
 
 impl Neighbors {
     /// The identity that most neighbors of each query vote for, among those up to a squared distance;
-    /// `None` if there are none. Ties go to the identity whose neighbor is nearest.
+    /// `None` if there are none, as with a threshold of NaN. Ties go to the identity whose neighbor is
+    /// nearest.
     ///
     /// # Shapes
     ///
@@ -180,7 +181,7 @@ fn elect(
     let mut tally: Vec<(VoteWinner, f64)> = Vec::new();
     for (&neighbor, &squared_distance) in neighbors.iter().zip(squared_distances) {
         let vote = match votes {
-            _ if squared_distance > threshold => break,
+            _ if squared_distance.is_nan() || threshold.is_nan() || squared_distance > threshold => break,
             Votes::Plain => 1.0,
             Votes::DistanceWeighted if any_at_zero && squared_distance > 0.0 => break,
             Votes::DistanceWeighted if any_at_zero => 1.0,
@@ -189,10 +190,10 @@ fn elect(
         let identity = identities[neighbor];
         match tally.iter_mut().find(|(candidate, _)| candidate.identity == identity) {
             Some((candidate, sum)) => {
-                candidate.votes += 1;
+                candidate.vote_count += 1;
                 *sum += vote;
             }
-            None => tally.push((VoteWinner { identity, votes: 1 }, vote)),
+            None => tally.push((VoteWinner { identity, vote_count: 1 }, vote)),
         }
     }
     // The first of equals: its neighbor is nearest.

@@ -6,7 +6,7 @@ use ndarray::{ArrayViewMut2, Axis, NdFloat};
 pub(crate) const BLOCK_ROWS: usize = 64;
 
 /// Replaces mirrored elements `(i, j)` and `(j, i)`, `i < j`, by `value(upper, lower)`, on all threads.
-/// The diagonal is left alone.
+/// The diagonal is left alone. `value` may also be called with zeros, to no effect.
 ///
 /// # Panics
 ///

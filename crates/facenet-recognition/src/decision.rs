@@ -64,14 +64,23 @@ impl DecisionRule {
         }
     }
 
-    /// The largest squared distance at which an enrolled image may show the person on a probe, given
-    /// the number of people enrolled: by calibration the distance that is as many times likelier among
-    /// genuine pairs than among impostor pairs, since each person is another chance of an accidental
-    /// resemblance.
+    /// The largest squared distance at which an enrolled image may show the person on a probe, given the
+    /// number of people enrolled. By calibration it is the distance at which the odds of a genuine pair
+    /// are that number to one, since each person is another chance of an accidental resemblance. It is
+    /// negative, so that nobody is near enough, if not even equal embeddings reach these odds.
+    ///
+    /// Several images of each person give strangers more chances, which the posterior allows for and a
+    /// threshold does not.
+    ///
+    /// # Panics
+    ///
+    /// If nobody is enrolled.
     #[must_use]
+    #[track_caller]
     pub fn gallery_threshold(&self, people: usize) -> f64 {
+        assert!(people > 0, "nobody is enrolled");
         match self {
-            Self::Calibrated(calibration) => calibration.squared_distance_at(people as f64).max(0.0),
+            Self::Calibrated(calibration) => calibration.squared_distance_at(people as f64),
             Self::Threshold(threshold) => *threshold,
         }
     }
@@ -166,20 +175,20 @@ impl PortraitEmbedder {
     ///
     /// If the embeddings of probes and gallery differ in dimension.
     #[track_caller]
-    pub fn identify_by_vote(
+    pub fn identify_by_neighbors(
         &self,
         gallery: &Gallery,
         probes: &EmbeddedPortraits,
         rule: &DecisionRule,
         neighbors: usize,
     ) -> Result<Vec<IdentityDecision>, Error> {
-        let threshold = rule.gallery_threshold(gallery.people());
-        let winners = gallery.vote(probes.embeddings.view(), neighbors, threshold as f32)?;
+        let threshold = rule.gallery_threshold(gallery.people_count());
+        let winners = gallery.classify(probes.embeddings.view(), neighbors, threshold as f32)?;
         let decisions = self.identify(gallery, probes, rule)?;
         let by_vote = |(decision, winner): (IdentityDecision, Option<VoteWinner>)| IdentityDecision {
             person: winner.map(|winner| winner.identity),
             confidence: None,
-            votes: Some(winner.map_or(0, |winner| winner.votes)),
+            votes: Some(winner.map_or(0, |winner| winner.vote_count)),
             ..decision
         };
         Ok(decisions.into_iter().zip(winners).map(by_vote).collect())
@@ -211,7 +220,7 @@ mod tests {
         assert!((CALIBRATION.probability(rule.gallery_threshold(100)) - 100.0 / 101.0).abs() < 1e-12);
         assert_eq!(DecisionRule::Threshold(0.5).gallery_threshold(100), 0.5);
         let shallow = Calibration { threshold: 1.0, slope: 1.0 };
-        assert_eq!(DecisionRule::Calibrated(shallow).gallery_threshold(100), 0.0, "no distance is negative");
+        assert!(DecisionRule::Calibrated(shallow).gallery_threshold(100) < 0.0, "no image is near enough");
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Gallery {
 
     /// Number of people enrolled.
     #[must_use]
-    pub fn people(&self) -> usize {
+    pub fn people_count(&self) -> usize {
         self.people.len()
     }
 
@@ -110,7 +110,7 @@ impl Gallery {
 
     /// k-NN classification: the identity that most of the `neighbors` images nearest to each probe vote
     /// for, among those up to a squared distance; `None` if there are none. One image, one vote; ties go
-    /// to the identity with the nearest image.
+    /// to the identity with the nearest image, of equally near ones that enrolled first.
     ///
     /// # Shapes
     ///
@@ -122,14 +122,15 @@ impl Gallery {
     ///
     /// # Panics
     ///
-    /// If the dimensions differ.
+    /// If the dimensions differ, or `neighbors` is 0.
     #[track_caller]
-    pub fn vote(
+    pub fn classify(
         &self,
         probes: ArrayView2<'_, f32>,
         neighbors: usize,
         threshold: f32,
     ) -> Result<Vec<Option<VoteWinner>>, Error> {
+        assert!(neighbors > 0, "a classification by 0 neighbors");
         let nearest = self.images.k_nearest(&self.prepare(probes)?, neighbors);
         Ok(nearest.vote(&self.identities, Votes::Plain, threshold))
     }
@@ -188,12 +189,13 @@ mod tests {
         let images = array![[1.0, 0.0], [0.96, 0.28], [0.96, -0.28], [0.0, 1.0]];
         let gallery = Gallery::new(images, &[7, 2, 2, 3]).unwrap();
         let probes = array![[1.0_f32, 0.0], [0.0, -1.0]];
-        let votes = |neighbors, threshold| gallery.vote(probes.view(), neighbors, threshold).unwrap();
-        let winner = |identity, votes| Some(VoteWinner { identity, votes });
+        let votes = |neighbors, threshold| gallery.classify(probes.view(), neighbors, threshold).unwrap();
+        let winner = |identity, vote_count| Some(VoteWinner { identity, vote_count });
         assert_eq!(votes(1, 4.0), [winner(7, 1), winner(2, 1)]);
         assert_eq!(votes(2, 4.0), [winner(7, 1), winner(2, 1)], "ties go to the nearest image");
         assert_eq!(votes(3, 4.0), [winner(2, 2), winner(2, 2)]);
         assert_eq!(votes(100, 0.05), [winner(7, 1), None], "images beyond the threshold have no vote");
+        assert_eq!([votes(3, f32::NAN), votes(3, -1.0)], [[None; 2]; 2]);
     }
 
     #[test]

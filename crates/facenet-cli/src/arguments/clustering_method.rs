@@ -22,6 +22,17 @@ pub enum ClusteringMethod {
     Dbscan,
 }
 
+/// The name of a linkage, as on the command line.
+#[must_use]
+pub fn linkage_name(linkage: Linkage) -> &'static str {
+    match linkage {
+        Linkage::Average => "average",
+        Linkage::Complete => "complete",
+        Linkage::Single => "single",
+        Linkage::Ward => "ward",
+    }
+}
+
 impl ClusteringMethod {
     /// The linkage of agglomerative clustering; `None` for the other algorithms.
     #[must_use]

@@ -23,7 +23,7 @@ pub fn dissimilarity(text: &str) -> Result<f32, String> {
 /// If the text is not a number from 0 to 4.
 pub fn squared_distance(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(distance) if (0.0..=4.0).contains(&distance) => Ok(distance),
+        Ok(distance) if (0.0..=f64::from(MAX_SQUARED_DISTANCE)).contains(&distance) => Ok(distance),
         _ => Err("expected a squared distance from 0 to 4".to_owned()),
     }
 }

@@ -8,16 +8,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use clap::error::ErrorKind;
 use facenet_data::{Error, escape_path, images_below};
 use facenet_recognition::{Cut, Dbscan, FaceSourceCounts, Grouping, Linkage, grouping_agreement};
 use facenet_report::{ContactSheet, Provenance, SheetImage, SheetRun};
 use serde::Serialize;
 
 use crate::PROGRAM;
-use crate::arguments::clustering_method::ClusteringMethod;
+use crate::arguments::clustering_method::{ClusteringMethod, linkage_name};
 use crate::arguments::portraits::{PortraitArguments, Portraits, embed};
 use crate::arguments::squared_distance::{MAX_SQUARED_DISTANCE, dissimilarity};
-use crate::failure::UsageError;
 use crate::output::command_line::command_line;
 use crate::output::face_counts::aligned_or_cropped;
 use crate::output::file_names::file_names;
@@ -77,11 +77,17 @@ struct Report {
     network: String,
     method: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    linkage: Option<String>,
+    linkage: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     people: Option<usize>,
+    /// Of DBSCAN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_points: Option<usize>,
+    /// Of k-means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     #[serde(rename = "pictures")]
     images: usize,
     cluster_count: usize,
@@ -144,16 +150,16 @@ impl Placing {
 /// calibration nor a cut nor a number of people.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let started = Instant::now();
+    let requested = arguments.grouping()?;
     let provenance = Provenance::now(command_line("facenet"), PROGRAM);
     let folder = &arguments.folder;
     let root = fs::canonicalize(folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
-    let chosen = arguments.grouping()?;
     let out = NewFolder::of_command(arguments.out.as_deref(), "cluster", &root)?;
     let images = images_below(folder)?;
     ensure!(!images.is_empty(), "there are no images below {}", escape_path(folder));
     let Portraits { mut embedder, calibration } = arguments.portraits.read(&[folder])?;
     let hidden = out.begin()?;
-    let grouping = match chosen {
+    let grouping = match requested {
         Some(grouping) => grouping,
         None => {
             Grouping::calibrated(&calibration.context("this network has no calibration; pass --people K or --cut D")?)
@@ -227,42 +233,49 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// [`UsageError`] for options that don't go together.
+    /// A usage error for options that don't go together.
     fn grouping(&self) -> Result<Option<Grouping>> {
         let default = if self.people.is_some() { ClusteringMethod::KMeans } else { ClusteringMethod::Average };
         let method = self.method.unwrap_or(default);
+        let name = method.to_possible_value().expect("no value is hidden");
+        let name = name.get_name();
+        let usage_error = |kind, reason: String| Err(clap::Error::raw(kind, reason + "\n").into());
+        let conflict = |reason| usage_error(ErrorKind::ArgumentConflict, reason);
+        let missing = |reason: &str| usage_error(ErrorKind::MissingRequiredArgument, format!("{name} {reason}"));
         let (people, cut) = (self.people.map(|people| people as usize), self.cut);
-        let wrong = |reason: &str| {
-            let method = method.to_possible_value().expect("no value is hidden");
-            Err(UsageError(format!("--method {} {reason}", method.get_name())).into())
-        };
         if self.seed.is_some() && method != ClusteringMethod::KMeans {
-            return wrong("takes no --seed: nothing is drawn at random");
+            return conflict(format!("--seed is for k-means; {name} draws nothing at random"));
         }
         if self.min_points.is_some() && method != ClusteringMethod::Dbscan {
-            return wrong("takes no --min-points: it is for dbscan");
+            return conflict("--min-points is for --method dbscan".to_owned());
         }
         if method != ClusteringMethod::Ward && cut.is_some_and(|cut| cut > MAX_SQUARED_DISTANCE) {
-            return wrong("takes a --cut from 0 to 4: squared distances of embeddings are not larger");
+            return conflict(format!(
+                "{name} takes a --cut from 0 to 4: squared distances of embeddings are not larger"
+            ));
         }
         let Some(linkage) = method.linkage() else {
             return match (method, people, cut) {
                 (ClusteringMethod::KMeans, Some(people), _) => {
                     Ok(Some(Grouping::KMeans { people, seed: self.seed.unwrap_or(0) }))
                 }
-                (ClusteringMethod::KMeans, None, _) => wrong("needs --people K"),
-                (_, _, Some(squared_tolerance)) => {
+                (ClusteringMethod::KMeans, None, Some(_)) => {
+                    conflict("k-means takes --people K, not --cut D".to_owned())
+                }
+                (ClusteringMethod::KMeans, None, None) => missing("needs --people K"),
+                (_, Some(_), _) => conflict("dbscan takes --cut D, not --people K".to_owned()),
+                (_, None, Some(squared_tolerance)) if squared_tolerance > 0.0 => {
                     let min_points = self.min_points.unwrap_or(2) as usize;
                     Ok(Some(Grouping::Dbscan(Dbscan { squared_tolerance, min_points })))
                 }
-                (_, _, None) => wrong("needs --cut D"),
+                (_, None, _) => missing("needs --cut D, above 0"),
             };
         };
         let cut = match (people, cut) {
             (Some(people), _) => Cut::Clusters(people),
             (None, Some(cut)) => Cut::SquaredDistance(cut),
             (None, None) if linkage == Linkage::Average => return Ok(None),
-            (None, None) => return wrong("needs --cut D or --people K: the calibration is for average linkage"),
+            (None, None) => return missing("needs --cut D or --people K: the calibration is for average linkage"),
         };
         Ok(Some(Grouping::Agglomerative { linkage, cut }))
     }
@@ -315,9 +328,10 @@ fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Ins
     });
     let unread = sheet.unread.iter().cloned().map(|(image, reason)| Note { image, reason });
     let names = |group: &Vec<usize>| group.iter().map(|&image| sheet.images[image].name.clone()).collect();
-    let linkage = match grouping {
-        Grouping::Agglomerative { linkage, .. } => Some(linkage.to_string().to_lowercase()),
-        Grouping::KMeans { .. } | Grouping::Dbscan(_) => None,
+    let (linkage, min_points, seed) = match grouping {
+        Grouping::Agglomerative { linkage, .. } => (Some(linkage_name(linkage)), None, None),
+        Grouping::Dbscan(Dbscan { min_points, .. }) => (None, Some(min_points), None),
+        Grouping::KMeans { seed, .. } => (None, None, Some(seed)),
     };
     Report {
         network: sheet.run.network.clone(),
@@ -325,6 +339,8 @@ fn report(sheet: &ContactSheet<'_>, grouping: Grouping, out: &Path, started: Ins
         linkage,
         cut: grouping.cut(),
         people: grouping.people(),
+        min_points,
+        seed,
         images: sheet.images.len(),
         cluster_count: sheet.clusters.len(),
         alone: sheet.clusters.iter().filter(|group| group.len() == 1).count(),

@@ -32,7 +32,8 @@ pub struct Arguments {
     #[arg(long, value_name = "D", value_parser = squared_distance)]
     threshold: Option<f64>,
     /// Identify by k-NN classification: the person that most of the K nearest enrolled images show,
-    /// among those up to the threshold [default threshold: that of the network's calibration]
+    /// among those up to the threshold [default threshold: the squared distance at which the network's
+    /// calibration gives odds of N to one that a pair is genuine, for N people]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     neighbors: Option<u32>,
     #[command(flatten)]
@@ -47,6 +48,9 @@ struct Report {
     gallery_images: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     neighbors: Option<usize>,
+    /// The squared distance up to which neighbors vote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
     probes: Vec<Answer>,
     #[serde(rename = "doubts")]
     warnings: Vec<Note>,
@@ -113,7 +117,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 
     let neighbors = arguments.neighbors.map(|neighbors| (neighbors as usize).min(identities.len()));
     let decisions = match neighbors {
-        Some(neighbors) => portraits.embedder.identify_by_vote(&gallery, &unknown, &rule, neighbors)?,
+        Some(neighbors) => portraits.embedder.identify_by_neighbors(&gallery, &unknown, &rule, neighbors)?,
         None => portraits.embedder.identify(&gallery, &unknown, &rule)?,
     };
     let name = |person: usize| enrolled.people[person].as_str();
@@ -146,6 +150,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         people: people.len(),
         gallery_images: known.images.len(),
         neighbors,
+        threshold: neighbors.map(|_| rule.gallery_threshold(people.len())),
         probes: unknown.images.iter().zip(&unknown.portraits).zip(&decisions).map(answer).collect(),
         warnings,
         unread,
@@ -195,26 +200,29 @@ fn text(report: &Report) -> String {
     let mut text = String::new();
     for answer in &report.probes {
         let Answer { image, person, source, nearest, .. } = answer;
-        let sure = certainty(answer, report.neighbors);
+        let certainty = certainty(answer, report.neighbors);
         let cropped = if *source == FaceSource::CenterCrop { ", cropped" } else { "" };
         let Nearest { person: name, image: nearest_image, squared_distance } = nearest;
         text += &match person {
             Some(person) => {
                 format!(
-                    "{image}: {person}{sure}{cropped} (squared distance {squared_distance:.3} to {nearest_image})\n"
+                    "{image}: {person}{certainty}{cropped} (squared distance {squared_distance:.3} to {nearest_image})\n"
                 )
             }
             None => {
-                format!("{image}: unknown{sure}{cropped} (nearest: {name}, squared distance {squared_distance:.3})\n")
+                format!(
+                    "{image}: unknown{certainty}{cropped} (nearest: {name}, squared distance {squared_distance:.3})\n"
+                )
             }
         };
     }
     text += &notes_text(&report.warnings, &report.unread);
     text += &format!(
-        "\n{} enrolled with {}, by {}; {:.1} s\n",
+        "\n{} enrolled with {}, by {}{}; {:.1} s\n",
         count(report.people, "person", "people"),
         count(report.gallery_images, "image", "images"),
         report.network,
+        report.threshold.map_or_else(String::new, |threshold| format!(", threshold {threshold:.3}")),
         report.seconds
     );
     if let Some(IdentificationAgreement { probes, rank1, named_rightly, named_wrongly }) = report.agreement_with_folders

@@ -575,7 +575,7 @@ fn probes_are_identified_in_order() {
 fn the_nearest_images_vote() {
     let folder = folder();
     let path = folder.path();
-    let (_, embeddings) = calibrate(path);
+    let (calibration, embeddings) = calibrate(path);
     split_people(path);
     let identify = |rest: &[&str]| tiny_facenet(path, &[&["identify", "people", "probes"], rest].concat());
     let result = identify(&["--neighbors", "3", "--threshold", "4", "--json"]).json(0);
@@ -595,6 +595,13 @@ fn the_nearest_images_vote() {
 
     let result = identify(&["--neighbors", "100", "--json"]).json(0);
     assert_eq!(result["neighbors"], 12, "there are no more images");
+    let threshold = calibration.squared_distance_at(6.0);
+    assert_near(number(&result["threshold"]), threshold);
+    for (answer, person) in result["probes"].as_array().unwrap().iter().zip(1..) {
+        let people = distances(&embeddings, &format!("p{person}/3.png"));
+        let near = people.iter().flatten().filter(|&&distance| distance <= threshold).count();
+        assert_eq!(answer["person"].is_null(), near == 0, "{near} images within {threshold}: {answer}");
+    }
     let plain = identify(&["--json"]).json(0);
     for (answer, plain) in result["probes"].as_array().unwrap().iter().zip(plain["probes"].as_array().unwrap()) {
         assert_eq!(answer["posterior"], plain["posterior"]);

@@ -96,3 +96,26 @@ fn other_dimensions_panic() {
     let (two, three) = (array![[0.0_f32, 1.0]], array![[0.0_f32, 1.0, 2.0]]);
     let _ = PreparedRows::new(two.view()).unwrap().k_nearest(&PreparedRows::new(three.view()).unwrap(), 1);
 }
+
+#[test]
+fn infinite_distances_are_left_out() {
+    let mut distances = Array2::from_shape_fn((3, 50), |(row, column)| ((row * 31 + column * 17) % 53) as f32);
+    for excluded in [0, 1, 7, 16, 33, 48, 49] {
+        distances[[1, excluded]] = f32::INFINITY;
+    }
+    distances[[2, 49]] = -0.0;
+    distances[[2, 3]] = 0.0;
+    let found = Neighbors::of_squared_distances(distances.view(), 43);
+    for row in 0..3 {
+        let mut expected: Vec<(f32, usize)> = distances.row(row).iter().copied().zip(0..).collect();
+        expected.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap().then(a.1.cmp(&b.1)));
+        let indices: Vec<usize> = expected[..43].iter().map(|&(_, index)| index).collect();
+        assert_eq!(found.indices.row(row).to_vec(), indices, "row {row}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "1 finite distances, fewer than k = 2")]
+fn too_few_finite_distances_panic() {
+    let _ = Neighbors::of_squared_distances(array![[f32::INFINITY, 1.0, f32::INFINITY]].view(), 2);
+}
