@@ -2,6 +2,7 @@
 
 pub mod clustering_method;
 pub mod download;
+pub(crate) mod images;
 pub mod name_or_file;
 pub mod network_choice;
 pub(crate) mod portraits;

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod completions;
+pub mod detect;
 pub mod download;
 pub mod embed;
 pub mod identify;

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use facenet_cli::commands::{cluster, completions, download, embed, identify, verify};
+use facenet_cli::commands::{cluster, completions, detect, download, embed, identify, verify};
 use facenet_cli::failure::exit_code;
 
 #[derive(Parser)]
@@ -26,6 +26,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Identify the people on images among those enrolled in a gallery
     Identify(identify::Arguments),
+    /// Find the faces on photos
+    Detect(detect::Arguments),
     /// Write the embeddings of a folder of images for other programs
     Embed(embed::Arguments),
     /// Print shell completions
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Cluster(arguments) => cluster::command(&arguments),
         Command::Verify(arguments) => verify::command(&arguments),
         Command::Identify(arguments) => identify::command(&arguments),
+        Command::Detect(arguments) => detect::command(&arguments),
         Command::Embed(arguments) => embed::command(&arguments),
         Command::Completions(arguments) => completions::command(&arguments, &mut CommandLine::command()),
     })

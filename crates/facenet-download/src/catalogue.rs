@@ -12,18 +12,20 @@ pub fn file_set(name: &str) -> Option<FileSet> {
         "weights/face-reidentification-retail-0095" => Some(face_reidentification()),
         "weights/landmarks-regression-retail-0009" => Some(landmarks_regression()),
         "weights/mobilefacenet_y1" => Some(mobilefacenet_y1()),
+        "weights/yunet_n" => Some(yunet_n()),
         _ => None,
     }
 }
 
 /// The names that [`file_set`] knows.
-pub const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 7] = [
     "lfw",
     "lfw-funneled",
     "olivetti",
     "weights/face-reidentification-retail-0095",
     "weights/landmarks-regression-retail-0009",
     "weights/mobilefacenet_y1",
+    "weights/yunet_n",
 ];
 
 const LFW_TERMS: &str = "Labeled Faces in the Wild (University of Massachusetts, Amherst): published for research, without an explicit \
@@ -36,6 +38,8 @@ const OPEN_MODEL_ZOO_TERMS: &str = "Open Model Zoo (Intel): Apache-2.0";
 
 const MODEL_Y1_TERMS: &str = "InsightFace's MobileFaceNet model-y1: offered for non-commercial research; the repository that this copy is in is \
      under MIT";
+
+const YUNET_TERMS: &str = "YuNet-n (Wu, Peng, Yu: \"YuNet: A Tiny Millisecond-level Face Detector\", 2023): Apache-2.0";
 
 fn lfw() -> FileSet {
     let mut files = vec![lfw_images(
@@ -245,6 +249,21 @@ fn mobilefacenet_y1() -> FileSet {
     }
 }
 
+fn yunet_n() -> FileSet {
+    let folder = github("ShiqiYu/libfacedetection.train/0047ac24afb1a50a0c6105001c89d1b5b805dbf1/weights");
+    FileSet {
+        name: "weights/yunet_n",
+        terms: YUNET_TERMS,
+        files: vec![weights_file(
+            "yunet_n.pth",
+            &[&folder],
+            747_497,
+            "9c7c9e14a4d60e57491d77e4d8b0d451bd834f300e05c0dea7fd1f6533817b06",
+        )],
+        embedder: None,
+    }
+}
+
 /// A file installed under its own name, found below each of these addresses.
 fn weights_file(name: &'static str, folders: &[&str], bytes: u64, sha256: &str) -> RemoteFile {
     RemoteFile {
@@ -330,7 +349,8 @@ mod tests {
     #[test]
     fn weights_match_the_local_copies() {
         for name in NAMES.into_iter().filter(|name| name.starts_with("weights/")) {
-            assert!(compared(name).is_none_or(|files| files == 2), "{name}");
+            let expected = file_set(name).unwrap().files.len();
+            assert!(compared(name).is_none_or(|files| files == expected), "{name}");
         }
     }
 }

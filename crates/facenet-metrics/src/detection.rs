@@ -203,7 +203,7 @@ mod tests {
                 (square(20.0, 50.0, 9.0), 0.1),
             ],
         };
-        let score = average_precision(&[photo.clone()], 5.0).unwrap();
+        let score = average_precision(std::slice::from_ref(&photo), 5.0).unwrap();
         assert_eq!(score.faces, 2);
         assert_abs_diff_eq!(score.average_precision, 0.5 + 0.5 * 2.0 / 3.0);
         assert!(score.standard_error < 1e-12, "one photo says nothing about others");

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
-use facenet_data::{FaceSet, escape_path, images_below};
+use facenet_data::{FaceSet, escape_path};
 use facenet_recognition::{
     AnsweredProbe, FaceSource, Gallery, IdentificationAgreement, IdentityDecision, Portrait, Posterior,
     identification_agreement,
 };
 use serde::Serialize;
 
+use crate::arguments::images::images;
 use crate::arguments::portraits::{PortraitArguments, embed};
 use crate::arguments::squared_distance::squared_distance;
 use crate::output::notes::{Note, confidence, count, notes, notes_text};
@@ -100,7 +101,7 @@ struct Nearest {
 pub fn command(arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
     let enrolled = FaceSet::from_gallery(&arguments.gallery)?;
-    let probes = probes(&arguments.probes)?;
+    let probes = images(&arguments.probes)?;
     let folders = arguments.probes.iter().chain([&arguments.gallery]).map(PathBuf::as_path);
     let mut portraits = arguments.portraits.read(&folders.collect::<Vec<_>>())?;
     let rule = portraits.decision_rule(arguments.threshold)?;
@@ -162,21 +163,6 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         0 => Ok(()),
         unread => bail!("{unread} of {} images could not be read", enrolled.images.len() + probes.len()),
     }
-}
-
-/// The given images and those below the given folders.
-fn probes(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut probes = Vec::new();
-    for path in given {
-        if path.is_dir() {
-            let images = images_below(path)?;
-            ensure!(!images.is_empty(), "there are no images below {}", escape_path(path));
-            probes.extend(images);
-        } else {
-            probes.push(path.clone());
-        }
-    }
-    Ok(probes)
 }
 
 /// The confidence of an answer, or the votes for it and the most probable answer beside them.

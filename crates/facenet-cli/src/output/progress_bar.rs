@@ -47,6 +47,11 @@ impl Bar {
         });
     }
 
+    /// Draws that one more item of a stage is done. May be called from any thread.
+    pub fn advance(&self, stage: &'static str, of: usize) {
+        self.update(stage, of as u64, &format!("{stage} {{bar:30}} {{pos}}/{{len}}, {{eta}} left"), |bar| bar.inc(1));
+    }
+
     /// Draws a spinner for a stage of unknown length.
     pub fn spin(&self, stage: &'static str) {
         self.update(stage, 0, &format!("{{spinner}} {stage} {{elapsed}}"), |_| ());

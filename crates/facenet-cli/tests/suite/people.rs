@@ -92,6 +92,39 @@ fn pairs_of_photos_are_verified() {
     assert!(warnings[1].is_some_and(|warning| warning.contains("2 faces")), "{result}");
 }
 
+#[test]
+fn faces_are_detected() {
+    let Some(_) = data("weights/yunet_n/yunet_n.pth") else { return };
+    let (Some(root), Some(photos)) = (data(""), data("photos/openface/images/examples")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("broken.jpg"), "not an image").unwrap();
+    let names = ["lennon-1.jpg", "longoria-cooper.jpg"].map(|name| photos.join(name).to_str().unwrap().to_owned());
+    let finished = facenet(folder.path(), &root, &["detect", &names[0], "broken.jpg", &names[1]]);
+    assert!(finished.stderr.contains("1 of 3 photos could not be read"), "{finished:?}");
+    let result = finished.json(1);
+    assert_eq!(result["unread"][0]["photo"], "broken.jpg");
+    let found = result["photos"].as_array().unwrap();
+    let faces: Vec<usize> = found.iter().map(|photo| photo["faces"].as_array().unwrap().len()).collect();
+    assert_eq!(faces, [1, 2], "{result}");
+    for (photo, name) in found.iter().zip(&names) {
+        assert_eq!(photo["photo"], **name);
+        let [width, height] = ["width", "height"].map(|side| number(&photo[side]));
+        for face in photo["faces"].as_array().unwrap() {
+            let [left, top, right, bottom] = [0, 1, 2, 3].map(|edge| number(&face["box"][edge]));
+            assert!(number(&face["score"]) > 0.7, "{face}");
+            assert!(right - left > 30.0 && left > -10.0 && right < width + 10.0, "{face}");
+            assert!(top > -10.0 && bottom < height + 10.0, "{face}");
+            for point in face["landmarks"].as_array().unwrap() {
+                let [x, y] = [0, 1].map(|axis| number(&point[axis]));
+                assert!((left..right).contains(&x) && (top..bottom).contains(&y), "{face}");
+            }
+        }
+    }
+    assert_eq!(facenet(folder.path(), &root, &["detect", &names[0], "--min-score", "1"]).code, Some(2));
+    let none = facenet(folder.path(), &root, &["detect", &names[0], "--min-score", "0.99"]).json(0);
+    assert_eq!(none["photos"][0]["faces"], json!([]));
+}
+
 /// Links to the first ten images of LFW's people with as many: the first image of each in `enrolled`,
 /// the others in `probes`, all in `all`. Returns the number of images.
 #[cfg(unix)]
