@@ -1,5 +1,6 @@
 //! A trained network as a face detector.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use facenet_data::{Crop, Landmarks};
@@ -15,14 +16,16 @@ use crate::error::Error;
 const ALIGNMENT: usize = 32;
 /// Number of input sizes whose networks are kept.
 const KEPT_SIZES: usize = 8;
+/// Photos are enlarged at most this many times.
+const MAX_ENLARGEMENT: usize = 2;
 /// Channels of an output: two logits, box, five points.
 const CHANNELS: usize = 16;
 
 /// How a photo is searched for faces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DetectionOptions {
-    /// The longer sides, in pixels, to which a photo is scaled; faces found at any of them are joined. The
-    /// network finds faces from about 10 pixels of the scaled photo on.
+    /// The longer sides, in pixels, to which a photo is scaled, at most to twice its size; faces found at any
+    /// of them are joined. The network finds faces from about 10 pixels of the scaled photo on.
     pub sides: Vec<usize>,
     /// The least score of a face.
     pub min_score: f32,
@@ -128,7 +131,10 @@ impl Detect for FaceDetector {
         let (height, width, _) = photo.dim();
         let photo = photo.as_standard_layout();
         let mut faces = Vec::new();
-        for &side in &self.options.sides {
+        // A face that fills a small photo would be too large for the network if it were enlarged further.
+        let largest = MAX_ENLARGEMENT * height.max(width);
+        let sides: BTreeSet<usize> = self.options.sides.iter().map(|&side| side.min(largest)).collect();
+        for side in sides {
             let scale = side as f64 / height.max(width) as f64;
             let [rows, columns] = [height, width].map(|length| ((length as f64 * scale).round() as usize).max(1));
             let scaled = Crop::Whole.apply(photo.view(), [rows, columns]);
