@@ -196,8 +196,8 @@ impl ValidKMeans {
         best.expect("checked: at least one run")
     }
 
-    /// Whether seeding needs at least as many rows of distances as there are: then each is computed once, for all
-    /// runs.
+    /// Whether seeding needs at least as many rows of distances as there are: then each is computed
+    /// once, for all runs.
     fn uses_distance_matrix(&self, embeddings: usize) -> bool {
         let rows = self.runs.saturating_mul(self.clusters).saturating_mul(candidates_per_seed(self.clusters));
         embeddings <= DistanceMatrix::MAX_POINTS && rows >= embeddings

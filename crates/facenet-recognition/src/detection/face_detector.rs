@@ -32,7 +32,7 @@ pub struct DetectionOptions {
 }
 
 impl Default for DetectionOptions {
-    /// 480 and 960 pixels, the best of eleven settings on the first 100 of 200 photos of WIDER FACE; a least
+    /// 480 and 960 pixels, the best of twelve settings on the first 100 of 200 photos of WIDER FACE; a least
     /// score of 0.5.
     fn default() -> Self {
         Self { sides: vec![480, 960], min_score: 0.5 }
