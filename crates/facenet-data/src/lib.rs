@@ -16,6 +16,7 @@ pub use augment::augmentation::{Augmentation, AugmentationKey};
 pub use codec::bounded_decoder::BoundedDecoder;
 pub use codec::decode::{MAX_PIXELS, MAX_SIDE, decode_image, read_image};
 pub use codec::encode::encode_jpeg;
+pub use codec::image_format::{ImageFormat, SIGNATURE_LENGTH};
 pub use error::Error;
 pub use faces::crop::Crop;
 pub use faces::extraction::{Alignment, CoordinateSystem, FaceExtraction};
