@@ -26,14 +26,6 @@ pub enum Error {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// Folders are nested too deep to be searched.
-    #[error("{} contains folders nested more than {limit} deep", escape_path(path))]
-    TooDeep {
-        /// The innermost folder that was searched.
-        path: PathBuf,
-        /// The limit.
-        limit: usize,
-    },
     /// A folder does not exist, or is a file.
     #[error("there is no folder {}", escape_path(path))]
     MissingFolder {

@@ -2,6 +2,7 @@
 //! lists.
 
 pub(crate) mod face_set;
+pub(crate) mod gallery_folder;
 pub(crate) mod landmark_list;
 mod lfw_images;
 mod lines;

@@ -1,15 +1,16 @@
 //! Scores against folders that are named after people.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use facenet_data::escape_path;
+use facenet_data::{escape_path, normalized_name};
 use facenet_metrics::{ClusteringReport, clustering_report};
 
 use crate::error::Error;
 
 /// Scores groups of images, taking each folder for a person. `None` unless all images lie one level
-/// deep, in at least two folders.
+/// deep, in at least two folders. Names are compared after Unicode normalization.
 ///
 /// # Shapes
 ///
@@ -25,12 +26,13 @@ use crate::error::Error;
 /// If a row is out of bounds.
 #[track_caller]
 pub fn grouping_agreement(groups: &[Vec<usize>], paths: &[PathBuf]) -> Result<Option<ClusteringReport>, Error> {
-    let mut folders: BTreeMap<&Path, usize> = BTreeMap::new();
+    let mut folders: BTreeMap<String, usize> = BTreeMap::new();
     let mut identities = Vec::new();
     for path in paths {
         let Some(folder) = path.parent().filter(|folder| folder.iter().count() == 1) else { return Ok(None) };
         let next = folders.len();
-        identities.push(*folders.entry(folder).or_insert(next));
+        let name = normalized_name(&escape_path(folder)).into_owned();
+        identities.push(*folders.entry(name).or_insert(next));
     }
     if folders.len() < 2 {
         return Ok(None);
@@ -67,14 +69,16 @@ pub struct AnsweredProbe<'a> {
 }
 
 /// Scores identification on the probes whose folder is named after one of the enrolled `people`.
-/// `None` if there is no such probe.
+/// `None` if there is no such probe. Names are compared after Unicode normalization.
 #[must_use]
 pub fn identification_agreement(
     probes: &[AnsweredProbe<'_>],
     people: &BTreeSet<&str>,
 ) -> Option<IdentificationAgreement> {
+    let people: BTreeSet<Cow<'_, str>> = people.iter().map(|name| normalized_name(name)).collect();
     let labelled = probes.iter().filter_map(|probe| {
         let folder = probe.path.parent().and_then(Path::file_name).map(escape_path)?;
+        let folder = normalized_name(&folder).into_owned();
         people.contains(&*folder).then_some((probe, folder))
     });
     let labelled: Vec<_> = labelled.collect();
@@ -83,9 +87,9 @@ pub fn identification_agreement(
     };
     (!labelled.is_empty()).then(|| IdentificationAgreement {
         probes: labelled.len(),
-        rank1: share(&|probe, person| probe.nearest == person),
-        named_rightly: share(&|probe, person| probe.named == Some(person)),
-        named_wrongly: share(&|probe, person| probe.named.is_some_and(|name| name != person)),
+        rank1: share(&|probe, person| normalized_name(probe.nearest) == person),
+        named_rightly: share(&|probe, person| probe.named.is_some_and(|name| normalized_name(name) == person)),
+        named_wrongly: share(&|probe, person| probe.named.is_some_and(|name| normalized_name(name) != person)),
     })
 }
 
@@ -119,5 +123,22 @@ mod tests {
         assert_eq!((agreement.probes, agreement.rank1), (3, 2.0 / 3.0));
         assert_eq!((agreement.named_rightly, agreement.named_wrongly), (1.0 / 3.0, 1.0 / 3.0));
         assert_eq!(identification_agreement(&probes, &BTreeSet::from(["Zoe"])), None);
+    }
+
+    #[test]
+    fn names_are_compared_after_normalization() {
+        let (composed, decomposed) = ("Zo\u{eb}", "Zoe\u{308}");
+        let path = PathBuf::from(format!("x/{decomposed}/1.png"));
+        let probes = [
+            AnsweredProbe { path: &path, nearest: composed, named: Some(composed) },
+            AnsweredProbe { path: &path, nearest: decomposed, named: Some("Zoe") },
+        ];
+        let agreement = identification_agreement(&probes, &BTreeSet::from([composed])).unwrap();
+        assert_eq!((agreement.probes, agreement.rank1), (2, 1.0));
+        assert_eq!((agreement.named_rightly, agreement.named_wrongly), (0.5, 0.5));
+
+        let paths = [composed, decomposed, "Ann"].map(|folder| PathBuf::from(folder).join("1.png"));
+        let report = grouping_agreement(&[vec![0, 1], vec![2]], &paths).unwrap().unwrap();
+        assert_eq!((report.identities, report.bcubed_f), (2, 1.0));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
-use facenet_data::{FaceSet, escape_path};
+use facenet_data::{GalleryFolder, escape_path};
 use facenet_recognition::{
     AnsweredProbe, FaceSource, Gallery, IdentificationAgreement, IdentityDecision, Portrait, Posterior,
     identification_agreement,
@@ -100,7 +100,7 @@ struct Nearest {
 /// If an image or a network can't be read, or there is neither a calibration nor a threshold.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
-    let enrolled = FaceSet::from_gallery(&arguments.gallery)?;
+    let enrolled = GalleryFolder::read(&arguments.gallery)?.set;
     let probes = images(&arguments.probes)?;
     let folders = arguments.probes.iter().chain([&arguments.gallery]).map(PathBuf::as_path);
     let mut portraits = arguments.portraits.read(&folders.collect::<Vec<_>>())?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::align::landmarks::Landmarks;
 use crate::error::Error;
+use crate::files::normalized_name::normalized_name;
 use crate::lists::lines::{Line, is_path_component, read_text};
 
 /// An entry of a landmark list.
@@ -19,12 +20,13 @@ pub struct ListedLandmarks {
 /// A list of landmarks. Each line holds the path of an image and ten coordinates, x and y of each
 /// of the five points, separated by tabs, or by spaces if the line has no tab.
 ///
-/// Paths are relative, with `/` as separator: `Name/Name_0001.jpg`.
+/// Paths are relative, with `/` as separator: `Name/Name_0001.jpg`. They are compared
+/// [after Unicode normalization](crate::normalized_name()).
 #[derive(Clone, Debug, PartialEq)]
 pub struct LandmarkList {
     /// Path of the list, as errors name it.
     pub path: PathBuf,
-    /// Landmarks by image path.
+    /// Landmarks by normalized image path.
     pub images: BTreeMap<String, ListedLandmarks>,
 }
 
@@ -51,7 +53,7 @@ impl LandmarkList {
             let (image, landmarks) = parse_entry(&line)
                 .ok_or_else(|| line.error("an image path and ten coordinates from -100000 to 100000"))?;
             let listed = ListedLandmarks { landmarks, line: line.number };
-            if images.insert(image.to_owned(), listed).is_some() {
+            if images.insert(normalized_name(image).into_owned(), listed).is_some() {
                 return Err(Error::DuplicateImage {
                     list: path.to_owned(),
                     line: line.number,
@@ -66,8 +68,15 @@ impl LandmarkList {
     /// `None` if it is not listed.
     #[must_use]
     pub fn get(&self, image: &Path) -> Option<Landmarks> {
+        self.images.get(&Self::key(image)?).map(|listed| listed.landmarks)
+    }
+
+    /// The path by which [`LandmarkList::images`] holds an image, given its relative path; `None` if that is
+    /// not UTF-8.
+    #[must_use]
+    pub fn key(image: &Path) -> Option<String> {
         let components: Option<Vec<&str>> = image.iter().map(|component| component.to_str()).collect();
-        self.images.get(&components?.join("/")).map(|listed| listed.landmarks)
+        Some(normalized_name(&components?.join("/")).into_owned())
     }
 }
 

@@ -4,21 +4,29 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::files::name_index::NameIndex;
 
-/// The path of an image: `Name/Name_0001.jpg`, or `.png` if there is no such JPEG.
+/// The path of an image: `Name/Name_0001.jpg`, or `.png` if there is no such JPEG. Names on disk may be in any
+/// Unicode normalization form.
 pub(crate) fn image_path(
     images: &Path,
     person: &str,
     number: usize,
     list: &Path,
     line: usize,
+    index: &mut NameIndex,
 ) -> Result<PathBuf, Error> {
-    let jpeg = images.join(person).join(format!("{person}_{number:04}.jpg"));
-    if jpeg.is_file() {
-        return Ok(jpeg);
+    let names = ["jpg", "png"].map(|extension| format!("{person}_{number:04}.{extension}"));
+    let paths = names.each_ref().map(|name| images.join(person).join(name));
+    if let Some(path) = paths.iter().find(|path| path.is_file()) {
+        return Ok(path.clone());
     }
-    let png = jpeg.with_extension("png");
-    if png.is_file() { Ok(png) } else { Err(Error::MissingImage { list: list.to_owned(), line, path: jpeg }) }
+    let [jpeg, _] = paths;
+    names.iter().find_map(|name| index.find_file(images, &[person, name])).ok_or_else(|| Error::MissingImage {
+        list: list.to_owned(),
+        line,
+        path: jpeg,
+    })
 }
 
 pub(crate) fn require_folder(images: &Path) -> Result<(), Error> {

@@ -1,8 +1,10 @@
 //! Photos with marked faces.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::files::normalized_name::normalized_name;
 use crate::lists::lines::{Line, is_path_component, parse_positive, read_text};
 
 /// A photo with the boxes of its faces.
@@ -38,9 +40,10 @@ impl MarkedFaces {
     /// Parses a list; `path` names it in errors.
     ///
     /// # Errors
-    /// If a line is malformed, or a photo occurs twice.
+    /// If a line is malformed, or a photo occurs twice ([after Unicode normalization](crate::normalized_name())).
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let mut photos: Vec<MarkedPhoto> = Vec::new();
+        let mut names = BTreeSet::new();
         for line in Line::split(text, path) {
             match (&*line.fields(), photos.last_mut()) {
                 (&["#", name, width, height], _) => {
@@ -48,7 +51,7 @@ impl MarkedFaces {
                     let ([Some(height), Some(width)], true) = (size, is_path_component(name)) else {
                         return Err(line.error("`#`, the name of a photo, its width and its height"));
                     };
-                    if photos.iter().any(|photo| photo.name == name) {
+                    if !names.insert(normalized_name(name)) {
                         return Err(Error::DuplicateImage {
                             list: path.to_owned(),
                             line: line.number,
@@ -102,6 +105,8 @@ mod tests {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains("faces.txt"), "{text}: {error}");
         }
-        assert!(matches!(parse("# a 1 1\n# a 1 1"), Err(Error::DuplicateImage { line: 2, .. })));
+        for text in ["# a 1 1\n# a 1 1", "# \u{eb} 1 1\n# e\u{308} 1 1"] {
+            assert!(matches!(parse(text), Err(Error::DuplicateImage { line: 2, .. })));
+        }
     }
 }

@@ -1,17 +1,20 @@
 //! LFW's lists of pairs: `pairs.txt`, `pairsDevTrain.txt`, `pairsDevTest.txt`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::files::name_index::NameIndex;
+use crate::files::normalized_name::normalized_name;
 use crate::lists::lfw_images::{image_path, require_folder};
 use crate::lists::lines::{Line, is_path_component, parse_positive, read_text};
 
 /// An image that a list names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedImage {
-    /// The person shown.
+    /// The [normalized name](crate::normalized_name()) of the person shown.
     pub person: String,
     /// Number among the person's images, from 1.
     pub number: usize,
@@ -36,7 +39,7 @@ pub struct ListedPair {
 /// fold; `pairsDevTrain.txt` and `pairsDevTest.txt` have one fold and only `n` in the header. A
 /// fold is `n` lines `name number number` (genuine pairs), then `n` lines `name number name number`
 /// (impostor pairs). Image 3 of `A_Name` is `A_Name/A_Name_0003.jpg` in the folder of images, or
-/// the same with `.png` if there is no such JPEG.
+/// the same with `.png` if there is no such JPEG. Names on disk may be in any Unicode normalization form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairList {
     /// Path of the list, as errors name it.
@@ -102,9 +105,10 @@ impl PairList {
     /// If the folder does not exist or an image is missing.
     pub fn resolve(&self, images: &Path) -> Result<Vec<PathBuf>, Error> {
         require_folder(images)?;
+        let mut index = NameIndex::default();
         self.images
             .iter()
-            .map(|image| image_path(images, &image.person, image.number, &self.path, image.line))
+            .map(|image| image_path(images, &image.person, image.number, &self.path, image.line, &mut index))
             .collect()
     }
 }
@@ -113,7 +117,7 @@ impl PairList {
 #[derive(Default)]
 struct ImageIndex<'a> {
     listed: Vec<ListedImage>,
-    index: BTreeMap<(&'a str, usize), usize>,
+    index: BTreeMap<(Cow<'a, str>, usize), usize>,
 }
 
 impl<'a> ImageIndex<'a> {
@@ -121,7 +125,9 @@ impl<'a> ImageIndex<'a> {
         let fields = line.fields();
         let named = match fields[..] {
             [name, left, right] if same => Some([(name, left), (name, right)]),
-            [left_name, left, right_name, right] if !same && left_name != right_name => {
+            [left_name, left, right_name, right]
+                if !same && normalized_name(left_name) != normalized_name(right_name) =>
+            {
                 Some([(left_name, left), (right_name, right)])
             }
             _ => None,
@@ -142,9 +148,10 @@ impl<'a> ImageIndex<'a> {
         if !is_path_component(name) {
             return None;
         }
-        let listed = &mut self.listed;
+        let (listed, name) = (&mut self.listed, normalized_name(name));
+        let person = name.clone().into_owned();
         Some(*self.index.entry((name, number)).or_insert_with(|| {
-            listed.push(ListedImage { person: name.to_owned(), number, line: line.number });
+            listed.push(ListedImage { person, number, line: line.number });
             listed.len() - 1
         }))
     }

@@ -1,17 +1,20 @@
 //! LFW's lists of people: `people.txt`, `peopleDevTrain.txt`, `peopleDevTest.txt`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::files::name_index::NameIndex;
+use crate::files::normalized_name::normalized_name;
 use crate::lists::lfw_images::{image_path, require_folder};
 use crate::lists::lines::{Line, is_path_component, parse_positive, read_text};
 
 /// An entry of a list of people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedPerson {
-    /// The name, which is also the name of the person's folder.
+    /// The [normalized name](crate::normalized_name()), which is also the name of the person's folder.
     pub name: String,
     /// The number of images; they are numbered from 1.
     pub image_count: usize,
@@ -24,7 +27,7 @@ pub struct ListedPerson {
 /// `peopleDevTrain.txt` and `peopleDevTest.txt` hold the number of people, then a line `name
 /// images` for each; `people.txt` holds the number of folds, then such a list for each. Image 3 of
 /// `A_Name` is `A_Name/A_Name_0003.jpg` in the folder of images, or the same with `.png` if there
-/// is no such JPEG.
+/// is no such JPEG. Names on disk may be in any Unicode normalization form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeopleList {
     /// Path of the list, as errors name it.
@@ -80,7 +83,7 @@ impl PeopleList {
         header: &Line<'_>,
         declared: usize,
         lines: &[Line<'a>],
-        names: &mut BTreeSet<&'a str>,
+        names: &mut BTreeSet<Cow<'a, str>>,
     ) -> Result<(), Error> {
         let start = self.people.len();
         for line in lines {
@@ -90,14 +93,14 @@ impl PeopleList {
                 _ => None,
             };
             let (name, image_count) = person.ok_or_else(|| line.error("a name and a number of images"))?;
-            if !names.insert(name) {
+            if !names.insert(normalized_name(name)) {
                 return Err(Error::DuplicatePerson {
                     list: self.path.clone(),
                     line: line.number,
                     person: name.to_owned(),
                 });
             }
-            self.people.push(ListedPerson { name: name.to_owned(), image_count, line: line.number });
+            self.people.push(ListedPerson { name: normalized_name(name).into_owned(), image_count, line: line.number });
         }
         if lines.len() != declared {
             return Err(count_error(header, "people", declared, lines.len()));
@@ -115,9 +118,19 @@ impl PeopleList {
     /// If there is no such person.
     #[track_caller]
     pub fn resolve(&self, person: usize, images: &Path) -> Result<Vec<PathBuf>, Error> {
+        self.resolve_with(person, images, &mut NameIndex::default())
+    }
+
+    #[track_caller]
+    pub(crate) fn resolve_with(
+        &self,
+        person: usize,
+        images: &Path,
+        index: &mut NameIndex,
+    ) -> Result<Vec<PathBuf>, Error> {
         require_folder(images)?;
         let ListedPerson { name, image_count, line } = &self.people[person];
-        (1..=*image_count).map(|number| image_path(images, name, number, &self.path, *line)).collect()
+        (1..=*image_count).map(|number| image_path(images, name, number, &self.path, *line, index)).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 
-use facenet_data::{Crop, Error, FaceExtraction, FaceSet, LoadOptions, load_faces, natural_order};
+use facenet_data::{Crop, Error, FaceExtraction, FaceSet, LoadOptions, load_faces, natural_order, normalized_name};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -32,28 +32,63 @@ fn people_and_images_are_in_natural_order() {
 }
 
 #[test]
-fn files_that_are_not_images_are_ignored() {
+fn content_decides_what_is_an_image() {
     let folder = folder(&[
-        "README.md",
         "stray.jpg",
         ".git/x.jpg",
         "a/1.jpg",
-        "a/Thumbs.db",
         "a/.2.jpg",
-        "a/notes.txt",
         "a/no_extension",
+        "a/notes.txt",
         "a/folder.jpg/3.jpg",
         "b/1.jpg",
-        "b/1.heic",
     ]);
+    for name in ["README.md", "a/Thumbs.db", "a/README", "a/.3.jpg"] {
+        fs::write(folder.path().join(name), "notes").unwrap();
+    }
     let set = FaceSet::from_folders(folder.path()).unwrap();
-    let expected = ["a/1.jpg", "b/1.heic", "b/1.jpg"].map(|file| folder.path().join(file));
+    let expected = ["a/1.jpg", "a/no_extension", "a/notes.txt", "b/1.jpg"].map(|file| folder.path().join(file));
     assert_eq!(set.images, expected);
-    // A format that can't be decoded is an error and not skipped.
-    fs::write(folder.path().join("b/1.heic"), b"\0\0\0\x18ftypheic").unwrap();
-    let error =
-        load_faces(&set.images, &FaceExtraction::crop(Crop::Whole, [2, 2]), &LoadOptions::default()).unwrap_err();
-    assert!(matches!(error, Error::UnknownFormat { path } if path == expected[1]));
+    load_faces(&set.images, &FaceExtraction::crop(Crop::Whole, [2, 2]), &LoadOptions::default()).unwrap();
+    // A format that can't be decoded, and damaged or empty images, are errors and not skipped.
+    for (name, content) in
+        [("b/0.bin", &b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..]), ("b/0.jpg", b"notes"), ("b/0.HEIC", b"")]
+    {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        let set = FaceSet::from_folders(folder.path()).unwrap();
+        assert!(set.images.contains(&path), "{name}");
+        let error = load_faces(&set.images, &FaceExtraction::crop(Crop::Whole, [2, 2]), &LoadOptions::default());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn folders_with_one_name_in_two_normalization_forms_are_one_person() {
+    let (composed, decomposed) = ("Zo\u{eb}", "Zoe\u{308}");
+    let folder = folder(&["Ann/1.jpg", &format!("{composed}/1.jpg"), &format!("{decomposed}/2.jpg"), "zz/1.jpg"]);
+    let set = FaceSet::from_folders(folder.path()).unwrap();
+    // Some file systems have one folder for both. `e` sorts before `\u{eb}`.
+    assert_eq!(set.people.len(), 3);
+    assert_eq!(normalized_name(&set.people[1]), composed);
+    assert_eq!(set.identities, [0, 1, 1, 2]);
+    let names: Vec<_> = set.images[1..3].iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert!(names.contains(&"1.jpg") && names.contains(&"2.jpg"), "{names:?}");
+}
+
+#[test]
+fn names_differ_after_normalization_if_they_look_different() {
+    for (left, right) in [("Zoe", "Zo\u{eb}"), ("Ann", "ann"), ("\u{fb01}", "fi"), ("Zoe\u{301}", "Zoe\u{308}")] {
+        assert_ne!(normalized_name(left), normalized_name(right));
+    }
+    // The order of combining marks, a singleton, Hangul.
+    for (left, right) in
+        [("q\u{307}\u{323}", "q\u{323}\u{307}"), ("\u{212b}", "A\u{30a}"), ("\u{d55c}", "\u{1112}\u{1161}\u{11ab}")]
+    {
+        assert_eq!(normalized_name(left), normalized_name(right));
+    }
 }
 
 #[test]
@@ -71,6 +106,7 @@ fn folders_that_are_no_face_set_are_errors() {
 
     let empty = folder(&["a/1.jpg", "b/README", "c/1.jpg"]);
     let person = empty.path().join("b");
+    fs::write(person.join("README"), "notes").unwrap();
     let error = FaceSet::from_folders(empty.path()).unwrap_err();
     assert!(error.to_string().contains(&person.display().to_string()), "{error}");
     assert!(matches!(error, Error::PersonWithoutImages { path } if path == person));

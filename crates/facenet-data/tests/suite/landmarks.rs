@@ -64,6 +64,19 @@ fn a_duplicate_image_is_an_error() {
 }
 
 #[test]
+fn names_are_compared_after_normalization() {
+    let (composed, decomposed) = ("Zo\u{eb}/\u{e9}.jpg", "Zoe\u{308}/e\u{301}.jpg");
+    for (listed, asked) in [(composed, decomposed), (decomposed, composed), (decomposed, decomposed)] {
+        let list = parse(&format!("{listed}\t{COORDINATES}")).unwrap();
+        assert!(list.get(Path::new(asked)).is_some(), "{listed:?} {asked:?}");
+        assert_eq!(list.get(Path::new("Zoe/e.jpg")), None);
+        assert!(list.images.contains_key(&LandmarkList::key(Path::new(asked)).unwrap()));
+    }
+    let twice = parse(&format!("{composed}\t{COORDINATES}\n{decomposed}\t{COORDINATES}"));
+    assert!(matches!(twice, Err(Error::DuplicateImage { line: 2, .. })));
+}
+
+#[test]
 fn list_files_are_utf_8() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("landmarks.txt");

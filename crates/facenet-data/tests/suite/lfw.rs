@@ -139,6 +139,39 @@ fn images_are_resolved_and_missing_ones_are_errors() {
 }
 
 #[test]
+fn names_are_compared_after_normalization() {
+    let (composed, decomposed) = ("Zo\u{eb}", "Zoe\u{308}");
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    // The folder in one form, its files in both.
+    let files = [format!("{decomposed}/{composed}_0001.jpg"), format!("{decomposed}/{decomposed}_0002.png")];
+    for file in files.iter().map(String::as_str).chain(["B/B_0001.jpg"]) {
+        let path = images.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, b"").unwrap();
+    }
+    for name in [composed, decomposed] {
+        let listed = people(&format!("2\n{name}\t2\nB\t1\n")).unwrap();
+        assert_eq!(listed.people[0].name, composed);
+        let set = FaceSet::from_people_list(&listed, &images).unwrap();
+        // A file system that does not tell the forms apart finds the path as it is listed.
+        for (found, file) in set.images.iter().zip(&files) {
+            assert_eq!(fs::canonicalize(found).unwrap(), fs::canonicalize(images.join(file)).unwrap());
+        }
+        let listed = pairs(&format!("1\n{name}\t1\t2\n{name}\t1\tB\t1\n")).unwrap();
+        assert_eq!(listed.resolve(&images).unwrap(), set.images);
+        let missing = pairs(&format!("1\n{name}\t1\t3\n{name}\t1\tB\t1\n")).unwrap().resolve(&images);
+        assert_fails!(missing, 2, MissingImage);
+    }
+    assert_fails!(people(&format!("2\n{composed}\t1\n{decomposed}\t1\n")), 3, DuplicatePerson);
+    // One image in two forms, and one person as two.
+    let list = pairs(&format!("1\n{composed}\t1\t2\n{decomposed}\t1\tB\t1\n")).unwrap();
+    assert_eq!(list.images.len(), 3);
+    assert_fails!(pairs(&format!("1\nB\t1\t2\n{composed}\t1\t{decomposed}\t2\n")), 3, ListLine);
+    assert_fails!(pairs(&format!("1\nB\t1\t2\n{composed}\t1\t{decomposed}\t1\n")), 3, ListLine);
+}
+
+#[test]
 fn list_files_are_utf_8_with_an_optional_byte_order_mark() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pairs.txt");

@@ -6,9 +6,13 @@ mod augmentation;
 mod decode;
 mod face_set;
 mod file_system;
+mod folder_walk;
 mod formats;
+mod gallery_folder;
 mod landmarks;
 mod lfw;
 mod load;
 mod real_data;
 mod synthetic;
+#[cfg(unix)]
+mod unprivileged;

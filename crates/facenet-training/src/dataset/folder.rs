@@ -49,8 +49,9 @@ fn landmarks(set: &FaceSet, folder: &Path) -> Result<Option<LandmarkList>, Error
         return Ok(None);
     }
     let list = LandmarkList::read(&path)?;
-    let images: BTreeSet<&Path> = set.images.iter().map(PathBuf::as_path).collect();
-    match list.images.iter().find(|(name, _)| !images.contains(folder.join(name).as_path())) {
+    let relative = |path: &PathBuf| LandmarkList::key(path.strip_prefix(folder).ok()?);
+    let images: BTreeSet<String> = set.images.iter().filter_map(relative).collect();
+    match list.images.iter().find(|(name, _)| !images.contains(*name)) {
         Some((name, row)) => {
             Err(facenet_data::Error::MissingImage { list: path, line: row.line, path: folder.join(name) }.into())
         }
