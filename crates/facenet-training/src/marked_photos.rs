@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use facenet_data::{Crop, MarkedFaces, MarkedPhoto, read_image};
 use facenet_metrics::{BoundingBox, PhotoDetections, average_precision};
-use facenet_recognition::Detect;
+use facenet_network::Network;
+use facenet_recognition::{Detect, DetectionOptions, FaceDetector};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -16,6 +17,8 @@ use crate::progress::{Observer, Progress};
 
 /// Faces are counted by their shorter side on a photo whose longer side is scaled to this many pixels.
 const SCORED_SIDE: f64 = 640.0;
+/// The least score of a face, low enough for the whole curve of precision and recall.
+const MIN_SCORE: f32 = 0.05;
 /// The shorter sides from which faces count.
 const MIN_SIDES: [u32; 3] = [16, 24, 40];
 
@@ -37,23 +40,26 @@ pub struct DetectionEvaluation {
     pub milliseconds_per_photo: f64,
 }
 
-/// Searches the photos in `folder/images` and compares the faces found with those marked in
-/// `folder/faces.txt`, a [`MarkedFaces`]. Photos are brought to the sizes in the list first.
+/// Searches the photos in `folder/images` with a [`FaceDetector`] and compares the faces found with those
+/// marked in `folder/faces.txt`, a [`MarkedFaces`]. Photos are brought to the sizes in the list first.
+/// Scores from 0.05 on count, whatever the least score of the options.
 ///
 /// # Errors
 ///
-/// If the list or a photo can't be read, or nothing is marked.
+/// If the network is no detector, the list or a photo can't be read, or nothing is marked.
 pub fn evaluate_detection(
-    detector: &dyn Detect,
+    network: &Network<f32>,
+    options: DetectionOptions,
     folder: &Path,
     observer: Observer<'_>,
 ) -> Result<DetectionEvaluation, Error> {
+    let detector = FaceDetector::new(network, DetectionOptions { min_score: MIN_SCORE, ..options })?;
     let list = folder.join("faces.txt");
     let MarkedFaces { photos, .. } = MarkedFaces::read(&list)?;
     let done = AtomicUsize::new(0);
     let timed = photos.par_iter().map(|photo| {
         let start = Instant::now();
-        let detections = detections(detector, &folder.join("images").join(&photo.name), photo)?;
+        let detections = detections(&detector, &folder.join("images").join(&photo.name), photo)?;
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         observer(Progress::Detecting { done, of: photos.len() });
         Ok((detections, start.elapsed().as_secs_f64()))

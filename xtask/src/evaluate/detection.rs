@@ -9,9 +9,7 @@ use facenet_cli::folders;
 use facenet_cli::output::print::print;
 use facenet_cli::output::progress_bar::Bar;
 use facenet_network::Network;
-use facenet_recognition::{
-    DEFAULT_DETECTOR, DetectionOptions, FaceDetector, ForeignNetwork, read_weights, weights_sha256,
-};
+use facenet_recognition::{DEFAULT_DETECTOR, DetectionOptions, ForeignNetwork, MinFace, read_weights, weights_sha256};
 use facenet_training::{DetectionEvaluation, evaluate_detection};
 use serde::Serialize;
 
@@ -27,9 +25,10 @@ pub struct Arguments {
     /// Detector: a checkpoint, or foreign weights [default: yunet_n of the data folder]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Longer sides, in pixels, to which photos are scaled [default: those of `facenet detect`]
-    #[arg(long, value_name = "S,..", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(32..=4096))]
-    sides: Vec<u32>,
+    /// Shorter side of the smallest faces to look for, in pixels of the photo [default: a 96th of its longer
+    /// side, as in `facenet detect`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    min_face: Option<u32>,
     /// Number of threads [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -38,14 +37,10 @@ pub struct Arguments {
     json: bool,
 }
 
-/// The least score of a face that counts, low enough for the whole curve of precision and recall.
-const MIN_SCORE: f32 = 0.05;
-
 #[derive(Serialize)]
 struct Report {
     network: String,
     weights_sha256: String,
-    sides: Vec<usize>,
     #[serde(flatten)]
     evaluation: DetectionEvaluation,
 }
@@ -61,31 +56,25 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             .with_context(|| format!("network {DEFAULT_DETECTOR} not found; pass --weights FILE"))?,
     };
     let network = Network::from_checkpoint(read_weights(&weights, &ForeignNetwork::default())?)?;
-    let mut options = DetectionOptions { min_score: MIN_SCORE, ..DetectionOptions::default() };
-    if !arguments.sides.is_empty() {
-        options.sides = arguments.sides.iter().map(|&side| side as usize).collect();
+    let mut options = DetectionOptions::default();
+    if let Some(side) = arguments.min_face {
+        options.min_face = MinFace::Pixels(side.into());
     }
-    let sides = options.sides.clone();
-    let detector = FaceDetector::new(&network, options)?;
     let bar = Bar::new();
-    let evaluation = evaluate_detection(&detector, &folder, &|step| progress::show(&bar, step));
+    let evaluation = evaluate_detection(&network, options, &folder, &|step| progress::show(&bar, step));
     bar.clear();
     let report = Report {
         network: network.description().name.clone(),
         weights_sha256: weights_sha256(&network),
-        sides,
         evaluation: evaluation?,
     };
     print(arguments.json, &report, &text(&report)?)
 }
 
-fn text(Report { network, sides, evaluation, .. }: &Report) -> Result<String> {
+fn text(Report { network, evaluation, .. }: &Report) -> Result<String> {
     let DetectionEvaluation { photos, faces, milliseconds_per_photo, .. } = evaluation;
-    let sides: Vec<String> = sides.iter().map(ToString::to_string).collect();
-    let mut text = format!(
-        "{network}: {photos} photos scaled to {} pixels, {faces} marked faces, {milliseconds_per_photo:.1} ms per photo\n\n",
-        sides.join(" and ")
-    );
+    let mut text =
+        format!("{network}: {photos} photos, {faces} marked faces, {milliseconds_per_photo:.1} ms per photo\n\n");
     for (side, score) in &evaluation.average_precision {
         let (error, counted) = (evaluation.standard_errors[side], evaluation.counted_faces[side]);
         writeln!(

@@ -1,43 +1,25 @@
 //! A trained network as a face detector.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use facenet_data::{Crop, Landmarks};
 use facenet_metrics::BoundingBox;
 use facenet_network::{FrozenNetwork, FrozenWorkspace, Network, Preprocessing};
-use ndarray::{Array3, Array4, ArrayView3, Axis, s};
+use ndarray::{Array4, ArrayView3, Axis, s};
 
 use crate::detection::candidates::{decode, suppress_overlaps};
 use crate::detection::detect::{Detect, DetectedFace};
+use crate::detection::options::DetectionOptions;
+use crate::detection::tiles::tiles;
+use crate::detection::turn::Turn;
 use crate::error::Error;
 
 /// Sides of the network's input are multiples of this, the coarsest stride.
 const ALIGNMENT: usize = 32;
 /// Number of input sizes whose networks are kept.
 const KEPT_SIZES: usize = 8;
-/// Photos are enlarged at most this many times.
-const MAX_ENLARGEMENT: usize = 2;
 /// Channels of an output: two logits, box, five points.
 const CHANNELS: usize = 16;
-
-/// How a photo is searched for faces.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DetectionOptions {
-    /// The longer sides, in pixels, to which a photo is scaled, at most to twice its size; faces found at any
-    /// of them are joined. The network finds faces from about 10 pixels of the scaled photo on.
-    pub sides: Vec<usize>,
-    /// The least score of a face.
-    pub min_score: f32,
-}
-
-impl Default for DetectionOptions {
-    /// 480 and 960 pixels, the best of twelve settings on the first 100 of 200 photos of WIDER FACE; a least
-    /// score of 0.5.
-    fn default() -> Self {
-        Self { sides: vec![480, 960], min_score: 0.5 }
-    }
-}
 
 /// A YuNet as a face detector. Networks for recent input sizes and their workspaces are reused.
 #[derive(Debug)]
@@ -87,13 +69,14 @@ impl FaceDetector {
         Ok(suppress_overlaps(self.candidates(canvas)?))
     }
 
-    /// All faces in an input of the network.
-    fn candidates(&self, canvas: ArrayView3<'_, u8>) -> Result<Vec<DetectedFace>, Error> {
-        let (height, width, _) = canvas.dim();
-        let sized = self.sized([height, width])?;
+    /// All faces in an image, in its pixels.
+    fn candidates(&self, image: ArrayView3<'_, u8>) -> Result<Vec<DetectedFace>, Error> {
+        let (height, width, _) = image.dim();
+        let sized = self.sized([height, width].map(|side| side.next_multiple_of(ALIGNMENT)))?;
         let preprocessing: &Preprocessing = &self.network.description().preprocessing;
-        let mut x = Array4::zeros((1, height, width, 3));
-        preprocessing.apply(canvas.insert_axis(Axis(0)), x.view_mut());
+        let [canvas_height, canvas_width] = sized.size;
+        let mut x = Array4::zeros((1, canvas_height, canvas_width, 3));
+        preprocessing.apply(image.insert_axis(Axis(0)), x.slice_mut(s![.., ..height, ..width, ..]));
         let idle = sized.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut workspace = idle.unwrap_or_else(|| sized.network.workspace());
         let y = sized.network.forward(x.view(), &mut workspace);
@@ -105,6 +88,26 @@ impl FaceDetector {
             decode(output, stride, self.options.min_score, &mut faces);
         }
         sized.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+        Ok(faces)
+    }
+
+    /// All faces at a scale, in pixels of the photo.
+    fn search(&self, photo: ArrayView3<'_, u8>, scale: f64, turns: &[Turn]) -> Result<Vec<DetectedFace>, Error> {
+        let (height, width, _) = photo.dim();
+        let mut faces = Vec::new();
+        for tile in tiles([height, width], scale) {
+            let ([left, top], [height, width]) = (tile.origin, tile.size);
+            let scaled = Crop::Rectangle { left, top, width, height }.apply(photo, tile.scaled);
+            let factors = [width as f64 / tile.scaled[1] as f64, height as f64 / tile.scaled[0] as f64];
+            for &turn in turns {
+                for face in self.candidates(turn.apply(scaled.view()))? {
+                    let face = turn.face(&face, tile.scaled);
+                    if tile.holds(center(&face.bounding_box), longer_side(&face.bounding_box)) {
+                        faces.push(enlarged(&face, factors, [left as f64, top as f64]));
+                    }
+                }
+            }
+        }
         Ok(faces)
     }
 
@@ -131,30 +134,34 @@ impl Detect for FaceDetector {
         let (height, width, _) = photo.dim();
         let photo = photo.as_standard_layout();
         let mut faces = Vec::new();
-        // A face that fills a small photo would be too large for the network if it were enlarged further.
-        let largest = MAX_ENLARGEMENT * height.max(width);
-        let sides: BTreeSet<usize> = self.options.sides.iter().map(|&side| side.min(largest)).collect();
-        for side in sides {
-            let scale = side as f64 / height.max(width) as f64;
-            let [rows, columns] = [height, width].map(|length| ((length as f64 * scale).round() as usize).max(1));
-            let scaled = Crop::Whole.apply(photo.view(), [rows, columns]);
-            let [canvas_rows, canvas_columns] = [rows, columns].map(|length| length.next_multiple_of(ALIGNMENT));
-            let mut canvas = Array3::zeros((canvas_rows, canvas_columns, 3));
-            canvas.slice_mut(s![..rows, ..columns, ..]).assign(&scaled);
-            let found = self.candidates(canvas.view())?;
-            let scales = [width as f64 / columns as f64, height as f64 / rows as f64];
-            faces.extend(found.into_iter().map(|face| enlarged(&face, scales)));
+        for scale in self.options.min_face.scales([height, width]) {
+            faces.extend(self.search(photo.view(), scale, &[Turn::Upright])?);
         }
         Ok(suppress_overlaps(faces))
     }
 }
 
-/// A face in pixels of an image that is this many times as wide and high.
-fn enlarged(face: &DetectedFace, [x, y]: [f64; 2]) -> DetectedFace {
-    let BoundingBox { left, top, right, bottom } = face.bounding_box;
-    let bounding_box = BoundingBox { left: x * left, top: y * top, right: x * right, bottom: y * bottom };
-    let landmarks = Landmarks(face.landmarks.0.map(|point| [point[0] * x as f32, point[1] * y as f32]));
-    DetectedFace { bounding_box, landmarks, ..*face }
+fn center(&BoundingBox { left, top, right, bottom }: &BoundingBox) -> [f64; 2] {
+    [(left + right) / 2.0, (top + bottom) / 2.0]
+}
+
+fn longer_side(bounding_box: &BoundingBox) -> f64 {
+    let [width, height] = bounding_box.sides();
+    width.max(height)
+}
+
+/// A face in pixels of a photo, from which a rectangle at `[left, top]` was reduced by `factors`.
+fn enlarged(face: &DetectedFace, [x, y]: [f64; 2], [left, top]: [f64; 2]) -> DetectedFace {
+    let edges = &face.bounding_box;
+    let bounding_box = BoundingBox {
+        left: left + x * edges.left,
+        top: top + y * edges.top,
+        right: left + x * edges.right,
+        bottom: top + y * edges.bottom,
+    };
+    let at = |value: f32, factor: f64, start: f64| (start + factor * (f64::from(value) + 0.5) - 0.5) as f32;
+    let landmarks = Landmarks(face.landmarks.0.map(|point| [at(point[0], x, left), at(point[1], y, top)]));
+    DetectedFace { bounding_box, score: face.score, landmarks }
 }
 
 /// The stride of an output by its name: `stride_8` or the like.

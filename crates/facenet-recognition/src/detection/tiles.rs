@@ -1,0 +1,122 @@
+//! Division of a large photo into tiles.
+
+/// The longest side of a tile, in pixels of the scaled photo.
+const MAX_TILE_SIDE: usize = 1024;
+/// Tiles overlap by this many pixels of the scaled photo.
+const OVERLAP: usize = 160;
+/// The longest side of a face in a tile, in pixels of the scaled photo. Larger ones may be cut; they are found at
+/// coarser scales.
+const MAX_FACE_SIDE: f64 = 80.0;
+/// A face is taken from each tile that holds its center this far from the borders with other tiles, in pixels of
+/// the scaled photo. Less than half the overlap, so that a face near the middle of an overlap is missed by no
+/// tile if its centers differ.
+const MIN_CENTER_DISTANCE: f64 = 72.0;
+
+/// A rectangle of a photo that is searched by itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Tile {
+    /// `[left, top]` in pixels of the photo.
+    pub(super) origin: [usize; 2],
+    /// `[height, width]` in pixels of the photo.
+    pub(super) size: [usize; 2],
+    /// `[height, width]` that the tile is scaled to.
+    pub(super) scaled: [usize; 2],
+    /// Whether the photo continues to the left of the tile, above, to the right and below.
+    continues: [bool; 4],
+}
+
+impl Tile {
+    /// Whether a face is whole and is taken from this tile, given the center and the longer side of its box, in
+    /// pixels of the scaled tile.
+    pub(super) fn holds(&self, [x, y]: [f64; 2], side: f64) -> bool {
+        let [height, width] = self.scaled.map(|side| side as f64);
+        let distances = [x, y, width - x, height - y];
+        let is_inside = |(&continues, distance): (&bool, f64)| !continues || distance >= MIN_CENTER_DISTANCE;
+        self.is_whole_photo() || (side <= MAX_FACE_SIDE && self.continues.iter().zip(distances).all(is_inside))
+    }
+
+    /// Whether the photo has no other tile.
+    pub(super) fn is_whole_photo(&self) -> bool {
+        !self.continues.contains(&true)
+    }
+}
+
+/// The tiles of a photo of `[height, width]` at a scale: one if that fits, else overlapping ones of equal size.
+pub(super) fn tiles(size: [usize; 2], scale: f64) -> Vec<Tile> {
+    let [rows, columns] = size.map(|length| intervals(length, scale));
+    let starts = |intervals: &Intervals| intervals.starts.clone().into_iter().enumerate();
+    let mut tiles = Vec::with_capacity(rows.starts.len() * columns.starts.len());
+    for (row, top) in starts(&rows) {
+        for (column, left) in starts(&columns) {
+            let continues = [column > 0, row > 0, column + 1 < columns.starts.len(), row + 1 < rows.starts.len()];
+            let (size, scaled) = ([rows.length, columns.length], [rows.scaled, columns.scaled]);
+            tiles.push(Tile { origin: [left, top], size, scaled, continues });
+        }
+    }
+    tiles
+}
+
+/// Equal intervals that cover a side of a photo.
+struct Intervals {
+    /// In pixels of the photo.
+    starts: Vec<usize>,
+    length: usize,
+    scaled: usize,
+}
+
+fn intervals(side: usize, scale: f64) -> Intervals {
+    let whole = ((side as f64 * scale).round() as usize).max(1);
+    if whole <= MAX_TILE_SIDE {
+        return Intervals { starts: vec![0], length: side, scaled: whole };
+    }
+    let count = (whole - OVERLAP).div_ceil(MAX_TILE_SIDE - OVERLAP);
+    // The least length with which so many intervals overlap enough, in whole strides of the network.
+    let scaled = ((whole - OVERLAP).div_ceil(count) + OVERLAP).next_multiple_of(32);
+    let length = ((scaled as f64 / scale).round() as usize).min(side);
+    let starts = (0..count).map(|index| index * (side - length) / (count - 1)).collect();
+    Intervals { starts, length, scaled }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_photo_is_one_tile() {
+        let [tile] = &*tiles([3000, 4000], 0.24) else { panic!("several tiles") };
+        assert_eq!((tile.origin, tile.size, tile.scaled), ([0, 0], [3000, 4000], [720, 960]));
+        assert!(tile.holds([1.0, 1.0], 900.0), "no face is cut");
+    }
+
+    /// Each position of a face lies far enough inside a tile, as far as it may be off.
+    #[test]
+    fn tiles_hold_each_face() {
+        for (size, scale) in [([3000, 4000], 0.8), ([1500, 4000], 1.0), ([3000, 700], 1.7), ([1300, 1301], 0.79)] {
+            let tiles = tiles(size, scale);
+            assert!(tiles.len() > 1);
+            for tile in &tiles {
+                assert!(tile.scaled.iter().all(|&side| side <= MAX_TILE_SIDE), "{tile:?}");
+                assert!((0..2).all(|axis| tile.origin[1 - axis] + tile.size[axis] <= size[axis]), "{tile:?}");
+                assert!(!tile.holds([500.0, 500.0], 100.0), "larger faces may be cut");
+            }
+            for y in (0..size[0]).step_by(7) {
+                for x in (0..size[1]).step_by(7) {
+                    let is_held = |tile: &Tile, shift: f64| {
+                        let at = |axis: usize, value: usize| {
+                            let length = tile.size[1 - axis] as f64;
+                            (value as f64 - tile.origin[axis] as f64) * tile.scaled[1 - axis] as f64 / length + shift
+                        };
+                        let [x, y] = [at(0, x), at(1, y)];
+                        let [height, width] = tile.scaled.map(|side| side as f64);
+                        (-4.0..=width + 4.0).contains(&x)
+                            && (-4.0..=height + 4.0).contains(&y)
+                            && tile.holds([x, y], 50.0)
+                    };
+                    // The center is found up to four pixels off, in another direction in each tile.
+                    let holders = tiles.iter().filter(|tile| is_held(tile, -4.0) && is_held(tile, 4.0)).count();
+                    assert!((1..=4).contains(&holders), "{holders} at {x}, {y}");
+                }
+            }
+        }
+    }
+}
