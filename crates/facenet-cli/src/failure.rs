@@ -166,13 +166,16 @@ fn help_with_download(error: &facenet_download::Error) -> Option<Help> {
 fn help_with_data(error: &facenet_data::Error) -> Option<&'static str> {
     use facenet_data::Error;
     match error {
+        Error::UnsupportedFormat { format, .. } => Some(help_with_format(*format)),
+        Error::TooLarge { .. } | Error::ImageOverMemory { .. } => Some("scale it down, or remove it"),
         Error::EmptyImage { .. }
         | Error::UnknownFormat { .. }
-        | Error::TooLarge { .. }
         | Error::Truncated { .. }
         | Error::Decode { .. }
         | Error::UnknownColorSpace { .. }
-        | Error::TooManyScans { .. } => Some("replace it by an intact JPEG, PNG or PNM image, or remove it"),
+        | Error::TooManyScans { .. } => {
+            Some("replace it by an intact image (JPEG, PNG, WebP, GIF, BMP, TIFF or PNM), or remove it")
+        }
         Error::PersonWithoutImages { .. } => Some("add an image, or remove the folder"),
         Error::LandmarksDegenerate { .. } | Error::LandmarksOutside { .. } => Some(
             "correct the line of the image in the landmark list (x and y in its pixels), or remove it to crop the image",
@@ -184,6 +187,18 @@ fn help_with_data(error: &facenet_data::Error) -> Option<&'static str> {
         | Error::DuplicateImage { .. }
         | Error::MissingImage { .. } => Some("correct the line of the list, or add what it names"),
         _ => None,
+    }
+}
+
+/// How to convert images that are not read.
+fn help_with_format(format: facenet_data::ImageFormat) -> &'static str {
+    use facenet_data::ImageFormat;
+    match format {
+        ImageFormat::Heic => "export it as JPEG, or convert it with `heif-convert PHOTO.heic PHOTO.jpg` (libheif)",
+        ImageFormat::Avif => "export it as JPEG, or convert it with `avifdec PHOTO.avif PHOTO.jpg` (libavif)",
+        ImageFormat::JpegXl => "export it as JPEG, or convert it with `djxl PHOTO.jxl PHOTO.jpg` (libjxl)",
+        ImageFormat::CameraRaw => "develop it, or export the JPEG within it with `exiftool -b -JpgFromRaw`",
+        _ => "export it as JPEG or PNG, for example with `magick PHOTO PHOTO.jpg` (ImageMagick)",
     }
 }
 

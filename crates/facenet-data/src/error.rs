@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::codec::image_format::ImageFormat;
 use crate::faces::crop::Crop;
 use crate::files::escape_path::escape_path;
 
@@ -47,14 +48,23 @@ pub enum Error {
         /// The image file.
         path: PathBuf,
     },
-    /// The content is not JPEG, PNG or PNM, whatever the extension says.
-    #[error("{} is not a JPEG, PNG or PNM image", escape_path(path))]
+    /// The content is not an image, whatever the extension says.
+    #[error("{} is not an image of a known format", escape_path(path))]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// The header declares more than [`MAX_SIDE`](crate::MAX_SIDE) pixels a side or
-    /// [`MAX_PIXELS`](crate::MAX_PIXELS) in total; nothing was allocated.
+    /// The content is an image of a format that is not read.
+    #[error("{} is a {format} file, which can't be read", escape_path(path))]
+    UnsupportedFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: ImageFormat,
+    },
+    /// The header declares more than [`MAX_SIDE`](crate::MAX_SIDE) pixels a side, or more than
+    /// [`MAX_PIXELS`](crate::MAX_PIXELS) or [`MAX_PHOTO_PIXELS`](crate::MAX_PHOTO_PIXELS) in total;
+    /// nothing was allocated.
     #[error(
         "{} declares {width} x {height} pixels: the limit is {max_side} a side and {max_pixels} in total",
         escape_path(path)

@@ -14,7 +14,10 @@ pub use align::similarity_transform::SimilarityTransform;
 pub use align::warp::{align, warp};
 pub use augment::augmentation::{Augmentation, AugmentationKey};
 pub use codec::bounded_decoder::BoundedDecoder;
-pub use codec::decode::{MAX_PIXELS, MAX_SIDE, decode_image, read_image};
+pub use codec::decode::{
+    MAX_FULL_SCALE_PIXELS, MAX_PHOTO_BYTES, MAX_PHOTO_PIXELS, MAX_PIXELS, MAX_SIDE, Photo, decode_image, decode_photo,
+    read_image, read_photo,
+};
 pub use codec::encode::encode_jpeg;
 pub use codec::image_format::{ImageFormat, SIGNATURE_LENGTH};
 pub use error::Error;

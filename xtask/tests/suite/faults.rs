@@ -89,7 +89,7 @@ fn damaged_images() {
     for (person, name, content, message) in [
         ("p1", "3.jpg", jpeg[..jpeg.len() / 2].to_vec(), "is truncated"),
         ("p2", "3.jpg", jpeg[..jpeg.len() - 1].to_vec(), "is truncated"),
-        ("p4", "3.jpg", b"Not an image, but a letter.\n".to_vec(), "is not a JPEG, PNG or PNM image"),
+        ("p4", "3.jpg", b"Not an image, but a letter.\n".to_vec(), "is not an image of a known format"),
         ("p6", "3.jpg", Vec::new(), "is empty"),
         ("p6", "3.png", png, "declares 60000 x 60000 pixels"),
         ("p1", "3.pnm", b"P6 60000 60000 255\n".to_vec(), "declares 60000 x 60000 pixels"),
@@ -99,7 +99,7 @@ fn damaged_images() {
         fs::write(bench.path(&path), content).unwrap();
         let stderr = bench.refuses(&["--dataset", "people"], &path);
         assert!(stderr.contains(message), "{message} in {stderr}");
-        assert!(stderr.contains("\nhelp: replace it by an intact JPEG, PNG or PNM image"), "{stderr}");
+        assert!(stderr.contains("\nhelp: replace it by an intact image"), "{stderr}");
         fs::remove_file(bench.path(&path)).unwrap();
     }
 }

@@ -6,7 +6,9 @@ use ndarray::{Array3, ArrayView3};
 
 use crate::align::landmarks::Landmarks;
 use crate::align::similarity_transform::SimilarityTransform;
-use crate::codec::decode::MAX_SIDE;
+
+/// The most image pixels that one face pixel may be wide.
+const MAX_SCALE: f64 = 16_384.0;
 
 /// The most samples per axis that are averaged for one pixel of a face.
 const MAX_SAMPLES_PER_AXIS: usize = 32;
@@ -21,7 +23,7 @@ const MAX_SAMPLES_PER_AXIS: usize = 32;
 /// image all is black; the edge pixels extend half a pixel beyond their centers.
 ///
 /// Returns `None` for degenerate landmarks: they span less than 2 pixels, or match the template so
-/// badly that one face pixel would be more than [`MAX_SIDE`] image pixels wide.
+/// badly that one face pixel would be more than 16,384 image pixels wide.
 ///
 /// # Shapes
 /// `image` is `[height, width, 3]`; the result is `[size[0], size[1], 3]`.
@@ -41,7 +43,7 @@ pub fn align(
 
 /// Cuts a face of `size` `[height, width]` out of an image. `map` takes positions in the face to
 /// positions in the image, which is sampled as in [`align`]. If one face pixel is more than
-/// [`MAX_SIDE`] image pixels wide, the face is black.
+/// 16,384 image pixels wide, the face is black.
 ///
 /// # Shapes
 /// `image` is `[height, width, 3]`; the result is `[size[0], size[1], 3]`.
@@ -71,7 +73,7 @@ pub(crate) fn face_to_image(landmarks: &Landmarks, template: &Landmarks) -> Opti
         return None;
     }
     let map = SimilarityTransform::fit(&landmarks.to_f64(), &template.to_f64())?.inverse()?;
-    (map.scale() <= f64::from(MAX_SIDE)).then_some(map)
+    (map.scale() <= MAX_SCALE).then_some(map)
 }
 
 /// [`warp`] into a slice.
@@ -90,7 +92,7 @@ pub(crate) fn warp_into(
         width: image.dim().1,
     };
     face.fill(0);
-    if map.scale() > f64::from(MAX_SIDE) {
+    if map.scale() > MAX_SCALE {
         return;
     }
     let samples = (map.scale() as usize).clamp(1, MAX_SAMPLES_PER_AXIS);
@@ -132,7 +134,7 @@ const WEIGHT_BITS: u32 = 20;
 /// An interpolation weight of 1.
 const WEIGHT_ONE: u64 = 1 << WEIGHT_BITS;
 /// A row of a face that starts this many pixels away does not reach the image: a face has fewer
-/// than 2^15 pixels a side, and each is at most [`MAX_SIDE`] image pixels wide.
+/// than 2^15 pixels a side, and each is at most [`MAX_SCALE`] image pixels wide.
 const FAR: f64 = (1_u64 << 30) as f64;
 
 /// Converts a coordinate or a step, below 2^31 pixels, to fixed point. (Larger values saturate, NaN

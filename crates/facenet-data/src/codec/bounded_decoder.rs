@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ndarray::ArrayView3;
 
-use crate::codec::decode::decode_with_reservation;
+use crate::codec::decode::{MAX_PHOTO_BYTES, Photo, Resolution, check_memory, decode_with_reservation};
 use crate::error::Error;
 
 /// Decodes images for several threads, which wait for each other so that together they stay within
@@ -40,14 +40,27 @@ impl BoundedDecoder {
         path: &Path,
         consume: impl FnOnce(ArrayView3<'_, u8>) -> T,
     ) -> Result<T, Error> {
-        let (image, _reservation) = decode_with_reservation(bytes, path, |needed| {
-            self.budget.reserve(needed).ok_or_else(|| Error::ImageOverMemory {
-                path: path.to_owned(),
-                needed,
-                available: self.budget.limit,
-            })
+        let (image, _reservation) =
+            decode_with_reservation(bytes, path, Resolution::Full, |needed| self.reserve(needed, path))?;
+        Ok(consume(image.pixels.view()))
+    }
+
+    /// Decodes a photo like [`decode_photo`](crate::decode_photo), passes it to `consume` and frees
+    /// it. `path` only names it in errors.
+    ///
+    /// # Errors
+    /// As [`decode_photo`](crate::decode_photo), and if the photo alone exceeds the memory limit.
+    pub fn decode_photo<T>(&self, bytes: &[u8], path: &Path, consume: impl FnOnce(&Photo) -> T) -> Result<T, Error> {
+        let (photo, _reservation) = decode_with_reservation(bytes, path, Resolution::Reducible, |needed| {
+            check_memory(needed, MAX_PHOTO_BYTES, path)?;
+            self.reserve(needed, path)
         })?;
-        Ok(consume(image.view()))
+        Ok(consume(&photo))
+    }
+
+    fn reserve(&self, needed: u64, path: &Path) -> Result<Reservation<'_>, Error> {
+        check_memory(needed, self.budget.limit, path)?;
+        Ok(self.budget.reserve(needed))
     }
 }
 
@@ -77,19 +90,16 @@ impl MemoryBudget {
         Self { limit, held: Mutex::new(0), released: Condvar::new() }
     }
 
-    /// Waits until `bytes` are available, unless this thread already holds a reservation; `None` if
-    /// `bytes` exceeds the limit.
-    fn reserve(&self, bytes: u64) -> Option<Reservation<'_>> {
-        if bytes > self.limit {
-            return None;
-        }
+    /// Waits until `bytes`, at most the limit, are available, unless this thread already holds a
+    /// reservation.
+    fn reserve(&self, bytes: u64) -> Reservation<'_> {
         let mut held = self.held();
         while *held > self.limit - bytes && RESERVATIONS.get() == 0 {
             held = self.released.wait(held).unwrap_or_else(PoisonError::into_inner);
         }
         *held += bytes;
         RESERVATIONS.set(RESERVATIONS.get() + 1);
-        Some(Reservation { budget: self, bytes, not_send: PhantomData })
+        Reservation { budget: self, bytes, not_send: PhantomData }
     }
 
     fn held(&self) -> MutexGuard<'_, u64> {
@@ -114,7 +124,7 @@ mod tests {
     fn a_thread_that_holds_a_reservation_does_not_wait() {
         let budget = MemoryBudget::new(100);
         let outer = budget.reserve(80);
-        let inner = budget.reserve(50).expect("within the limit");
+        let inner = budget.reserve(50);
         assert_eq!(*budget.held(), 130);
         drop(inner);
         drop(outer);
@@ -124,7 +134,6 @@ mod tests {
     #[test]
     fn reservations_never_exceed_the_budget() {
         let budget = MemoryBudget::new(100);
-        assert!(budget.reserve(101).is_none());
         let peak = Mutex::new(0);
         std::thread::scope(|scope| {
             for thread in 0..8_u64 {
@@ -132,7 +141,7 @@ mod tests {
                 scope.spawn(move || {
                     for round in 0..200 {
                         let bytes = 1 + (thread * 37 + round * 11) % 100;
-                        let reservation = budget.reserve(bytes).expect("within the limit");
+                        let reservation = budget.reserve(bytes);
                         let held = *budget.held();
                         assert!(held <= 100, "{held} bytes held");
                         let mut peak = peak.lock().expect("no thread panics");

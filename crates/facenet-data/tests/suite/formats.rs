@@ -11,28 +11,28 @@ use ndarray_rand::rand::{Rng, SeedableRng};
 use png::BitDepth;
 use rand_chacha::ChaCha8Rng;
 
-fn decode(bytes: &[u8]) -> Result<Array3<u8>, Error> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Array3<u8>, Error> {
     decode_image(bytes, Path::new("some/face.jpg"))
 }
 
 /// Low-frequency waves, different in each channel, with levels from 30 to 220.
-fn waves(height: usize, width: usize, channels: usize) -> Array3<u8> {
+pub(crate) fn waves(height: usize, width: usize, channels: usize) -> Array3<u8> {
     Array3::from_shape_fn((height, width, channels), |(row, column, channel)| {
         let angle = 0.11 * row as f64 * (1 + channel) as f64 + 0.07 * column as f64 + channel as f64;
         (125.0 + 95.0 * angle.sin()) as u8
     })
 }
 
-struct Jpeg {
-    progressive: bool,
-    sampling: SamplingFactor,
-    color: ColorType,
+pub(crate) struct Jpeg {
+    pub(crate) progressive: bool,
+    pub(crate) sampling: SamplingFactor,
+    pub(crate) color: ColorType,
 }
 
-const PLAIN: Jpeg = Jpeg { progressive: false, sampling: SamplingFactor::R_4_4_4, color: ColorType::Rgb };
+pub(crate) const PLAIN: Jpeg = Jpeg { progressive: false, sampling: SamplingFactor::R_4_4_4, color: ColorType::Rgb };
 
 impl Jpeg {
-    fn encode(self, image: &Array3<u8>) -> Vec<u8> {
+    pub(crate) fn encode(self, image: &Array3<u8>) -> Vec<u8> {
         let (height, width, _) = image.dim();
         let mut bytes = Vec::new();
         let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 95);
@@ -44,7 +44,7 @@ impl Jpeg {
 }
 
 #[track_caller]
-fn assert_close(decoded: &Array3<u8>, expected: &Array3<u8>, name: &str) {
+pub(crate) fn assert_close(decoded: &Array3<u8>, expected: &Array3<u8>, name: &str) {
     assert_eq!(decoded.dim(), expected.dim(), "{name}");
     let sum: u64 = decoded.iter().zip(expected).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     let mean = sum as f64 / expected.len() as f64;
@@ -60,7 +60,7 @@ fn without_application(jpeg: &[u8], number: u8) -> Vec<u8> {
 }
 
 /// Inserts a segment after a JPEG's start-of-image marker.
-fn with_segment(jpeg: &[u8], marker: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn with_segment(jpeg: &[u8], marker: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len() + 2).unwrap().to_be_bytes();
     [&jpeg[..2], &[0xff, marker], &length, content, &jpeg[2..]].concat()
 }
@@ -74,9 +74,14 @@ fn cmyk_becomes_rgb() {
             (complement(channel) * complement(3) / 255) as u8
         });
         for color in [ColorType::Cmyk, ColorType::CmykAsYcck] {
-            for progressive in [false, true] {
-                let name = format!("{color:?} of {height} x {width}, progressive: {progressive}");
-                let bytes = Jpeg { progressive, color, ..PLAIN }.encode(&cmyk);
+            for (progressive, sampling) in [
+                (false, SamplingFactor::R_4_4_4),
+                (true, SamplingFactor::R_4_4_4),
+                (false, SamplingFactor::R_4_2_2),
+                (true, SamplingFactor::R_4_2_2),
+            ] {
+                let name = format!("{color:?} of {height} x {width}, progressive: {progressive}, {sampling:?}");
+                let bytes = Jpeg { progressive, color, sampling }.encode(&cmyk);
                 assert_close(&decode(&bytes).unwrap(), &expected, &name);
                 let unmarked = without_application(&bytes, 14);
                 assert!(matches!(decode(&unmarked), Err(Error::UnknownColorSpace { .. })), "{name}");
@@ -167,7 +172,7 @@ fn too_many_scans_are_an_error() {
     assert!(matches!(decode(&bomb), Err(Error::TooManyScans { scans: 10_000.., limit: 100, .. })));
 }
 
-fn png(
+pub(crate) fn png(
     width: usize,
     height: usize,
     samples: &[u8],
@@ -188,7 +193,8 @@ fn sixteen_bit_samples_keep_their_upper_byte() {
     let wide =
         |samples: &mut dyn Iterator<Item = u8>| -> Vec<u8> { samples.flat_map(|level| [level, level]).collect() };
     let rgb = wide(&mut image.iter().copied());
-    let with_alpha = image.lanes(ndarray::Axis(2)).into_iter().flat_map(|p| [p[0], p[1], p[2], 9]).collect::<Vec<_>>();
+    let with_alpha =
+        image.lanes(ndarray::Axis(2)).into_iter().flat_map(|p| [p[0], p[1], p[2], 255]).collect::<Vec<_>>();
     let rgba = wide(&mut with_alpha.into_iter());
     for (color, samples) in [(png::ColorType::Rgb, &rgb), (png::ColorType::Rgba, &rgba)] {
         let bytes = png(width, height, samples, |png| {
@@ -202,7 +208,7 @@ fn sixteen_bit_samples_keep_their_upper_byte() {
     let gray = waves(7, 5, 1);
     let expected = gray.broadcast((7, 5, 3)).unwrap();
     let levels = wide(&mut gray.iter().copied());
-    let with_alpha = wide(&mut gray.iter().flat_map(|&level| [level, 9]));
+    let with_alpha = wide(&mut gray.iter().flat_map(|&level| [level, 255]));
     for (color, samples) in [(png::ColorType::Grayscale, &levels), (png::ColorType::GrayscaleAlpha, &with_alpha)] {
         let bytes = png(width, height, samples, |png| {
             png.set_color(color);
@@ -223,10 +229,16 @@ fn palettes_and_low_bit_depths_decode() {
             png.set_depth(BitDepth::Two);
             png.set_palette(palette.concat());
             if transparent {
-                png.set_trns(&[0, 255, 128][..]);
+                png.set_trns(&[0, 255, 102][..]);
             }
         });
-        assert_eq!(decode(&bytes).unwrap(), expected([0, 1, 2, 3]), "transparent: {transparent}");
+        let mut expected = expected([0, 1, 2, 3]);
+        if transparent {
+            expected.slice_mut(s![0, 0, ..]).fill(255);
+            // Two fifths of blue over white.
+            expected.slice_mut(s![0, 2, ..]).assign(&ndarray::arr1(&[153, 153, 255]));
+        }
+        assert_eq!(decode(&bytes).unwrap(), expected, "transparent: {transparent}");
     }
     for (depth, samples, levels) in [
         (BitDepth::One, &[0b0110_0000][..], [0, 255, 255, 0]),
@@ -249,7 +261,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+pub(crate) fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let named = [&kind[..], content].concat();
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
     [&length[..], &named, &crc32(&named).to_be_bytes()].concat()
@@ -267,13 +279,13 @@ fn stored(content: &[u8]) -> Vec<u8> {
 }
 
 /// Inserts chunks after a PNG's header.
-fn with_chunks(png: &[u8], chunks: &[u8]) -> Vec<u8> {
+pub(crate) fn with_chunks(png: &[u8], chunks: &[u8]) -> Vec<u8> {
     // The signature, then the header with its length, type and checksum.
     let (header, rest) = png.split_at(8 + 25);
     [header, chunks, rest].concat()
 }
 
-fn rgb_png(image: &Array3<u8>) -> Vec<u8> {
+pub(crate) fn rgb_png(image: &Array3<u8>) -> Vec<u8> {
     let (height, width, _) = image.dim();
     png(width, height, image.as_slice().unwrap(), |png| png.set_color(png::ColorType::Rgb))
 }

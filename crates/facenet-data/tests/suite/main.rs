@@ -3,6 +3,7 @@
 mod align;
 mod atomic_file;
 mod augmentation;
+mod damaged_jpeg;
 mod decode;
 mod face_set;
 mod file_system;
@@ -12,6 +13,7 @@ mod gallery_folder;
 mod landmarks;
 mod lfw;
 mod load;
+mod photos;
 mod real_data;
 mod synthetic;
 #[cfg(unix)]
