@@ -415,7 +415,7 @@ fn built_in_calibrations_match_fitted_ones() {
         // It does not apply where the same weights see other pixels.
         let mut description = checkpoint.description.clone();
         description.preprocessing.template = None;
-        let foreign = ForeignNetwork { network: Some(description), map: None };
+        let foreign = ForeignNetwork { network: Some(description), ..ForeignNetwork::default() };
         assert_eq!(read_weights(&path, &foreign).unwrap().calibration, None);
         let network = Network::from_checkpoint(checkpoint).unwrap();
         let embeddings = embed(&Embedder::new(&network).unwrap(), &images, &names, &landmarks);

@@ -17,7 +17,7 @@ use serde::Serialize;
 /// The arguments of the command.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Weights: safetensors, OpenVINO .xml (with its .bin beside it), or PyTorch state dict
+    /// Weights: safetensors, OpenVINO .xml (with its .bin beside it), or PyTorch file
     #[arg(value_name = "FILE")]
     weights: PathBuf,
     #[command(flatten)]

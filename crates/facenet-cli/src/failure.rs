@@ -207,7 +207,8 @@ fn help_with_recognition(error: &facenet_recognition::Error) -> Option<&'static 
     match error {
         Error::Checkpoint { .. } => Some("pass an intact checkpoint"),
         Error::DamagedCache { .. } => Some("remove the file; its embeddings will be computed again"),
-        Error::NotForeign { .. } => Some("omit --network and --map"),
+        Error::Weights { source, .. } => help_with_weights(source),
+        Error::NotForeign { .. } => Some("omit --network, --map and --tensors"),
         Error::NoNameMap { .. } => Some("pass one with --map FILE.toml; docs/weights.md describes the format"),
         Error::MapOfUnknownNetwork { .. } => Some("pass the network with --network FILE.toml"),
         Error::UnknownWeights { .. } => {
@@ -217,4 +218,37 @@ fn help_with_recognition(error: &facenet_recognition::Error) -> Option<&'static 
         Error::TooManyImages { .. } => Some("group them by k-means: pass --method k-means --people K"),
         _ => None,
     }
+}
+
+fn help_with_weights(error: &facenet_network::Error) -> Option<&'static str> {
+    use facenet_network::{Error, UnsupportedFormat};
+    let help = match error {
+        Error::AmbiguousTensors { .. } | Error::NoTensorsAt { .. } => "pass one of them with --tensors KEY.KEY",
+        Error::NoMatchingTensors { .. } => {
+            "choose a place with --tensors KEY.KEY, or pass a map for these names with --map FILE.toml"
+        }
+        Error::NoNamedTensors { .. } => "save the weights in Python with torch.save(model.state_dict(), FILE)",
+        Error::UnsupportedFormat { format } => match format {
+            UnsupportedFormat::Empty => "download or save the file again",
+            UnsupportedFormat::Html => "download the file itself instead of the page about it",
+            UnsupportedFormat::GitLfsPointer => "fetch the file itself with `git lfs pull`",
+            UnsupportedFormat::TorchScript => {
+                "save its weights in Python with torch.save(torch.jit.load(FILE).state_dict(), OTHER)"
+            }
+            UnsupportedFormat::Onnx | UnsupportedFormat::TensorFlow | UnsupportedFormat::TensorFlowLite => {
+                "convert it by OpenVINO's `ovc FILE --compress_to_fp16=False` and pass the .xml file"
+            }
+            UnsupportedFormat::Hdf5
+            | UnsupportedFormat::Keras
+            | UnsupportedFormat::MxNet
+            | UnsupportedFormat::NumPy
+            | UnsupportedFormat::Torch7 => "load it with the library that wrote it and save its arrays as safetensors",
+            UnsupportedFormat::Tar | UnsupportedFormat::Zip | UnsupportedFormat::Gzip => {
+                "unpack it and pass the file of weights within"
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(help)
 }

@@ -1,5 +1,11 @@
 //! The errors of this crate.
 
+use crate::import::tensor_place::TensorPlace;
+use crate::import::unsupported_format::UnsupportedFormat;
+
+/// Places that a message lists.
+const LISTED: usize = 8;
+
 /// Why a description, a checkpoint or a file of weights was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -226,6 +232,40 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A file is in a format that is not read.
+    #[error("the file is {format}")]
+    UnsupportedFormat {
+        /// The format.
+        format: UnsupportedFormat,
+    },
+    /// A file of PyTorch contains no tensors in dictionaries or modules.
+    #[error("the file has no dictionary of tensors; it contains {content}")]
+    NoNamedTensors {
+        /// What the file contains.
+        content: String,
+    },
+    /// No dictionary of another framework's file has most of the tensors that a name map names.
+    #[error("no dictionary has the tensors that the name map names, such as {example}; the file has {}", list(places))]
+    NoMatchingTensors {
+        /// A tensor that the map names.
+        example: String,
+        /// The places with tensors.
+        places: Vec<TensorPlace>,
+    },
+    /// Several places of another framework's file have the tensors that a name map names.
+    #[error("several dictionaries of the file have the tensors of the network: {}", list(places))]
+    AmbiguousTensors {
+        /// The places.
+        places: Vec<TensorPlace>,
+    },
+    /// Another framework's file has no tensors at a place.
+    #[error("the file has no tensors at {path:?}; it has {}", list(places))]
+    NoTensorsAt {
+        /// The place.
+        path: String,
+        /// The places with tensors.
+        places: Vec<TensorPlace>,
+    },
     /// A tensor of another framework's file is inconsistent with itself or with the file.
     #[error("tensor {name} cannot be read: {reason}")]
     MalformedTensor {
@@ -278,4 +318,13 @@ pub enum Error {
         /// The tensor.
         name: String,
     },
+}
+
+/// The first places, joined by commas.
+fn list(places: &[TensorPlace]) -> String {
+    let mut text = places.iter().take(LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if places.len() > LISTED {
+        text += &format!(" and {} more", places.len() - LISTED);
+    }
+    text
 }

@@ -1,10 +1,14 @@
 //! Import of weights that other frameworks have trained.
 
+pub(crate) mod foreign_file;
 pub(crate) mod foreign_tensors;
 pub(crate) mod name_map;
 mod openvino;
 mod pytorch;
 mod safetensors;
+pub(crate) mod tensor_place;
+mod tensor_tree;
+pub(crate) mod unsupported_format;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};

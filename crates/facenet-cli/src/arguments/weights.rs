@@ -21,6 +21,10 @@ pub struct ForeignArguments {
     /// the network]
     #[arg(long, value_name = "FILE.toml")]
     map: Option<PathBuf>,
+    /// Where in the file the tensors are, as keys joined by dots, such as `model_ema` [default: the
+    /// place whose tensors match]
+    #[arg(long, value_name = "KEY.KEY")]
+    tensors: Option<String>,
 }
 
 impl ForeignArguments {
@@ -31,7 +35,8 @@ impl ForeignArguments {
             NameMap::from_toml(&text).with_context(|| format!("in {}", escape_path(path)))
         });
         let network = self.network.as_ref().map(NetworkChoice::description);
-        let foreign = ForeignNetwork { network: network.transpose()?, map: map.transpose()? };
+        let foreign =
+            ForeignNetwork { network: network.transpose()?, map: map.transpose()?, tensors: self.tensors.clone() };
         Ok(read_weights(weights, &foreign)?)
     }
 }

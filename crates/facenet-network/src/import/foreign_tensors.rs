@@ -25,6 +25,14 @@ pub struct ForeignTensor {
     pub values: Vec<f32>,
 }
 
+/// A tensor as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum DecodedTensor {
+    Float(ForeignTensor),
+    /// A tensor of another element type, which is named.
+    Other(String),
+}
+
 /// A floating-point element type, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FloatType {
@@ -62,6 +70,17 @@ impl ForeignTensors {
     pub(super) fn insert_non_float(&mut self, name: String, element: String) -> Result<(), Error> {
         self.check_new(&name)?;
         self.non_float.insert(name, element);
+        Ok(())
+    }
+
+    /// Adds a tensor, or fails with the reason why it cannot be read.
+    pub(super) fn insert_decoded(&mut self, name: String, decoded: Result<DecodedTensor, String>) -> Result<(), Error> {
+        self.check_new(&name)?;
+        match decoded {
+            Ok(DecodedTensor::Float(tensor)) => drop(self.tensors.insert(name, tensor)),
+            Ok(DecodedTensor::Other(element)) => drop(self.non_float.insert(name, element)),
+            Err(reason) => return Err(Error::MalformedTensor { name, reason }),
+        }
         Ok(())
     }
 

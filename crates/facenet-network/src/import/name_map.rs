@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use crate::bounds::check_text;
 use crate::error::Error;
-use crate::import::foreign_tensors::ForeignTensors;
 
 /// Locates the parameters and statistics of a network in another framework's file. Written in TOML:
 ///
@@ -117,14 +116,9 @@ impl NameMap {
         texts.iter().map(|text| Self::from_toml(text).expect("built-in maps are valid")).collect()
     }
 
-    /// Fraction of the tensors named in the map that the file has.
-    #[must_use]
-    pub fn coverage(&self, file: &ForeignTensors) -> f64 {
-        let named = self.tensors.values().flat_map(TensorSource::names);
-        let (found, all) = named.fold((0_usize, 0_usize), |(found, all), name| {
-            (found + usize::from(file.tensors.contains_key(name)), all + 1)
-        });
-        found as f64 / all.max(1) as f64
+    /// All tensors that are read.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.tensors.values().flat_map(TensorSource::names)
     }
 
     /// Parses a map from TOML.

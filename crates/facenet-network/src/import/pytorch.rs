@@ -3,13 +3,15 @@
 mod archive;
 mod pickle;
 mod syntax_error;
+pub(super) mod tensor_search;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use self::pickle::{Id, MAX_PICKLE, Pickle, Value};
 use self::syntax_error::syntax_error;
 use crate::error::Error;
-use crate::import::foreign_tensors::{FloatType, ForeignTensor, ForeignTensors, MAX_DIMENSIONS};
+use crate::import::foreign_tensors::{DecodedTensor, FloatType, ForeignTensor, MAX_DIMENSIONS};
+use crate::import::tensor_tree::ElementKind;
 
 /// Magic number of files of PyTorch before 1.6, little-endian.
 const MAGIC: [u8; 10] = *b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
@@ -23,37 +25,16 @@ const MAX_PREAMBLE: usize = 4 << 10;
 /// be compared over and over.
 const MAX_KEY: usize = 64;
 
-impl ForeignTensors {
-    /// Reads a state dictionary written by `torch.save`, or a dictionary that contains one, such as
-    /// `{"state_dict": ..., "epoch": 3}`.
-    ///
-    /// ```text
-    /// zip (since PyTorch 1.6)   NAME/data.pkl   pickle of tensors by name: storage, offset, shape, strides
-    ///                           NAME/data/KEY   one storage each, uncompressed
-    /// legacy                    pickles: magic number, version, type sizes, tensors, storage keys;
-    ///                           then for each key an element count of 8 bytes and the storage
-    /// ```
-    ///
-    /// Nothing in the pickle is executed. Of all classes and functions that it can name, only those
-    /// of tensors, parameters, storages and ordered dictionaries are understood. All tensors
-    /// together have at most as many elements as the file has bytes, so a small file cannot
-    /// allocate much memory with tensors that repeat a storage.
-    ///
-    /// # Errors
-    ///
-    /// If the bytes are not such a file, the file does not have exactly one state dictionary, that
-    /// contains anything but tensors and plain values, or a tensor exceeds its storage.
-    pub fn from_pytorch(bytes: &[u8]) -> Result<Self, Error> {
-        let file =
-            if bytes.starts_with(b"PK\x03\x04") { File::from_archive(bytes)? } else { File::from_legacy(bytes)? };
-        file.tensors(bytes.len())
-    }
-}
+/// Calls that may wrap a tensor: a parameter, a class derived from tensors.
+const MAX_WRAPPED: usize = 4;
 
 /// The pickle of a file, and its storages by key.
-struct File<'a> {
+#[derive(Debug)]
+pub(super) struct PytorchFile<'a> {
     pickle: Pickle<'a>,
     storages: BTreeMap<&'a str, &'a [u8]>,
+    /// Length of the file in bytes.
+    length: usize,
 }
 
 /// A storage as described in the pickle.
@@ -69,8 +50,9 @@ enum Element {
     Float(FloatType),
     /// Integer or boolean: name and size in bytes.
     Other(&'static str, usize),
-    /// Complex number, which is not supported: name and size in bytes.
-    Complex(&'static str, usize),
+    /// Complex or quantized number, or float of 8 bits, which are not supported: name and size in
+    /// bytes.
+    Unsupported(&'static str, usize),
 }
 
 impl Element {
@@ -86,8 +68,30 @@ impl Element {
             "CharStorage" => Self::Other("int8", 1),
             "ByteStorage" => Self::Other("uint8", 1),
             "BoolStorage" => Self::Other("bool", 1),
-            "ComplexFloatStorage" => Self::Complex("complex64", 8),
-            "ComplexDoubleStorage" => Self::Complex("complex128", 16),
+            "ComplexFloatStorage" => Self::Unsupported("complex64", 8),
+            "ComplexDoubleStorage" => Self::Unsupported("complex128", 16),
+            "QInt8Storage" => Self::Unsupported("qint8", 1),
+            "QUInt8Storage" => Self::Unsupported("quint8", 1),
+            "QInt32Storage" => Self::Unsupported("qint32", 4),
+            "QUInt4x2Storage" => Self::Unsupported("quint4x2", 1),
+            "QUInt2x4Storage" => Self::Unsupported("quint2x4", 1),
+            // Its tensors state their element type.
+            "UntypedStorage" => Self::Other("bytes", 1),
+            _ => return None,
+        })
+    }
+
+    /// An element type that has no class of storages.
+    fn from_dtype(name: &str) -> Option<Self> {
+        Some(match name {
+            "uint16" => Self::Other("uint16", 2),
+            "uint32" => Self::Other("uint32", 4),
+            "uint64" => Self::Other("uint64", 8),
+            "float8_e4m3fn" => Self::Unsupported("float8_e4m3fn", 1),
+            "float8_e4m3fnuz" => Self::Unsupported("float8_e4m3fnuz", 1),
+            "float8_e5m2" => Self::Unsupported("float8_e5m2", 1),
+            "float8_e5m2fnuz" => Self::Unsupported("float8_e5m2fnuz", 1),
+            "float8_e8m0fnu" => Self::Unsupported("float8_e8m0fnu", 1),
             _ => return None,
         })
     }
@@ -95,17 +99,45 @@ impl Element {
     fn size(self) -> usize {
         match self {
             Self::Float(float) => float.size(),
-            Self::Other(_, bytes) | Self::Complex(_, bytes) => bytes,
+            Self::Other(_, bytes) | Self::Unsupported(_, bytes) => bytes,
         }
     }
 }
 
-impl<'a> File<'a> {
+/// How a tensor is rebuilt: its storage and view, of an element type that the storage may not tell.
+struct TensorArguments<'p> {
+    view: &'p [Id],
+    element: Option<Element>,
+}
+
+impl<'a> PytorchFile<'a> {
+    /// Reads all of a file but the values of its tensors.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+        let mut file = if bytes.starts_with(b"PK") { Self::from_archive(bytes)? } else { Self::from_legacy(bytes)? };
+        file.length = bytes.len();
+        Ok(file)
+    }
+
+    /// Length of the file in bytes: the limit on the elements of the tensors of a place.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The tensor at an index among the values of the pickle, whose number of elements is subtracted from `left`.
+    pub(super) fn decode(&self, index: usize, left: &mut usize) -> Result<DecodedTensor, String> {
+        let (storage, view) = self.view(self.pickle.id(index))?;
+        if let Element::Other(element, _) = storage.element {
+            return Ok(DecodedTensor::Other(element.to_owned()));
+        }
+        let values = self.values(&storage, &view, left)?;
+        Ok(DecodedTensor::Float(ForeignTensor { shape: view.shape, values }))
+    }
+
     fn from_archive(bytes: &'a [u8]) -> Result<Self, Error> {
         let entries = archive::entries(bytes)?;
         let mut roots = entries.keys().filter_map(|name| name.strip_suffix("/data.pkl"));
         let (Some(root), None) = (roots.next(), roots.next()) else {
-            return Err(syntax_error("the zip archive does not have exactly one folder with a file data.pkl"));
+            return Err(syntax_error("the zip archive has more than one file data.pkl"));
         };
         let within = |path: &str| entries.get(format!("{root}/{path}").as_str()).copied();
         if within("byteorder").is_some_and(|order| order != b"little") {
@@ -117,7 +149,7 @@ impl<'a> File<'a> {
         }
         let prefix = format!("{root}/data/");
         let storages = entries.iter().filter_map(|(name, data)| Some((name.strip_prefix(prefix.as_str())?, *data)));
-        Ok(Self { pickle, storages: storages.collect() })
+        Ok(Self { pickle, storages: storages.collect(), length: 0 })
     }
 
     fn from_legacy(bytes: &'a [u8]) -> Result<Self, Error> {
@@ -137,7 +169,7 @@ impl<'a> File<'a> {
         }
         let (pickle, rest) = Pickle::read(rest, MAX_PICKLE)?;
         let (keys, mut rest) = Pickle::read(rest, MAX_PICKLE)?;
-        let mut file = Self { pickle, storages: BTreeMap::new() };
+        let mut file = Self { pickle, storages: BTreeMap::new(), length: 0 };
         let sizes = file.element_sizes()?;
         let Value::List(list) = keys.value(keys.root()) else {
             return Err(syntax_error("the file has no list of storages"));
@@ -158,7 +190,9 @@ impl<'a> File<'a> {
     fn element_sizes(&self) -> Result<BTreeMap<&'a str, usize>, Error> {
         let mut sizes = BTreeMap::new();
         for value in self.pickle.values() {
-            if let Value::Persistent(id) = *value {
+            if let Value::Persistent(id) = *value
+                && self.is_storage(id)
+            {
                 let storage = self.storage(id).map_err(syntax_error)?;
                 let size = storage.element.size();
                 if *sizes.entry(storage.key).or_insert(size) != size {
@@ -170,102 +204,89 @@ impl<'a> File<'a> {
         Ok(sizes)
     }
 
-    /// All tensors of the state dictionary, which must not have more than `limit` elements.
-    fn tensors(&self, limit: usize) -> Result<ForeignTensors, Error> {
-        let mut tensors = ForeignTensors::default();
-        let mut names = BTreeSet::new();
-        let mut left = limit;
-        for &(key, value) in self.state_dictionary()? {
-            let name = self.pickle.text(key).ok_or_else(|| syntax_error("the name of a tensor is not a string"))?;
-            if !names.insert(name) {
-                return Err(Error::DuplicateName { name: name.to_owned() });
-            }
-            let fail = |reason| Error::MalformedTensor { name: name.to_owned(), reason };
-            let Some(arguments) = self.tensor_arguments(value).map_err(fail)? else { continue };
-            let (storage, view) = self.view(arguments).map_err(fail)?;
-            if let Element::Other(element, _) = storage.element {
-                tensors.non_float.insert(name.to_owned(), element.to_owned());
-                continue;
-            }
-            let values = self.values(&storage, &view, &mut left).map_err(fail)?;
-            tensors.tensors.insert(name.to_owned(), ForeignTensor { shape: view.shape, values });
-        }
-        Ok(tensors)
+    /// Whether a persistent id is that of a storage. The classes of modules have others.
+    fn is_storage(&self, id: Id) -> bool {
+        let kind = self.pickle.tuple(id).and_then(|items| items.first());
+        kind.is_none_or(|kind| self.pickle.text(*kind) != Some("module"))
     }
 
-    /// The dictionary of tensors: the outermost one or, if that has no tensors, the only one with
-    /// tensors among its values.
-    fn state_dictionary(&self) -> Result<&[(Id, Id)], Error> {
-        let root = self.pickle.root();
-        let Some(items) = self.pickle.dictionary(root) else {
-            return Err(syntax_error(format_args!(
-                "the file contains {}, not a dictionary of tensors",
-                self.describe(root)
-            )));
-        };
-        // Each dictionary once, however often the file refers to it.
-        let inner: BTreeSet<Id> = items.iter().map(|item| item.1).collect();
-        let inner: Vec<_> = inner.into_iter().filter_map(|id| self.pickle.dictionary(id)).collect();
-        let is_tensor = |id| self.tensor_function(id).is_some();
-        let is_call = |id| matches!(self.pickle.value(id), Value::Call(..) | Value::Global(..));
-        // If there are no tensors, the dictionary with other calls gives a more specific error
-        // later.
-        for counts in [&is_tensor as &dyn Fn(Id) -> bool, &is_call] {
-            for level in [&[items][..], &inner] {
-                let mut found = level.iter().filter(|items| items.iter().any(|item| counts(item.1)));
-                match (found.next(), found.next()) {
-                    (Some(items), None) => return Ok(items),
-                    (Some(_), Some(_)) => {
-                        return Err(syntax_error("the file contains more than one dictionary of tensors"));
-                    }
-                    _ => {}
+    /// If the value is a tensor, the name of the function that rebuilds it and its arguments.
+    fn tensor_function(&self, id: Id) -> Option<(&'a str, Id)> {
+        let Value::Call(function, arguments) = *self.pickle.value(id) else { return None };
+        match self.pickle.global(function)? {
+            ("torch._utils", name) if name.starts_with("_rebuild_") => Some((name, arguments)),
+            ("torch._tensor", name @ "_rebuild_from_type_v2") => Some((name, arguments)),
+            _ => None,
+        }
+    }
+
+    /// Whether a tensor may hold weights.
+    fn element_kind(&self, tensor: Id) -> ElementKind {
+        match self.view(tensor) {
+            Ok((Storage { element: Element::Other(..), .. }, _)) => ElementKind::Other,
+            _ => ElementKind::Float,
+        }
+    }
+
+    /// The arguments that a tensor is rebuilt from.
+    fn tensor_arguments(&self, id: Id) -> Result<TensorArguments<'_>, String> {
+        let invalid = || "its arguments are not those of a tensor".to_owned();
+        let (mut name, mut arguments) = self.tensor_function(id).ok_or_else(invalid)?;
+        for _ in 0..MAX_WRAPPED {
+            let items = self.pickle.tuple(arguments).ok_or_else(invalid)?;
+            match (name, items) {
+                // Storage, offset, shape and strides; since PyTorch 0.4 also requires_grad and hooks.
+                ("_rebuild_tensor", [_, _, _, _]) | ("_rebuild_tensor_v2", [_, _, _, _, _, _]) => {
+                    return Ok(TensorArguments { view: items, element: None });
+                }
+                // With an element type.
+                ("_rebuild_tensor_v3", [view @ .., dtype] | [view @ .., dtype, _]) if view.len() == 6 => {
+                    let dtype = self.pickle.global(*dtype).ok_or_else(invalid)?;
+                    let element = if dtype.0 == "torch" { Element::from_dtype(dtype.1) } else { None };
+                    let element = element.ok_or_else(|| format!("element type {} is not supported", dtype.1))?;
+                    return Ok(TensorArguments { view, element: Some(element) });
+                }
+                ("_rebuild_tensor_v2", [_, _, _, _, _, _, _]) => {
+                    return Err("it is a conjugated or negated view, which is not supported".to_owned());
+                }
+                ("_rebuild_parameter" | "_rebuild_parameter_with_state", [tensor, ..]) => {
+                    (name, arguments) = self.tensor_function(*tensor).ok_or("the parameter does not wrap a tensor")?;
+                }
+                // A class derived from tensors: function, class, arguments of the function, state.
+                ("_rebuild_from_type_v2", [function, _, inner, ..]) => {
+                    name = match self.pickle.global(*function) {
+                        Some(("torch._utils", name)) => name,
+                        _ => return Err(format!("it is rebuilt by {}", self.path(*function))),
+                    };
+                    arguments = *inner;
+                }
+                ("_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3", _) => return Err(invalid()),
+                _ => {
+                    let kind = match name {
+                        _ if name.starts_with("_rebuild_sparse") => "a sparse tensor",
+                        "_rebuild_qtensor" => "a quantized tensor",
+                        "_rebuild_nested_tensor" => "a nested tensor",
+                        "_rebuild_meta_tensor_no_storage" => "a tensor without values (of device meta)",
+                        _ => return Err(format!("it is rebuilt by {name}, which is not supported")),
+                    };
+                    return Err(format!("it is {kind}, which is not supported"));
                 }
             }
         }
-        Err(syntax_error("the file contains no tensors"))
+        Err(invalid())
     }
 
-    /// If the value is a tensor, the function that rebuilds it and its arguments.
-    fn tensor_function(&self, id: Id) -> Option<(&'a str, Id)> {
-        let Value::Call(function, arguments) = *self.pickle.value(id) else { return None };
-        let ("torch._utils", name) = self.pickle.global(function)? else { return None };
-        if !matches!(name, "_rebuild_tensor_v2" | "_rebuild_tensor" | "_rebuild_parameter") {
-            return None;
-        }
-        Some((name, arguments))
-    }
-
-    /// The arguments that a tensor is rebuilt from; `None` for a plain value.
-    fn tensor_arguments(&self, id: Id) -> Result<Option<&[Id]>, String> {
-        let tensor = match (self.tensor_function(id), self.pickle.value(id)) {
-            // A parameter wraps a tensor.
-            (Some(("_rebuild_parameter", arguments)), _) => {
-                self.pickle.tuple(arguments).and_then(|arguments| self.tensor_function(*arguments.first()?))
-            }
-            (Some(tensor), _) => Some(tensor),
-            (
-                None,
-                Value::None | Value::Boolean(_) | Value::Integer(_) | Value::Long(_) | Value::Text(_) | Value::Inert,
-            ) => {
-                return Ok(None);
-            }
-            (None, _) => return Err(format!("it is {}, not a tensor", self.describe(id))),
-        };
-        // Storage, offset, shape and strides; since PyTorch 0.4 also requires_grad and hooks.
-        let (count, arguments) = match tensor {
-            Some(("_rebuild_tensor_v2", arguments)) => (6, arguments),
-            Some(("_rebuild_tensor", arguments)) => (4, arguments),
-            _ => return Err("the parameter does not wrap a tensor".to_owned()),
-        };
-        let arguments = self.pickle.tuple(arguments).filter(|arguments| arguments.len() == count);
-        arguments.map(Some).ok_or_else(|| "its arguments are not those of a tensor".to_owned())
-    }
-
-    fn view(&self, arguments: &[Id]) -> Result<(Storage<'a>, View), String> {
+    fn view(&self, tensor: Id) -> Result<(Storage<'a>, View), String> {
+        let TensorArguments { view: arguments, element } = self.tensor_arguments(tensor)?;
         let Value::Persistent(storage) = *self.pickle.value(arguments[0]) else {
             return Err("it has no storage".to_owned());
         };
-        let storage = self.storage(storage)?;
+        let mut storage = self.storage(storage)?;
+        if let Some(element) = element {
+            // The length of untyped storages is in bytes.
+            let bytes = storage.length.saturating_mul(storage.element.size());
+            storage = Storage { element, length: bytes / element.size(), ..storage };
+        }
         let size = |id: &Id| self.pickle.integer(*id).and_then(|size| usize::try_from(size).ok());
         let sizes = |id| {
             let sizes = self.pickle.tuple(id)?;
@@ -283,7 +304,7 @@ impl<'a> File<'a> {
             self.pickle.tuple(id).and_then(|items| items.split_first_chunk()).ok_or_else(invalid)?;
         let class = self.pickle.global(class).ok_or_else(invalid)?;
         let element = match class {
-            ("torch", class) => Element::from_class(class),
+            ("torch" | "torch.storage", class) => Element::from_class(class),
             _ => None,
         };
         let element = element.ok_or_else(|| format!("its storage class {}.{} is not supported", class.0, class.1))?;
@@ -312,10 +333,15 @@ impl<'a> File<'a> {
         *left = left.checked_sub(count).ok_or("up to here tensors have more elements than the file has bytes")?;
         match storage.element {
             Element::Float(float) => Ok(float.decode(&view.gather(bytes, float.size(), count))),
-            Element::Other(element, _) | Element::Complex(element, _) => {
+            Element::Other(element, _) | Element::Unsupported(element, _) => {
                 Err(format!("element type {element} is not supported"))
             }
         }
+    }
+
+    /// Describes the content for error messages.
+    pub(super) fn describe_root(&self) -> String {
+        self.describe(self.pickle.root())
     }
 
     /// Describes a value for error messages, with the name of the function that would be called.
@@ -332,13 +358,14 @@ impl<'a> File<'a> {
             Value::Persistent(_) => "a storage".to_owned(),
             Value::Global(..) => format!("the class or function {}", self.path(id)),
             Value::Call(..) if self.tensor_function(id).is_some() => "a tensor".to_owned(),
-            Value::Call(function, _) => format!("a call of {}", self.path(function)),
+            Value::Call(function, _) => format!("an object of {}", self.path(function)),
         }
     }
 
     /// Module and name of a class or function.
     fn path(&self, id: Id) -> String {
-        self.pickle.global(id).map_or_else(|| "another call".to_owned(), |(module, name)| format!("{module}.{name}"))
+        let path = self.pickle.global(id).map(|(module, name)| format!("{module}.{name}"));
+        path.unwrap_or_else(|| "another class".to_owned())
     }
 }
 

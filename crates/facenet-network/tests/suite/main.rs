@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod description;
+mod foreign_file;
 mod frozen;
 mod gradients;
 mod import;

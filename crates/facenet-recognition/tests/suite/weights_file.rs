@@ -51,7 +51,7 @@ fn map() -> NameMap {
 }
 
 fn mine() -> ForeignNetwork {
-    ForeignNetwork { network: Some(description()), map: Some(map()) }
+    ForeignNetwork { network: Some(description()), map: Some(map()), tensors: None }
 }
 
 fn network() -> Network<f32> {
@@ -176,7 +176,7 @@ fn state_dictionaries_of_pytorch_are_imported() {
         "embedding.weight" = "transposed"
         "#,
     );
-    let foreign = ForeignNetwork { network: Some(description.unwrap()), map: Some(map.unwrap()) };
+    let foreign = ForeignNetwork { network: Some(description.unwrap()), map: Some(map.unwrap()), tensors: None };
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../facenet-network/tests/pytorch_files");
     for name in ["zip.pt", "legacy.pt"] {
         let network = read_weights(&files.join(name), &foreign).unwrap();
@@ -244,7 +244,7 @@ fn unknown_networks_are_rejected() {
     let path = folder.path().join("foreign.safetensors");
     fs::write(&path, safetensors(&TENSORS)).unwrap();
     let refused =
-        |network: Option<Description>, map: Option<NameMap>| refused(&path, &ForeignNetwork { network, map }, &path);
+        |network, map: Option<NameMap>| refused(&path, &ForeignNetwork { network, map, tensors: None }, &path);
     // No built-in map matches; none is built in for the network; the map's network is not built in.
     assert!(matches!(refused(None, None), Error::UnknownWeights { .. }));
     assert!(matches!(refused(Some(description()), None), Error::NoNameMap { .. }));
@@ -257,7 +257,7 @@ fn unknown_networks_are_rejected() {
     );
     // The network has a built-in map, whose tensors are missing.
     let error = refused(built_in("mobilefacenet_y1"), None);
-    assert!(matches!(error, Error::Weights { source: NetworkError::NameMapEntry { .. }, .. }), "{error}");
+    assert!(matches!(error, Error::Weights { source: NetworkError::NoMatchingTensors { .. }, .. }), "{error}");
 }
 
 #[test]
@@ -277,6 +277,32 @@ fn tensors_that_do_not_match_are_named() {
     refused(&[&TENSORS[..4], &[negative], &TENSORS[5..]].concat(), "features.1.running_var");
 }
 
+/// A file with the weights of two networks, each under a prefix of its own.
+#[test]
+fn the_place_of_the_tensors_can_be_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("two.safetensors");
+    let names: Vec<_> = ["model", "model_ema"]
+        .iter()
+        .flat_map(|place| TENSORS.map(|(name, shape, first)| (format!("{place}.{name}"), shape, first)))
+        .collect();
+    let mut tensors: Vec<_> = names.iter().map(|(name, shape, first)| (&**name, *shape, *first)).collect();
+    tensors[6].2 += 1.0;
+    fs::write(&path, safetensors(&tensors)).unwrap();
+    let error = refused(&path, &mine(), &path);
+    assert!(matches!(error, Error::Weights { source: NetworkError::NoMatchingTensors { .. }, .. }), "{error}");
+    for (place, first) in [("model", 1000.0), ("model_ema", 1001.0)] {
+        let foreign = ForeignNetwork { tensors: Some(place.to_owned()), ..mine() };
+        assert_eq!(entries(&read_weights(&path, &foreign).unwrap())["conv.weight"][0], first);
+    }
+    let foreign = ForeignNetwork { tensors: Some("teacher".to_owned()), ..mine() };
+    let error = refused(&path, &foreign, &path);
+    assert!(matches!(error, Error::Weights { source: NetworkError::NoTensorsAt { .. }, .. }), "{error}");
+    // One of them alone has a prefix, which is removed.
+    fs::write(&path, safetensors(&tensors[..6])).unwrap();
+    assert_eq!(entries(&read_weights(&path, &mine()).unwrap())["conv.weight"][0], 1000.0);
+}
+
 #[test]
 fn a_checkpoint_takes_no_network_or_map() {
     let folder = tempfile::tempdir().unwrap();
@@ -284,6 +310,8 @@ fn a_checkpoint_takes_no_network_or_map() {
     write_checkpoint(&path, &Checkpoint::from(network())).unwrap();
     read_weights(&path, &ForeignNetwork::default()).unwrap();
     assert!(matches!(refused(&path, &mine(), &path), Error::NotForeign { .. }));
+    let foreign = ForeignNetwork { tensors: Some("model".to_owned()), ..ForeignNetwork::default() };
+    assert!(matches!(refused(&path, &foreign, &path), Error::NotForeign { .. }));
 }
 
 /// A safetensors file starts with the length of its header: 128 and 19,280 look like a pickle and a

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Error;
 use crate::import::pytorch::syntax_error::syntax_error;
+use crate::import::unsupported_format::UnsupportedFormat;
 
 /// Lengths of the fixed parts of zip records, in bytes.
 const END: usize = 22;
@@ -14,7 +15,7 @@ const LOCAL: usize = 30;
 const FULL_16: u64 = 0xffff;
 const FULL_32: u64 = 0xffff_ffff;
 
-/// The entries of an archive by name, as slices of `bytes`.
+/// The entries of an archive with a file `data.pkl` by name, as slices of `bytes`.
 ///
 /// Compressed entries are refused: `torch.save` writes none, and without them no entry is larger
 /// than the file. Checksums are not verified; `torch.load` does not verify them either, and
@@ -22,18 +23,32 @@ const FULL_32: u64 = 0xffff_ffff;
 ///
 /// # Errors
 ///
-/// If the directory or an entry exceeds the file, an entry is compressed or encrypted, or two
-/// entries have the same name.
+/// If the directory or an entry exceeds the file, the archive is TorchScript or of other files, an
+/// entry is compressed or encrypted, or two entries have the same name.
 pub(super) fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, &[u8]>, Error> {
     let cut = || syntax_error("the zip archive is truncated or damaged");
     let (count, start) = directory(bytes).ok_or_else(cut)?;
-    let mut entries = BTreeMap::new();
+    let mut headers = BTreeMap::new();
     let mut at = start;
     // A wrong count ends at the end of the file, since each header takes bytes.
     for _ in 0..count {
         let header = Header::read(bytes, at).ok_or_else(cut)?;
         let name =
             str::from_utf8(header.name).map_err(|_| syntax_error("the zip archive has a name that is not UTF-8"))?;
+        at = header.end;
+        if headers.insert(name, header).is_some() {
+            return Err(syntax_error(format_args!("the zip archive has two entries {name:?}")));
+        }
+    }
+    let has = |file: &str| headers.keys().any(|name| name.strip_suffix(file).is_some_and(|root| root.ends_with('/')));
+    if has("constants.pkl") {
+        return Err(Error::UnsupportedFormat { format: UnsupportedFormat::TorchScript });
+    }
+    if !has("data.pkl") {
+        return Err(Error::UnsupportedFormat { format: UnsupportedFormat::of_archive(headers.into_keys()) });
+    }
+    let mut entries = BTreeMap::new();
+    for (name, header) in headers {
         if header.flags & 1 != 0 {
             return Err(syntax_error(format_args!("entry {name:?} of the zip archive is encrypted")));
         }
@@ -45,10 +60,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, &[u8]>, Error> {
         let data = header.data(bytes).ok_or_else(|| {
             syntax_error(format_args!("entry {name:?} of the zip archive is not where its directory says"))
         })?;
-        if entries.insert(name, data).is_some() {
-            return Err(syntax_error(format_args!("the zip archive has two entries {name:?}")));
-        }
-        at = header.end;
+        entries.insert(name, data);
     }
     Ok(entries)
 }
