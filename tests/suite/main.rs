@@ -3,7 +3,6 @@
 mod architecture;
 mod detection;
 mod golden;
-mod landmark_network;
 mod pair_list;
 mod pipeline;
 mod weights;

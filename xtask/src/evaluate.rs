@@ -6,8 +6,9 @@ mod detection;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Subcommand;
+use facenet_cli::arguments::detection::DetectionArguments;
 use facenet_cli::arguments::threads::set_threads;
 use facenet_cli::arguments::weights::ForeignArguments;
 use facenet_cli::folders;
@@ -15,7 +16,7 @@ use facenet_cli::output::print::print;
 use facenet_cli::output::progress_bar::Bar;
 use facenet_data::{LandmarkList, PairList, escape_path};
 use facenet_network::Network;
-use facenet_recognition::{Calibration, Embedder, weights_sha256};
+use facenet_recognition::{Calibration, Detect, Embedder, check_embedder, weights_sha256};
 use facenet_training::{LfwView, PairListEvaluation, evaluate_lfw, evaluate_pair_list};
 use serde::Serialize;
 
@@ -46,6 +47,9 @@ enum Pairs {
         /// folds of pairs.txt)
         #[arg(long, value_name = "1|2", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
         view: u8,
+        /// Align by the faces that the detector finds instead of LFW's list of landmarks
+        #[arg(long)]
+        detect: bool,
         /// Folder of data sets [default: $FACENET_DATA, else data/]
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
@@ -60,8 +64,8 @@ enum Pairs {
         /// Folder with a folder of images for each person of the list
         #[arg(long, value_name = "DIR")]
         images: PathBuf,
-        /// List of five landmarks per face in pixels of the images, for alignment [default: the
-        /// whole image is the face]
+        /// List of five landmarks per face in pixels of the images, for alignment [default: by the
+        /// detector, if the network takes aligned faces; else the whole image is the face]
         #[arg(long, value_name = "FILE")]
         landmarks: Option<PathBuf>,
         #[command(flatten)]
@@ -76,6 +80,8 @@ struct Common {
     weights: PathBuf,
     #[command(flatten)]
     foreign: ForeignArguments,
+    #[command(flatten)]
+    detection: DetectionArguments,
     /// Number of threads [default: all]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -108,18 +114,29 @@ fn evaluate_pairs(pairs: &Pairs) -> Result<()> {
     set_threads(common.threads)?;
     let network = Network::from_checkpoint(common.foreign.read(&common.weights)?)?;
     let embedder = Embedder::new(&network)?;
+    check_embedder(&embedder).with_context(|| format!("in {}", escape_path(&common.weights)))?;
+    let aligns = network.description().preprocessing.template.is_some();
     let bar = Bar::new();
     let observer = |step: facenet_training::Progress<'_>| progress::show(&bar, step);
     let (pairs_of, evaluation) = match pairs {
-        Pairs::Lfw { view, data, .. } => {
-            let lfw = folders::development_data(data.as_deref()).join("lfw");
+        Pairs::Lfw { view, detect, data, .. } => {
+            let data = folders::development_data(data.as_deref());
             let which = if *view == 1 { LfwView::One } else { LfwView::Two };
-            (format!("lfw view {view}"), evaluate_lfw(&embedder, &lfw, which, &observer))
+            let detector = (*detect && aligns).then(|| common.detection.read(Some(&data))).transpose()?;
+            let detector = detector.as_ref().map(|detector| detector as &dyn Detect);
+            (format!("lfw view {view}"), evaluate_lfw(&embedder, &data.join("lfw"), which, detector, &observer))
         }
         Pairs::Pairs { list, images, landmarks, .. } => {
             let pairs = PairList::read(list)?;
             let landmarks = landmarks.as_ref().map(|path| LandmarkList::read(path)).transpose()?;
-            (escape_path(list), evaluate_pair_list(&embedder, &pairs, images, landmarks, &observer))
+            let detector = match (aligns, &landmarks) {
+                (false, _) => None,
+                (true, None) => Some(common.detection.read(None)?),
+                (true, Some(_)) => common.detection.find(None)?,
+            };
+            let detector = detector.as_ref().map(|detector| detector as &dyn Detect);
+            let evaluation = evaluate_pair_list(&embedder, &pairs, images, landmarks, detector, &observer);
+            (escape_path(list), evaluation)
         }
     };
     bar.clear();
@@ -129,6 +146,13 @@ fn evaluate_pairs(pairs: &Pairs) -> Result<()> {
         pairs_of,
         evaluation: evaluation?,
     };
+    let cropped = report.evaluation.faces.center_crop;
+    if aligns && cropped > 0 {
+        eprintln!(
+            "warning: {} takes aligned faces, but {cropped} images are cropped: their landmarks are not known",
+            report.network
+        );
+    }
     print(common.json, &report, &text(&report)?)
 }
 
@@ -139,8 +163,13 @@ fn text(Report { network, evaluation, .. }: &Report) -> Result<String> {
     writeln!(text, "area under the ROC curve        {:.5}", evaluation.auc)?;
     writeln!(text, "equal error rate                {:.4}", evaluation.eer)?;
     for rate in &evaluation.val_at_far {
-        let (far, val, achieved) = (rate.far, rate.val, rate.achieved_far);
-        writeln!(text, "validation rate at FAR {far:<8} {val:.4} (achieved FAR {achieved:.4})")?;
+        let far = rate.far;
+        match (rate.val, rate.achieved_far) {
+            (Some(val), Some(achieved)) => {
+                writeln!(text, "validation rate at FAR {far:<8} {val:.4} (achieved FAR {achieved:.4})")?;
+            }
+            _ => writeln!(text, "validation rate at FAR {far:<8} not resolved: too few impostor pairs")?,
+        }
     }
     let least = thresholds.iter().copied().fold(f64::INFINITY, f64::min);
     let most = thresholds.iter().copied().fold(f64::NEG_INFINITY, f64::max);

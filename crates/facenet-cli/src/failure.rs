@@ -214,8 +214,11 @@ fn help_with_recognition(error: &facenet_recognition::Error) -> Option<&'static 
         Error::UnknownWeights { .. } => {
             Some("pass the network with --network NAME, and a name map with --map FILE.toml if none is built in")
         }
-        Error::MorePeopleThanImages { .. } => Some("pass a smaller --people K"),
-        Error::TooManyImages { .. } => Some("group them by k-means: pass --method k-means --people K"),
+        Error::NotUnitLength { .. } | Error::EqualEmbeddings => {
+            Some("the weights are untrained, damaged, or for another network")
+        }
+        Error::MorePeopleThanFaces { .. } => Some("pass a smaller --people K"),
+        Error::TooManyFaces { .. } => Some("group them by k-means: pass --method k-means --people K"),
         _ => None,
     }
 }

@@ -20,15 +20,15 @@ struct CommandLine {
 enum Command {
     /// Download the two networks that the other commands use
     Download(download::Arguments),
-    /// Group the images of a folder by person
+    /// Find the people on the photos of a folder: group their faces
     Cluster(cluster::Arguments),
-    /// Decide whether two images show the same person
+    /// Decide whether someone is on both of two photos
     Verify(verify::Arguments),
-    /// Identify the people on images among those enrolled in a gallery
+    /// Name the faces on photos after the people of a gallery
     Identify(identify::Arguments),
     /// Find the faces on photos
     Detect(detect::Arguments),
-    /// Write the embeddings of a folder of images for other programs
+    /// Write the embeddings of the faces on photos for other programs
     Embed(embed::Arguments),
     /// Print shell completions
     Completions(completions::Arguments),

@@ -1,8 +1,9 @@
 //! Output: results, progress, folders.
 
+pub mod annotated_photos;
 pub mod command_line;
 pub mod download_progress;
-pub mod face_counts;
+pub mod faces;
 pub(crate) mod file_names;
 pub(crate) mod new_folder;
 pub(crate) mod notes;

@@ -31,6 +31,12 @@ impl BoundingBox {
         [(self.right - self.left).max(0.0), (self.bottom - self.top).max(0.0)]
     }
 
+    /// The center: x and y.
+    #[must_use]
+    pub fn center(&self) -> [f64; 2] {
+        [(self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0]
+    }
+
     /// The area.
     #[must_use]
     pub fn area(&self) -> f64 {

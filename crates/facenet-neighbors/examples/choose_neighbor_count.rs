@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The embeddings in an output folder of `facenet embed`, with an identity for each folder of images.
+/// The embeddings in an output folder of `facenet embed`, with an identity for each folder of photos.
 fn read(folder: &Path) -> Result<(Array2<f32>, Vec<usize>), Box<dyn Error>> {
     let bytes = fs::read(folder.join("embeddings.safetensors"))?;
     let file = SafeTensors::deserialize(&bytes)?;
@@ -48,8 +48,7 @@ fn read(folder: &Path) -> Result<(Array2<f32>, Vec<usize>), Box<dyn Error>> {
     let mut folders = BTreeMap::new();
     let mut people = Vec::new();
     let mut index = csv::Reader::from_path(folder.join("index.csv"))?;
-    let column =
-        index.headers()?.iter().position(|name| name == "picture").ok_or("index.csv has no column `picture`")?;
+    let column = index.headers()?.iter().position(|name| name == "photo").ok_or("index.csv has no column `photo`")?;
     for record in index.records() {
         let record = record?;
         let image = Path::new(&record[column]);

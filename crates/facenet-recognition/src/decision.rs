@@ -5,7 +5,8 @@ use facenet_neighbors::VoteWinner;
 
 use crate::error::Error;
 use crate::gallery::{Gallery, Identification, Posterior};
-use crate::portraits::embedder::{EmbeddedPortraits, PortraitEmbedder};
+use crate::photos::embedder::{EmbeddedPhotos, PhotoEmbedder};
+use crate::photos::face::Face;
 
 /// How squared distances are turned into decisions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,17 +17,19 @@ pub enum DecisionRule {
     Threshold(f64),
 }
 
-/// The result of a verification.
+/// The result of a comparison of two photos: of each face of one with each face of the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// Whether both faces show the same person: the squared distance is at most the threshold.
+    /// Whether someone is on both photos.
     pub same: bool,
-    /// The squared distance of the two embeddings.
+    /// The rows of the two faces that are most alike.
+    pub faces: [usize; 2],
+    /// The squared distance of their embeddings.
     pub squared_distance: f64,
-    /// The threshold.
+    /// The threshold for a single pair of faces.
     pub threshold: f64,
-    /// The probability that the verdict is right, given equal priors. `None` without a calibration,
-    /// or if it does not apply to one of the faces.
+    /// The probability that the verdict is right, given that with probability one half someone is on both
+    /// photos. `None` without a calibration, or if it does not apply to one of the two faces.
     pub confidence: Option<f64>,
 }
 
@@ -85,16 +88,36 @@ impl DecisionRule {
         }
     }
 
-    /// Decides whether two embeddings at a squared distance belong to the same person.
+    /// Decides whether any of some pairs of faces shows one person, given their squared distances, with the
+    /// probability that the decision is right if the rule has a calibration. By calibration each of the n
+    /// pairs is equally likely to be the genuine one, if there is one:
+    ///
+    /// ```text
+    /// P(same) = Σ e_i / (n + Σ e_i),  e_i = exp(slope (threshold - d_i))
+    /// ```
+    ///
+    /// For a single pair that is the same as a comparison with the threshold. By threshold the nearest pair
+    /// decides.
+    ///
+    /// # Panics
+    ///
+    /// If there are no pairs.
     #[must_use]
-    pub fn verify(&self, squared_distance: f64) -> Verdict {
-        let threshold = self.threshold();
-        let same = squared_distance <= threshold;
-        let confidence = self.calibration().map(|calibration| {
-            let probability = calibration.probability(squared_distance);
-            if same { probability } else { 1.0 - probability }
-        });
-        Verdict { same, squared_distance, threshold, confidence }
+    #[track_caller]
+    pub fn verify(&self, squared_distances: &[f64]) -> (bool, Option<f64>) {
+        assert!(!squared_distances.is_empty(), "no pair of faces to compare");
+        match self {
+            Self::Calibrated(calibration) => {
+                let pairs: Vec<Vec<f64>> = squared_distances.iter().map(|&distance| vec![distance]).collect();
+                let probability = calibration.posteriors(&pairs).iter().sum::<f64>().min(1.0);
+                let same = match squared_distances {
+                    [distance] => *distance <= calibration.threshold,
+                    _ => probability >= 0.5,
+                };
+                (same, Some(if same { probability } else { 1.0 - probability }))
+            }
+            Self::Threshold(threshold) => (squared_distances.iter().any(|distance| distance <= threshold), None),
+        }
     }
 
     /// Decides on the result of a search with this rule's [calibration](Self::calibration): the
@@ -116,26 +139,44 @@ impl DecisionRule {
     }
 }
 
-impl PortraitEmbedder {
-    /// Decides whether two images show the same person. The verdict has a confidence if the
-    /// calibration [applies](crate::PortraitReader::is_calibrated) to both faces.
+impl PhotoEmbedder {
+    /// Whether the calibration of the network applies to a face: it was aligned, if the network takes
+    /// aligned faces, and there is no warning.
+    #[must_use]
+    pub fn is_calibrated(&self, face: &Face) -> bool {
+        face.warning.is_none() && (!self.reader().aligns() || face.landmarks.is_some())
+    }
+
+    /// Compares each face of one photo with each face of another; faces with a warning only if a photo has no
+    /// others. `None` if one of them shows no face. The verdict has a confidence if the calibration
+    /// [applies](Self::is_calibrated) to the two faces that are most alike.
     ///
     /// # Panics
     ///
-    /// If a row of `pair` is out of bounds.
+    /// If a photo is out of bounds.
     #[must_use]
     #[track_caller]
-    pub fn verify(&self, faces: &EmbeddedPortraits, pair: [usize; 2], rule: &DecisionRule) -> Verdict {
-        let [first, second] = pair.map(|row| faces.embeddings.row(row));
-        let difference = &first - &second;
-        let squared_distance: f64 = difference.iter().map(|&value| f64::from(value).powi(2)).sum();
-        let verdict = rule.verify(squared_distance);
-        let calibrated = pair.iter().all(|&row| self.reader().is_calibrated(&faces.portraits[row]));
-        Verdict { confidence: verdict.confidence.filter(|_| calibrated), ..verdict }
+    pub fn verify(&self, photos: &EmbeddedPhotos, pair: [usize; 2], rule: &DecisionRule) -> Option<Verdict> {
+        let [first, second] = pair.map(|photo| photos.photos[photo].faces.clone());
+        let pairs: Vec<[usize; 2]> = first.flat_map(|one| second.clone().map(move |other| [one, other])).collect();
+        let distances: Vec<f64> = pairs
+            .iter()
+            .map(|rows| {
+                let [one, other] = rows.map(|row| photos.embeddings.row(row));
+                one.iter().zip(other).map(|(one, other)| f64::from(one - other).powi(2)).sum()
+            })
+            .collect();
+        let (nearest, &squared_distance) =
+            distances.iter().enumerate().min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        let (same, confidence) = rule.verify(&distances);
+        let faces = pairs[nearest];
+        let calibrated = faces.iter().all(|&row| self.is_calibrated(&photos.faces[row]));
+        let confidence = confidence.filter(|_| calibrated);
+        Some(Verdict { same, faces, squared_distance, threshold: rule.threshold(), confidence })
     }
 
-    /// Identifies each probe among the people enrolled in a gallery. A decision has a confidence if
-    /// the calibration [applies](crate::PortraitReader::is_calibrated) to the face.
+    /// Identifies each face among the people enrolled in a gallery. A decision has a confidence if the
+    /// calibration [applies](Self::is_calibrated) to the face.
     ///
     /// # Errors
     ///
@@ -148,24 +189,16 @@ impl PortraitEmbedder {
     pub fn identify(
         &self,
         gallery: &Gallery,
-        probes: &EmbeddedPortraits,
+        probes: &EmbeddedPhotos,
         rule: &DecisionRule,
     ) -> Result<Vec<IdentityDecision>, Error> {
         let found = gallery.identify(probes.embeddings.view(), rule.calibration())?;
-        let decide = |(found, portrait)| {
-            let mut decision = rule.identify(found);
-            if !self.reader().is_calibrated(portrait) {
-                decision.confidence = None;
-                decision.found.posterior = None;
-            }
-            decision
-        };
-        Ok(found.into_iter().zip(&probes.portraits).map(decide).collect())
+        Ok(found.into_iter().zip(&probes.faces).map(|(found, face)| self.decide(rule, found, face)).collect())
     }
 
-    /// Identifies each probe by k-NN classification: the person that most of the `neighbors` nearest
-    /// images show, among those up to the rule's [gallery threshold](DecisionRule::gallery_threshold). Such a decision has no confidence; the
-    /// posterior of the search stands beside it.
+    /// Identifies each face by k-NN classification: the person that most of the `neighbors` nearest
+    /// images show, among those up to the rule's [gallery threshold](DecisionRule::gallery_threshold). Such a
+    /// decision has no confidence; the posterior of the search stands beside it.
     ///
     /// # Errors
     ///
@@ -178,7 +211,7 @@ impl PortraitEmbedder {
     pub fn identify_by_neighbors(
         &self,
         gallery: &Gallery,
-        probes: &EmbeddedPortraits,
+        probes: &EmbeddedPhotos,
         rule: &DecisionRule,
         neighbors: usize,
     ) -> Result<Vec<IdentityDecision>, Error> {
@@ -192,6 +225,15 @@ impl PortraitEmbedder {
             ..decision
         };
         Ok(decisions.into_iter().zip(winners).map(by_vote).collect())
+    }
+
+    fn decide(&self, rule: &DecisionRule, found: Identification, face: &Face) -> IdentityDecision {
+        let mut decision = rule.identify(found);
+        if !self.is_calibrated(face) {
+            decision.confidence = None;
+            decision.found.posterior = None;
+        }
+        decision
     }
 }
 
@@ -208,9 +250,11 @@ mod tests {
     #[test]
     fn a_distance_at_the_threshold_is_accepted() {
         let rule = DecisionRule::Threshold(0.5);
-        let verdicts = [0.4, 0.5, 0.6].map(|distance| rule.verify(distance));
-        assert_eq!(verdicts.map(|verdict| verdict.same), [true, true, false]);
-        assert!(verdicts.iter().all(|verdict| verdict.confidence.is_none()));
+        assert_eq!(
+            [0.4, 0.5, 0.6].map(|distance| rule.verify(&[distance])),
+            [(true, None), (true, None), (false, None)]
+        );
+        assert_eq!([rule.verify(&[0.9, 0.5]), rule.verify(&[0.9, 0.6])], [(true, None), (false, None)]);
     }
 
     #[test]
@@ -226,10 +270,21 @@ mod tests {
     #[test]
     fn confidence_is_the_probability_of_the_verdict() {
         let rule = DecisionRule::Calibrated(CALIBRATION);
-        let [near, far] = [0.8, 1.2].map(|distance| rule.verify(distance));
-        assert!(near.same && !far.same);
-        assert!((near.confidence.unwrap() - CALIBRATION.probability(0.8)).abs() < 1e-12);
-        assert!((far.confidence.unwrap() - (1.0 - CALIBRATION.probability(1.2))).abs() < 1e-12);
+        let [near, far] = [0.8, 1.2].map(|distance| rule.verify(&[distance]));
+        assert!(near.0 && !far.0);
+        assert!((near.1.unwrap() - CALIBRATION.probability(0.8)).abs() < 1e-12);
+        assert!((far.1.unwrap() - (1.0 - CALIBRATION.probability(1.2))).abs() < 1e-12);
+        assert!(rule.verify(&[1.0]).0, "at the threshold");
+    }
+
+    #[test]
+    fn the_more_faces_are_compared_the_nearer_two_must_be() {
+        let rule = DecisionRule::Calibrated(CALIBRATION);
+        // At squared distance 0.8 the likelihood ratio is 7.4.
+        let among = |pairs: usize| rule.verify(&[vec![0.8], vec![3.0; pairs - 1]].concat());
+        assert!(among(1).0 && among(7).0 && !among(8).0 && !among(20).0);
+        assert!(among(1).1 > among(7).1);
+        assert!(rule.verify(&[0.8, 0.8, 3.0]).1 > among(3).1, "a second resemblance is more evidence");
     }
 
     #[test]

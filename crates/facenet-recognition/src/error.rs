@@ -27,31 +27,34 @@ pub enum Error {
         /// The name of the network.
         network: String,
     },
-    /// A network does not compute landmarks.
-    #[error("{network} does not find facial landmarks")]
-    NoLandmarks {
-        /// The name of the network.
-        network: String,
-    },
     /// A network does not detect faces.
     #[error("{network} does not detect faces")]
     NoFaces {
         /// The name of the network.
         network: String,
     },
-    /// More people were asked for than there are images.
-    #[error("{images} images can't show {people} people")]
-    MorePeopleThanImages {
+    /// An embedding does not have unit length.
+    #[error("an embedding has length {length} instead of 1")]
+    NotUnitLength {
+        /// The length.
+        length: f64,
+    },
+    /// The embeddings of different people are equal up to rounding.
+    #[error("the embeddings of different faces are equal")]
+    EqualEmbeddings,
+    /// More people were asked for than there are faces.
+    #[error("{faces} faces can't be {people} people")]
+    MorePeopleThanFaces {
         /// Number of people.
         people: usize,
-        /// Number of images.
-        images: usize,
+        /// Number of faces.
+        faces: usize,
     },
-    /// There are more images than agglomerative clustering can group.
-    #[error("{images} images exceed the limit of {limit} for agglomerative clustering")]
-    TooManyImages {
-        /// Number of images.
-        images: usize,
+    /// There are more faces than agglomerative clustering can group.
+    #[error("{faces} faces exceed the limit of {limit} for agglomerative clustering")]
+    TooManyFaces {
+        /// Number of faces.
+        faces: usize,
         /// The limit.
         limit: usize,
     },

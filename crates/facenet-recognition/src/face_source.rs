@@ -11,7 +11,7 @@ pub enum FaceSource {
     /// By a landmark list: the face is aligned.
     LandmarkList,
     /// By a landmark network: the face is aligned.
-    LandmarkNetwork,
+    Detector,
     /// Not at all: a fixed part of the image is cropped.
     CenterCrop,
     /// The face is synthetic: there is no image around it.
@@ -19,12 +19,12 @@ pub enum FaceSource {
 }
 
 impl FaceSource {
-    /// In words: `aligned by the landmark network`.
+    /// In words: `aligned by the detector`.
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
             Self::LandmarkList => "aligned by the landmark list",
-            Self::LandmarkNetwork => "aligned by the landmark network",
+            Self::Detector => "aligned by the detector",
             Self::CenterCrop => "cropped",
             Self::Synthetic => "synthetic",
         }
@@ -32,11 +32,11 @@ impl FaceSource {
 }
 
 impl fmt::Display for FaceSource {
-    /// As in JSON: `landmark_network`.
+    /// As in JSON: `detector`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::LandmarkList => "landmark_list",
-            Self::LandmarkNetwork => "landmark_network",
+            Self::Detector => "detector",
             Self::CenterCrop => "center_crop",
             Self::Synthetic => "synthetic",
         })
@@ -49,7 +49,7 @@ pub struct FaceSourceCounts {
     /// Aligned by a landmark list.
     pub landmark_list: usize,
     /// Aligned by a landmark network.
-    pub landmark_network: usize,
+    pub detector: usize,
     /// Cropped.
     pub center_crop: usize,
     /// Synthetic.
@@ -62,7 +62,7 @@ impl FromIterator<FaceSource> for FaceSourceCounts {
         for source in sources {
             match source {
                 FaceSource::LandmarkList => counts.landmark_list += 1,
-                FaceSource::LandmarkNetwork => counts.landmark_network += 1,
+                FaceSource::Detector => counts.detector += 1,
                 FaceSource::CenterCrop => counts.center_crop += 1,
                 FaceSource::Synthetic => counts.synthetic += 1,
             }
@@ -72,11 +72,11 @@ impl FromIterator<FaceSource> for FaceSourceCounts {
 }
 
 impl fmt::Display for FaceSourceCounts {
-    /// `faces aligned by the landmark network: 9, cropped: 1`; sources without faces are left out.
+    /// `faces aligned by the detector: 9, cropped: 1`; sources without faces are left out.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
             (FaceSource::LandmarkList, self.landmark_list),
-            (FaceSource::LandmarkNetwork, self.landmark_network),
+            (FaceSource::Detector, self.detector),
             (FaceSource::CenterCrop, self.center_crop),
             (FaceSource::Synthetic, self.synthetic),
         ];
@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn sources_without_faces_are_left_out() {
         let counts: FaceSourceCounts =
-            [FaceSource::CenterCrop, FaceSource::LandmarkNetwork, FaceSource::LandmarkNetwork].into_iter().collect();
-        assert_eq!(counts.to_string(), "faces aligned by the landmark network: 2, cropped: 1");
+            [FaceSource::CenterCrop, FaceSource::Detector, FaceSource::Detector].into_iter().collect();
+        assert_eq!(counts.to_string(), "faces aligned by the detector: 2, cropped: 1");
         assert_eq!(FaceSourceCounts::default().to_string(), "no faces");
     }
 }

@@ -9,26 +9,25 @@ use facenet_metrics::{ClusteringReport, clustering_report};
 
 use crate::error::Error;
 
-/// Scores groups of images, taking each folder for a person. `None` unless all images lie one level
-/// deep, in at least two folders. Names are compared after Unicode normalization.
+/// Scores groups of faces, taking each folder of photos for a person. `None` unless all photos lie one
+/// level deep, in at least two folders. Names are compared after Unicode normalization.
 ///
 /// # Shapes
 ///
-/// `groups`: rows of `paths`, each row in one group; `paths`: relative to the folder that was
-/// grouped.
+/// `groups`: rows of faces; `faces`: the rows to score, each with the path of its photo relative to the
+/// folder that was grouped. A row that is in no group counts as a group of its own, as does a photo without
+/// a face, which has no row.
 ///
 /// # Errors
 ///
 /// As [`clustering_report`].
-///
-/// # Panics
-///
-/// If a row is out of bounds.
-#[track_caller]
-pub fn grouping_agreement(groups: &[Vec<usize>], paths: &[PathBuf]) -> Result<Option<ClusteringReport>, Error> {
+pub fn grouping_agreement(
+    groups: &[Vec<usize>],
+    faces: &[(Option<usize>, PathBuf)],
+) -> Result<Option<ClusteringReport>, Error> {
     let mut folders: BTreeMap<String, usize> = BTreeMap::new();
     let mut identities = Vec::new();
-    for path in paths {
+    for (_, path) in faces {
         let Some(folder) = path.parent().filter(|folder| folder.iter().count() == 1) else { return Ok(None) };
         let next = folders.len();
         let name = normalized_name(&escape_path(folder)).into_owned();
@@ -37,10 +36,13 @@ pub fn grouping_agreement(groups: &[Vec<usize>], paths: &[PathBuf]) -> Result<Op
     if folders.len() < 2 {
         return Ok(None);
     }
-    let mut clusters = vec![0; paths.len()];
-    for (index, group) in groups.iter().enumerate() {
-        group.iter().for_each(|&image| clusters[image] = index);
-    }
+    let grouped: BTreeMap<usize, usize> =
+        groups.iter().enumerate().flat_map(|(index, group)| group.iter().map(move |&row| (row, index))).collect();
+    let clusters: Vec<usize> = faces
+        .iter()
+        .enumerate()
+        .map(|(index, (row, _))| row.and_then(|row| grouped.get(&row).copied()).unwrap_or(groups.len() + index))
+        .collect();
     Ok(Some(clustering_report(&clusters, &identities)?))
 }
 
@@ -99,10 +101,16 @@ mod tests {
 
     #[test]
     fn folders_are_people_only_if_every_image_is_in_one() {
-        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let paths = |names: &[&str]| {
+            names.iter().map(PathBuf::from).enumerate().map(|(row, path)| (Some(row), path)).collect::<Vec<_>>()
+        };
         let groups = [vec![0, 1], vec![2]];
         let report = grouping_agreement(&groups, &paths(&["a/1.png", "a/2.png", "b/1.png"])).unwrap().unwrap();
         assert_eq!((report.identities, report.bcubed_f), (2, 1.0));
+        // The first image is in no group.
+        let report = grouping_agreement(&[vec![1], vec![2]], &paths(&["a/1.png", "a/2.png", "b/1.png"]));
+        let report = report.unwrap().unwrap();
+        assert!(report.bcubed_precision == 1.0 && (report.bcubed_recall - 2.0 / 3.0).abs() < 1e-12, "{report:?}");
         for names in
             [["1.png", "a/2.png", "b/1.png"], ["a/1.png", "a/2.png", "a/3.png"], ["a/b/1.png", "b/c/2.png", "c/3.png"]]
         {
@@ -138,6 +146,7 @@ mod tests {
         assert_eq!((agreement.named_rightly, agreement.named_wrongly), (0.5, 0.5));
 
         let paths = [composed, decomposed, "Ann"].map(|folder| PathBuf::from(folder).join("1.png"));
+        let paths: Vec<_> = paths.into_iter().enumerate().map(|(row, path)| (Some(row), path)).collect();
         let report = grouping_agreement(&[vec![0, 1], vec![2]], &paths).unwrap().unwrap();
         assert_eq!((report.identities, report.bcubed_f), (2, 1.0));
     }

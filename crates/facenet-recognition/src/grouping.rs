@@ -5,7 +5,9 @@ use std::fmt;
 
 use facenet_cluster::{Agglomerative, Cluster, Cut, Dbscan, Dendrogram, KMeans, Linkage};
 use facenet_metrics::Calibration;
-use ndarray::ArrayView2;
+use facenet_neighbors::PreparedRows;
+use ndarray::{ArrayView2, Axis};
+use rayon::prelude::*;
 
 use crate::error::Error;
 
@@ -19,7 +21,7 @@ pub enum Grouping {
         /// Into a number of people, or merging up to a squared distance.
         cut: Cut,
     },
-    /// Into a given number of people, by k-means: ten runs for up to [`MAX_IMAGES_WITH_RESTARTS`] images,
+    /// Into a given number of people, by k-means: ten runs for up to [`MAX_FACES_WITH_RESTARTS`] faces,
     /// else one.
     KMeans {
         /// Number of people.
@@ -27,8 +29,17 @@ pub enum Grouping {
         /// Seed of all random draws.
         seed: u64,
     },
-    /// By DBSCAN. Noise stays alone: each such image is a group of its own.
+    /// By DBSCAN. Noise stays alone: each such face is a group of its own.
     Dbscan(Dbscan),
+}
+
+/// Groups of faces, each taken for a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// The rows of each group: the largest first, ties by the lowest row.
+    pub groups: Vec<Vec<usize>>,
+    /// The rows that are in no group: unreliable faces that resemble nobody.
+    pub apart: Vec<usize>,
 }
 
 /// The likelihood ratio at which [`Grouping::calibrated`] cuts: two groups are merged if their mean
@@ -38,9 +49,9 @@ pub enum Grouping {
 /// published networks.)
 pub const CUT_ODDS: f64 = 20.0;
 
-/// Limit on the number of images for which k-means runs ten times, with different seedings, of which the
+/// Limit on the number of faces for which k-means runs ten times, with different seedings, of which the
 /// best is taken. Beyond it one run has to do.
-pub const MAX_IMAGES_WITH_RESTARTS: usize = 8192;
+pub const MAX_FACES_WITH_RESTARTS: usize = 8192;
 
 impl Grouping {
     /// Average linkage, cut at a squared distance.
@@ -64,7 +75,7 @@ impl Grouping {
         }
     }
 
-    /// The squared distance up to which groups are merged or, by DBSCAN, images are neighbors.
+    /// The squared distance up to which groups are merged or, by DBSCAN, faces are neighbors.
     #[must_use]
     pub fn cut(self) -> Option<f32> {
         match self {
@@ -74,21 +85,21 @@ impl Grouping {
         }
     }
 
-    /// Checks whether a number of images can be grouped.
+    /// Checks whether a number of faces can be grouped.
     ///
     /// # Errors
     ///
-    /// [`Error::MorePeopleThanImages`]; [`Error::TooManyImages`] for agglomerative clustering;
+    /// [`Error::MorePeopleThanFaces`]; [`Error::TooManyFaces`] for agglomerative clustering;
     /// [`Error::Cluster`] if the hyperparameters are out of range.
-    pub fn check(self, images: usize) -> Result<(), Error> {
+    pub fn check(self, faces: usize) -> Result<(), Error> {
         let limit = Dendrogram::MAX_EMBEDDINGS;
         match self {
-            Self::Agglomerative { .. } if images > limit => return Err(Error::TooManyImages { images, limit }),
+            Self::Agglomerative { .. } if faces > limit => return Err(Error::TooManyFaces { faces, limit }),
             Self::Dbscan(dbscan) => dbscan.check()?,
             Self::Agglomerative { .. } | Self::KMeans { .. } => {}
         }
         match self.people() {
-            Some(people) if people > images => Err(Error::MorePeopleThanImages { people, images }),
+            Some(people) if people > faces => Err(Error::MorePeopleThanFaces { people, faces }),
             _ => Ok(()),
         }
     }
@@ -110,7 +121,7 @@ impl Grouping {
         let labels = match self {
             Self::Agglomerative { linkage, cut } => Agglomerative::new(linkage, cut).cluster(embeddings),
             Self::KMeans { people, seed } => {
-                let runs = if embeddings.nrows() <= MAX_IMAGES_WITH_RESTARTS { 10 } else { 1 };
+                let runs = if embeddings.nrows() <= MAX_FACES_WITH_RESTARTS { 10 } else { 1 };
                 KMeans::new(people).runs(runs).seed(seed).cluster(embeddings)
             }
             Self::Dbscan(dbscan) => dbscan.cluster(embeddings),
@@ -120,6 +131,71 @@ impl Grouping {
         labels.iter().enumerate().for_each(|(row, &label)| groups[label].push(row));
         groups.sort_by_key(|group| Reverse(group.len()));
         Ok(groups)
+    }
+
+    /// Groups faces of which some are unreliable. These start no group of their own: the others are grouped
+    /// by [`Grouping::groups`], then each unreliable face joins the group with the least squared distance,
+    /// if that is within the [cut](Grouping::cut), and else stays apart. The distance to a group is that of
+    /// the linkage: to its nearest face for single linkage and DBSCAN, to its farthest for complete linkage,
+    /// else the mean. If all faces are unreliable, all stay apart.
+    ///
+    /// # Shapes
+    ///
+    /// `embeddings`: `[n, dimension]`; `reliable`: `[n]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Grouping::groups`], with the number of reliable faces.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths disagree.
+    #[track_caller]
+    pub fn groups_of_reliable(self, embeddings: ArrayView2<'_, f32>, reliable: &[bool]) -> Result<Groups, Error> {
+        assert_eq!(embeddings.nrows(), reliable.len(), "rows of embeddings, marks of reliable faces");
+        let (rows, others): (Vec<usize>, Vec<usize>) = (0..reliable.len()).partition(|&row| reliable[row]);
+        let found = self.groups(embeddings.select(Axis(0), &rows).view())?;
+        let mut groups: Vec<Vec<usize>> =
+            found.into_iter().map(|group| group.into_iter().map(|index| rows[index]).collect()).collect();
+        if others.is_empty() {
+            return Ok(Groups { groups, apart: Vec::new() });
+        }
+        let unreliable = PreparedRows::new(embeddings.select(Axis(0), &others))?;
+        let all = PreparedRows::new(embeddings)?;
+        let nearest: Vec<Option<usize>> = (0..others.len())
+            .into_par_iter()
+            .map(|index| {
+                let mut distances = vec![0.0; all.len()];
+                unreliable.squared_distances_block(&all, index..index + 1, 0..all.len(), &mut distances);
+                let to_groups = groups.iter().map(|group| self.distance_to(group, &distances)).enumerate();
+                let (group, distance) = to_groups.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+                self.cut().is_none_or(|cut| distance <= f64::from(cut)).then_some(group)
+            })
+            .collect();
+        let mut apart = Vec::new();
+        for (&row, nearest) in others.iter().zip(nearest) {
+            match nearest {
+                Some(group) => groups[group].push(row),
+                None => apart.push(row),
+            }
+        }
+        for group in &mut groups {
+            group.sort_unstable();
+        }
+        groups.sort_by_key(|group| (Reverse(group.len()), group[0]));
+        Ok(Groups { groups, apart })
+    }
+
+    /// The squared distance of a face to a group, given those to all faces.
+    fn distance_to(self, group: &[usize], distances: &[f32]) -> f64 {
+        let distances = group.iter().map(|&row| f64::from(distances[row]));
+        match self {
+            Self::Dbscan(_) | Self::Agglomerative { linkage: Linkage::Single, .. } => {
+                distances.fold(f64::INFINITY, f64::min)
+            }
+            Self::Agglomerative { linkage: Linkage::Complete, .. } => distances.fold(0.0, f64::max),
+            Self::Agglomerative { .. } | Self::KMeans { .. } => distances.sum::<f64>() / group.len() as f64,
+        }
     }
 
     /// The name of the algorithm, as in JSON.
@@ -145,7 +221,7 @@ impl fmt::Display for Grouping {
             }
             Self::KMeans { people, seed } => write!(formatter, "k-means, {people} people, seed {seed}"),
             Self::Dbscan(Dbscan { squared_tolerance, min_points }) => {
-                write!(formatter, "DBSCAN, cut at squared distance {squared_tolerance}, at least {min_points} images")
+                write!(formatter, "DBSCAN, cut at squared distance {squared_tolerance}, at least {min_points} faces")
             }
         }
     }
@@ -174,14 +250,32 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_images_is_limited() {
+    fn unreliable_faces_join_groups_and_start_none() {
+        let embeddings = array![[0.0_f32], [0.1], [5.0], [0.9], [9.0], [5.1], [5.2]];
+        let reliable = [true, true, true, false, false, false, true];
+        let groups = Grouping::average_linkage(1.0).groups_of_reliable(embeddings.view(), &reliable).unwrap();
+        assert_eq!(groups, Groups { groups: vec![vec![0, 1, 3], vec![2, 5, 6]], apart: vec![4] });
+        let k_means = Grouping::KMeans { people: 2, seed: 0 };
+        let groups = k_means.groups_of_reliable(embeddings.view(), &reliable).unwrap();
+        assert_eq!(groups, Groups { groups: vec![vec![2, 4, 5, 6], vec![0, 1, 3]], apart: vec![] });
+        // 0.9 is 0.81 from 0.0 and 0.64 from 0.1.
+        for (linkage, cut, joins) in
+            [(Linkage::Single, 0.7, true), (Linkage::Complete, 0.8, false), (Linkage::Complete, 0.82, true)]
+        {
+            let grouping = Grouping::Agglomerative { linkage, cut: Cut::SquaredDistance(cut) };
+            let groups = grouping.groups_of_reliable(embeddings.view(), &reliable).unwrap();
+            assert_eq!(groups.apart.contains(&3), !joins, "{linkage} {cut}");
+        }
+        let all = Grouping::average_linkage(1.0).groups_of_reliable(embeddings.view(), &[false; 7]).unwrap();
+        assert_eq!((all.groups.len(), all.apart.len()), (0, 7));
+    }
+
+    #[test]
+    fn the_number_of_faces_is_limited() {
         assert!(Grouping::average_linkage(1.0).check(30_000).is_ok());
-        assert!(matches!(
-            Grouping::average_linkage(1.0).check(30_001),
-            Err(Error::TooManyImages { images: 30_001, .. })
-        ));
+        assert!(matches!(Grouping::average_linkage(1.0).check(30_001), Err(Error::TooManyFaces { faces: 30_001, .. })));
         assert!(Grouping::KMeans { people: 3, seed: 0 }.check(1_000_000).is_ok());
-        assert!(matches!(Grouping::KMeans { people: 3, seed: 0 }.check(2), Err(Error::MorePeopleThanImages { .. })));
+        assert!(matches!(Grouping::KMeans { people: 3, seed: 0 }.check(2), Err(Error::MorePeopleThanFaces { .. })));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use facenet_metrics::{
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
-use facenet_recognition::{Embed, MAX_IMAGES_WITH_RESTARTS, check_finite};
+use facenet_recognition::{Embed, MAX_FACES_WITH_RESTARTS, check_finite};
 
 use crate::dataset::labeled_faces::Dataset;
 use crate::error::Error;
@@ -168,7 +168,7 @@ fn group_by_k_means(
     seed: u64,
 ) -> Result<ClusteringReport, Error> {
     let people = BTreeSet::from_iter(identities).len();
-    let runs = if embeddings.nrows() <= MAX_IMAGES_WITH_RESTARTS { 10 } else { 1 };
+    let runs = if embeddings.nrows() <= MAX_FACES_WITH_RESTARTS { 10 } else { 1 };
     let k_means = KMeans::new(people).runs(runs).seed(seed);
     Ok(clustering_report(&k_means.cluster(embeddings)?, identities)?)
 }

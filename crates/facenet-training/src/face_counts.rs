@@ -14,6 +14,6 @@ pub(crate) fn aligned_cropped_painted<S: Serializer>(
         cropped: usize,
         painted: usize,
     }
-    let aligned = counts.landmark_list + counts.landmark_network;
+    let aligned = counts.landmark_list + counts.detector;
     Counts { aligned, cropped: counts.center_crop, painted: counts.synthetic }.serialize(serializer)
 }

@@ -9,7 +9,7 @@ use facenet_metrics::{Calibration, Pair, PairScores, ThresholdSearch};
 use ndarray::{Array2, s};
 use serde::Serialize;
 
-use facenet_recognition::{Embed, Embedder, FaceSource, FaceSourceCounts};
+use facenet_recognition::{Detect, Embed, Embedder, FaceSource, FaceSourceCounts};
 
 use crate::dataset::image_folder::ImageFolder;
 use crate::dataset::lfw;
@@ -59,10 +59,10 @@ pub struct PairListEvaluation {
 pub struct ValidationRateAt {
     /// Bound on the false accept rate.
     pub far: f64,
-    /// Largest false accept rate within the bound.
-    pub achieved_far: f64,
-    /// Validation rate: the fraction of genuine pairs accepted.
-    pub val: f64,
+    /// Largest false accept rate within the bound. `None` if there are too few impostor pairs to resolve it.
+    pub achieved_far: Option<f64>,
+    /// Validation rate: the fraction of genuine pairs accepted. `None` if there are too few impostor pairs.
+    pub val: Option<f64>,
 }
 
 /// The two protocols of Labeled Faces in the Wild (Huang et al. 2007).
@@ -75,7 +75,8 @@ pub enum LfwView {
 }
 
 /// Verification on one of LFW's views. `folder` holds `images`, `protocol` and, if faces are to be
-/// aligned, the list of landmarks.
+/// aligned, the list of landmarks. With a detector faces are aligned by it, the most central one of each
+/// image, and not by the list.
 ///
 /// # Errors
 ///
@@ -85,11 +86,15 @@ pub fn evaluate_lfw(
     embedder: &Embedder,
     folder: &Path,
     view: LfwView,
+    detector: Option<&dyn Detect>,
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
     let images = folder.join("images");
-    let image_folder =
-        ImageFolder { root: &images, landmarks: lfw::landmarks(folder)?, coordinates: CoordinateSystem::Lfw };
+    let (landmarks, coordinates) = match detector {
+        Some(_) => (None, CoordinateSystem::Image),
+        None => (lfw::landmarks(folder)?, CoordinateSystem::Lfw),
+    };
+    let image_folder = ImageFolder { root: &images, landmarks, coordinates, detector };
     let list = |name: &str| PairList::read(&folder.join("protocol").join(name));
     // Of images that are not aligned.
     let crop = Recipe::for_dataset(&DatasetSource::Lfw).crop;
@@ -116,8 +121,9 @@ fn check_no_common_person(training: &PairList, test: &PairList) -> Result<(), Er
     }
 }
 
-/// Verification on a pair list in LFW's format with several folds. Images are aligned if landmarks
-/// are given; otherwise the whole image is the face.
+/// Verification on a pair list in LFW's format with several folds. For a network that takes aligned faces
+/// an image is aligned by the list of landmarks, else by the most central face that the detector finds in it;
+/// otherwise the whole image is the face.
 ///
 /// # Errors
 ///
@@ -127,9 +133,10 @@ pub fn evaluate_pair_list(
     list: &PairList,
     images: &Path,
     landmarks: Option<LandmarkList>,
+    detector: Option<&dyn Detect>,
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
-    let image_folder = ImageFolder { root: images, landmarks, coordinates: CoordinateSystem::Image };
+    let image_folder = ImageFolder { root: images, landmarks, coordinates: CoordinateSystem::Image, detector };
     evaluate(embedder, list, None, &image_folder, &Crop::Whole, progress)
 }
 
@@ -161,8 +168,12 @@ fn evaluate(
     };
     let roc = scores.roc();
     let val_at_far = FALSE_ACCEPT_RATES.map(|far| {
-        let rate = roc.validation_rate_at(far);
-        ValidationRateAt { far, achieved_far: rate.false_accept_rate, val: rate.validation_rate }
+        let rate = roc.resolves(far).then(|| roc.validation_rate_at(far));
+        ValidationRateAt {
+            far,
+            achieved_far: rate.as_ref().map(|rate| rate.false_accept_rate),
+            val: rate.as_ref().map(|rate| rate.validation_rate),
+        }
     });
     Ok(PairListEvaluation {
         accuracy,

@@ -14,7 +14,7 @@ pub use facenet_triplet as triplet;
 pub use facenet_cluster::{Agglomerative, Cluster, KMeans};
 pub use facenet_metrics::{Calibration, PairScores};
 pub use facenet_network::Network;
-pub use facenet_recognition::{DecisionRule, Embed, Embedder, Gallery, Grouping, PortraitEmbedder, read_weights};
+pub use facenet_recognition::{DecisionRule, Embed, Embedder, Gallery, Grouping, PhotoEmbedder, read_weights};
 pub use facenet_training::{Recipe, Trainer};
 
 /// The example of the workspace's README, compiled and run with the other examples.

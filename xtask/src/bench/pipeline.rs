@@ -1,92 +1,110 @@
-//! `cargo xtask bench pipeline`: throughput from image files to embeddings, and the network's share
+//! `cargo xtask bench pipeline`: throughput from photos to the embeddings of their faces, and each stage's share
 //! of it.
 
-use std::path::{Path, PathBuf};
+mod group_photos;
+
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cpu_time::ProcessTime;
+use facenet_cli::arguments::detection::DetectionArguments;
+use facenet_cli::arguments::network_choice::NetworkChoice;
+use facenet_cli::arguments::photos::FoundPhotos;
 use facenet_cli::arguments::threads::set_threads;
-use facenet_cli::output::face_counts::aligned_or_cropped;
+use facenet_cli::folders;
+use facenet_cli::output::faces::aligned_or_cropped;
 use facenet_cli::output::print::print;
-use facenet_data::{Crop, escape_path, images_below, read_image};
-use facenet_network::{FrozenNetwork, Network, Preprocessing};
+use facenet_data::{Crop, Photo, read_photo};
+use facenet_network::{Description, Initializer, Network};
 use facenet_recognition::{
-    EmbeddedPortraits, FaceSourceCounts, ForeignNetwork, PortraitEmbedder, PortraitLandmarks, PortraitOptions,
-    PortraitReader, read_weights,
+    DEFAULT_EMBEDDER, Embed, EmbeddedPhotos, Embedder, FaceDetector, FaceSourceCounts, ForeignNetwork, FoundFaces,
+    PhotoEmbedder, PhotoOptions, PhotoReader, find_faces, read_weights,
 };
-use ndarray::{Array3, Array4, Axis, s, stack};
+use ndarray::{Array3, Axis, stack};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::bench::subject::Subject;
-use crate::bench::timing::median;
+use crate::bench::pipeline::group_photos::write_group_photos;
+use crate::bench::timing::{median, peak_rss_mib};
 use crate::table::Table;
 
 /// The arguments of the command.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Images of one face each, or folders of them
-    #[arg(value_name = "DIR|FILE", required = true)]
+    /// Photos, or folders of them [default: group photos of 12 megapixels with five faces each, made of the
+    /// pictures in photos/krasserm_lfw10 and detection/images of the data folder]
+    #[arg(value_name = "DIR|FILE")]
     paths: Vec<PathBuf>,
-    #[command(flatten)]
-    subject: Subject,
-    /// Weights of the network: a checkpoint or a foreign file [default: random weights for
-    /// --network]
-    #[arg(long, value_name = "FILE", conflicts_with = "network")]
-    weights: Option<PathBuf>,
-    /// List of five landmarks per face, for alignment if the network has a template; paths are
-    /// relative to the folder of the images or of the list [default: center crop]
+    /// Weights of the embedding network: a checkpoint, or weights of another program [default:
+    /// face-reidentification-retail-0095]
     #[arg(long, value_name = "FILE")]
-    landmarks: Option<PathBuf>,
-    /// Number of images, the first ones
-    #[arg(long = "pictures", value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    images: u32,
+    weights: Option<PathBuf>,
+    /// The embedding network, with random weights
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = NetworkChoice::parser(), conflicts_with = "weights")]
+    network: Option<NetworkChoice>,
+    #[command(flatten)]
+    detection: DetectionArguments,
+    /// Folder of data sets and networks [default: $FACENET_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Number of photos, the first ones
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    photos: u32,
     /// Time limit in seconds, after at least three rounds
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
+    /// Number of threads [default: all]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Minimum number of rounds.
 const ROUNDS: usize = 3;
+/// Photos that are decoded at a time to time the stages, per thread.
+const DECODED_PER_THREAD: usize = 2;
 
 #[derive(Serialize)]
 struct Report {
     network: String,
-    #[serde(rename = "pictures")]
-    images: usize,
+    photos: usize,
+    faces: usize,
     #[serde(rename = "framings", serialize_with = "aligned_or_cropped")]
     sources: FaceSourceCounts,
-    batch: usize,
     threads: usize,
     /// Throughput from files to embeddings: the median round, as for all values below.
-    #[serde(rename = "pictures_per_second")]
-    images_per_second: f64,
-    /// Throughput of the network alone, on the same faces in memory.
-    #[serde(rename = "network_pictures_per_second")]
-    network_images_per_second: f64,
+    photos_per_second: f64,
+    /// Throughput of decoding alone, including reading.
+    decoded_photos_per_second: f64,
     /// The first over the second, per round.
     ratio: f64,
     worst_ratio: f64,
     best_ratio: f64,
-    /// CPU time per image of the whole pipeline.
+    /// CPU time per photo of the whole pipeline.
     cpu_milliseconds: f64,
-    /// CPU time per image by stage.
+    /// CPU time per photo by stage.
     stage_cpu_milliseconds: Stages<f64>,
     /// Share of each stage in their sum.
     shares: Stages<f64>,
+    /// Peak memory of the process until the end of the whole pipeline, without that of single stages.
+    peak_mib: Option<f64>,
     rounds: usize,
 }
 
-/// The stages from a file to an embedding.
+/// The stages from a file to embeddings.
 #[derive(Clone, Copy, Default, Serialize)]
 struct Stages<T> {
     /// File to pixels.
     decoding: T,
-    /// Pixels to network input: alignment or crop, then preprocessing.
+    /// Pixels to faces and their quality.
+    detection: T,
+    /// Faces to the input of the embedding network: alignment.
     alignment: T,
-    /// Network input to embedding.
-    network: T,
+    /// Aligned faces to embeddings.
+    embedding: T,
 }
 
 /// Time spent on work, in seconds.
@@ -107,157 +125,172 @@ impl Spent {
     }
 }
 
-/// Times the pipeline as the commands that embed images run it, then each stage by itself.
+/// Times the pipeline as the commands that embed photos run it, then each stage by itself.
 pub fn command(arguments: &Arguments) -> Result<()> {
     ensure!((0.0..=3600.0).contains(&arguments.seconds), "--seconds must be between 0 and 3600");
-    set_threads(arguments.subject.threads)?;
-    let network = match &arguments.weights {
-        Some(path) => Network::from_checkpoint(read_weights(path, &ForeignNetwork::default())?)?,
-        None => arguments.subject.network()?,
+    set_threads(arguments.threads)?;
+    let made = tempfile::tempdir()?;
+    let photos = arguments.photos(made.path())?;
+    let network = arguments.network()?;
+    let detector = || match network.description().preprocessing.template {
+        Some(_) => Ok(Some(arguments.detection.read(arguments.data.as_deref())?)),
+        None => anyhow::Ok(None),
     };
-    let images = arguments.images()?;
-    let batch = arguments.subject.batch as usize;
-    let mut embedder = arguments.embedder(&network)?.with_batch(batch);
-    let frozen = FrozenNetwork::new(&network);
-    let mut workspace = frozen.workspace();
-    let preprocessing = &network.description().preprocessing;
+    let crop = Crop::Center { fraction: 1.0 };
+    let options = PhotoOptions { detector: detector()?, crop, ..PhotoOptions::default() };
+    let mut embedder = PhotoEmbedder::new(&network, options)?;
+    let stages_alone = StagesAlone { detector: detector()?, embedder: Embedder::new(&network)?, crop };
 
-    let warm = &images[..batch.min(images.len())];
-    embed(&mut embedder, warm)?;
-    for x in faces(warm, batch, embedder.reader(), preprocessing, &mut Stages::default())? {
-        frozen.forward(x.view(), &mut workspace);
-    }
-
+    let mut whole = Vec::new();
     let start = Instant::now();
-    let (mut whole, mut stages) = (Vec::new(), Vec::new());
-    let mut sources = FaceSourceCounts::default();
-    while whole.len() < ROUNDS || start.elapsed() < Duration::from_secs_f64(arguments.seconds) {
+    // Half of the time for the whole, half for the stages. A first round warms up.
+    let mut embedded = embed(&mut embedder, &photos)?;
+    while whole.len() < ROUNDS || start.elapsed() < Duration::from_secs_f64(arguments.seconds / 2.0) {
         let mut round = Spent::default();
-        let embedded = round.on(|| embed(&mut embedder, &images))?;
-        sources = embedded.portraits.iter().map(|portrait| portrait.source).collect();
+        embedded = round.on(|| embed(&mut embedder, &photos))?;
         whole.push(round);
-        let mut round = Stages::<Spent>::default();
-        let batches = faces(&images, batch, embedder.reader(), preprocessing, &mut round)?;
-        round.network.on(|| {
-            for x in &batches {
-                frozen.forward(x.view(), &mut workspace);
-            }
-        });
-        stages.push(round);
+    }
+    let peak_mib = peak_rss_mib();
+    let mut stages = Vec::new();
+    while stages.len() < whole.len() {
+        stages.push(stages_alone.round(&photos, embedder.reader())?);
     }
 
-    let count = images.len() as f64;
+    let count = photos.len() as f64;
     let of_whole = |spent: fn(&Spent) -> f64| median(&mut whole.iter().map(spent).collect::<Vec<_>>());
     let of_stages = |spent: fn(&Stages<Spent>) -> f64| median(&mut stages.iter().map(spent).collect::<Vec<_>>());
     let mut ratios: Vec<f64> =
-        whole.iter().zip(&stages).map(|(whole, stages)| stages.network.wall / whole.wall).collect();
+        whole.iter().zip(&stages).map(|(whole, stages)| stages.decoding.wall / whole.wall).collect();
     let cpu = Stages {
         decoding: 1e3 * of_stages(|stages| stages.decoding.cpu) / count,
+        detection: 1e3 * of_stages(|stages| stages.detection.cpu) / count,
         alignment: 1e3 * of_stages(|stages| stages.alignment.cpu) / count,
-        network: 1e3 * of_stages(|stages| stages.network.cpu) / count,
+        embedding: 1e3 * of_stages(|stages| stages.embedding.cpu) / count,
     };
-    let sum = cpu.decoding + cpu.alignment + cpu.network;
+    let sum = cpu.decoding + cpu.detection + cpu.alignment + cpu.embedding;
     let report = Report {
         network: network.description().name.clone(),
-        images: images.len(),
-        sources,
-        batch,
+        photos: photos.len(),
+        faces: embedded.faces.len(),
+        sources: embedded.faces.iter().map(|face| face.source).collect(),
         threads: rayon::current_num_threads(),
-        images_per_second: count / of_whole(|whole| whole.wall),
-        network_images_per_second: count / of_stages(|stages| stages.network.wall),
+        photos_per_second: count / of_whole(|whole| whole.wall),
+        decoded_photos_per_second: count / of_stages(|stages| stages.decoding.wall),
         ratio: median(&mut ratios),
         worst_ratio: ratios[0],
         best_ratio: ratios[ratios.len() - 1],
         cpu_milliseconds: 1e3 * of_whole(|whole| whole.cpu) / count,
         stage_cpu_milliseconds: cpu,
-        shares: Stages { decoding: cpu.decoding / sum, alignment: cpu.alignment / sum, network: cpu.network / sum },
+        shares: Stages {
+            decoding: cpu.decoding / sum,
+            detection: cpu.detection / sum,
+            alignment: cpu.alignment / sum,
+            embedding: cpu.embedding / sum,
+        },
+        peak_mib,
         rounds: whole.len(),
     };
-    print(arguments.subject.json, &report, &text(&report))
+    print(arguments.json, &report, &text(&report))
 }
 
 impl Arguments {
-    /// The first images of the paths given.
-    fn images(&self) -> Result<Vec<PathBuf>> {
-        let mut images = Vec::new();
-        for path in &self.paths {
-            match path.is_dir() {
-                true => images.extend(images_below(path)?),
-                false => images.push(path.clone()),
-            }
+    /// The first photos of the paths given, else photos made in `folder`.
+    fn photos(&self, folder: &std::path::Path) -> Result<Vec<PathBuf>> {
+        let count = self.photos as usize;
+        if self.paths.is_empty() {
+            return write_group_photos(count, &folders::development_data(self.data.as_deref()), folder);
         }
-        images.truncate(self.images as usize);
-        ensure!(!images.is_empty(), "{} contains no images", escape_path(&self.paths[0]));
-        Ok(images)
+        let mut photos = FoundPhotos::find(&self.paths)?.photos;
+        photos.truncate(count);
+        Ok(photos)
     }
 
-    fn embedder(&self, network: &Network<f32>) -> Result<PortraitEmbedder> {
-        let folders: Vec<&Path> = self.paths.iter().map(PathBuf::as_path).collect();
-        let list = self.landmarks.as_ref().map(|path| PortraitLandmarks::read(path, &folders)).transpose()?;
-        Ok(PortraitEmbedder::new(
-            network,
-            PortraitOptions { landmark_list: list, crop: Crop::Center { fraction: 1.0 }, ..PortraitOptions::default() },
-        )?)
+    fn network(&self) -> Result<Network<f32>> {
+        if let Some(network) = &self.network {
+            let description: Description = network.description()?;
+            return Ok(Network::new(description, Initializer::HeNormal, 0)?);
+        }
+        let weights = match &self.weights {
+            Some(path) => path.clone(),
+            None => folders::find_network(self.data.as_deref(), DEFAULT_EMBEDDER)
+                .with_context(|| format!("network {DEFAULT_EMBEDDER} not found; pass --weights FILE"))?,
+        };
+        Ok(Network::from_checkpoint(read_weights(&weights, &ForeignNetwork::default())?)?)
     }
 }
 
-/// Embeds image files; an unreadable image is an error.
-fn embed(embedder: &mut PortraitEmbedder, images: &[PathBuf]) -> Result<EmbeddedPortraits> {
-    let mut embedded = embedder.embed(images, &|_, _| ())?;
+/// Embeds photos; an unreadable photo is an error.
+fn embed(embedder: &mut PhotoEmbedder, photos: &[PathBuf]) -> Result<EmbeddedPhotos> {
+    let mut embedded = embedder.embed(photos, &|_, _| ())?;
     match embedded.unread.pop() {
         Some(unread) => Err(unread.error.into()),
         None => Ok(embedded),
     }
 }
 
-/// Network inputs of the images, batch by batch.
-fn faces(
-    images: &[PathBuf],
-    batch: usize,
-    reader: &PortraitReader,
-    preprocessing: &Preprocessing,
-    spent: &mut Stages<Spent>,
-) -> Result<Vec<Array4<f32>>> {
-    let [height, width] = reader.size;
-    let mut x = Array4::zeros((batch.min(images.len()), height, width, 3));
-    let batches = images.chunks(batch).map(|paths| {
-        let decode = || paths.par_iter().map(|path| read_image(path)).collect::<Result<Vec<_>, _>>();
-        let decoded = spent.decoding.on(decode)?;
-        let mut x = x.slice_mut(s![..paths.len(), .., .., ..]);
-        spent.alignment.on(|| -> Result<()> {
-            let cut = decoded.par_iter().zip(paths).map(|(image, path)| Ok(reader.read(image.view(), path)?.0));
-            let faces = cut.collect::<Result<Vec<Array3<u8>>>>()?;
-            let faces = stack(Axis(0), &faces.iter().map(Array3::view).collect::<Vec<_>>())?;
-            preprocessing.apply(faces.view(), x.view_mut());
-            Ok(())
-        })?;
-        Ok(x.to_owned())
-    });
-    batches.collect()
+/// What the stages run by themselves.
+struct StagesAlone {
+    /// `None` for a network that takes a part of each photo.
+    detector: Option<FaceDetector>,
+    embedder: Embedder,
+    crop: Crop,
+}
+
+impl StagesAlone {
+    fn round(&self, photos: &[PathBuf], reader: &PhotoReader) -> Result<Stages<Spent>> {
+        let mut spent = Stages::<Spent>::default();
+        for paths in photos.chunks(DECODED_PER_THREAD * rayon::current_num_threads()) {
+            let decode = || paths.par_iter().map(|path| read_photo(path)).collect::<Result<Vec<Photo>, _>>();
+            let decoded = spent.decoding.on(decode)?;
+            let faces: Vec<Array3<u8>> = match &self.detector {
+                Some(detector) => {
+                    let detect = || decoded.par_iter().map(|photo| find_faces(detector, photo));
+                    let found = spent.detection.on(|| detect().collect::<Result<Vec<FoundFaces>, _>>())?;
+                    let photos = decoded.par_iter().zip(&found);
+                    let extract = || {
+                        photos.flat_map_iter(|(photo, found)| {
+                            found.faces.iter().filter_map(|face| reader.extract(photo, face))
+                        })
+                    };
+                    spent.alignment.on(|| extract().collect())
+                }
+                None => spent.alignment.on(|| {
+                    decoded.par_iter().map(|photo| self.crop.apply(photo.pixels.view(), reader.size())).collect()
+                }),
+            };
+            if !faces.is_empty() {
+                let faces = stack(Axis(0), &faces.iter().map(Array3::view).collect::<Vec<_>>())?;
+                spent.embedding.on(|| self.embedder.embed(faces.view()))?;
+            }
+        }
+        Ok(spent)
+    }
 }
 
 fn text(report: &Report) -> String {
-    let mut table = Table::new(&["stage", "ms per image", "of the sum"]);
+    let mut table = Table::new(&["stage", "ms per photo", "of the sum"]);
     let (cpu, shares) = (&report.stage_cpu_milliseconds, &report.shares);
     for (stage, milliseconds, share) in [
         ("decoding", cpu.decoding, shares.decoding),
+        ("detection", cpu.detection, shares.detection),
         ("alignment", cpu.alignment, shares.alignment),
-        ("network", cpu.network, shares.network),
+        ("embedding", cpu.embedding, shares.embedding),
     ] {
         table.push(vec![stage.to_owned(), format!("{milliseconds:.3}"), format!("{:.1} %", 100.0 * share)]);
     }
+    let memory = report.peak_mib.map_or_else(String::new, |mib| format!("; at most {mib:.0} MiB"));
     format!(
-        "{}: {:.1} images per second from file to embedding, {:.1} faces per second through the network alone: ratio {:.1} % ({:.1} to {:.1} %)\n\
-         {} images, batch of {} on {} threads; {}; {} rounds\n\n\
+        "{}: {:.1} photos per second from file to embeddings, {:.1} by decoding alone: ratio {:.1} % ({:.1} to {:.1} %)\n\
+         {} photos, {} faces, {} threads; {}; {} rounds{memory}\n\n\
          CPU time by stage; {:.3} ms for the whole pipeline\n\n{}",
         report.network,
-        report.images_per_second,
-        report.network_images_per_second,
+        report.photos_per_second,
+        report.decoded_photos_per_second,
         100.0 * report.ratio,
         100.0 * report.worst_ratio,
         100.0 * report.best_ratio,
-        report.images,
-        report.batch,
+        report.photos,
+        report.faces,
         report.threads,
         report.sources,
         report.rounds,

@@ -4,19 +4,19 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
-use facenet_data::{escape_path, read_image};
-use facenet_network::Network;
-use facenet_recognition::{
-    BoundingBox, DEFAULT_DETECTOR, Detect, DetectedFace, DetectionOptions, FaceDetector, ForeignNetwork, read_weights,
-};
+use anyhow::{Result, bail};
+use facenet_data::{BoundedDecoder, DEFAULT_MEMORY_LIMIT, escape_path, read_bounded_file};
+use facenet_recognition::{Error, FaceDetector, FaceQuality, FoundFaces, find_faces};
+use facenet_report::LabeledFace;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::arguments::images::images;
+use crate::arguments::detection::DetectionArguments;
+use crate::arguments::photos::FoundPhotos;
 use crate::arguments::threads::set_threads;
-use crate::folders;
-use crate::output::notes::{Note, count, notes_text};
+use crate::output::annotated_photos::write_annotated_photos;
+use crate::output::faces::{edges, points};
+use crate::output::notes::{Note, Notes, count};
 use crate::output::print::print;
 use crate::output::progress_bar::Bar;
 
@@ -26,13 +26,11 @@ pub struct Arguments {
     /// Photos, or folders of them
     #[arg(value_name = "PHOTO", required = true)]
     photos: Vec<PathBuf>,
-    /// The least score of a face, 0 to 1
-    #[arg(long, value_name = "S", default_value_t = DetectionOptions::default().min_score, value_parser = score)]
-    min_score: f32,
-    /// The detector: a checkpoint, or weights of another program [default: yunet_n from `xtask download
-    /// weights/yunet_n`]
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    detection: DetectionArguments,
+    /// Write copies of the photos with boxes, points, numbers and scores to a new folder
+    #[arg(long, value_name = "DIR")]
+    draw: Option<PathBuf>,
     /// The folder to look for the network in [default: $FACENET_DATA, data/ of the workspace,
     /// $XDG_DATA_HOME/facenet]
     #[arg(long, value_name = "DIR")]
@@ -49,7 +47,9 @@ pub struct Arguments {
 struct Report {
     network: String,
     photos: Vec<Photo>,
-    unread: Vec<Unread>,
+    unread: Vec<Note>,
+    passed_over: Vec<Note>,
+    other_files: usize,
     seconds: f64,
 }
 
@@ -59,99 +59,123 @@ struct Photo {
     width: usize,
     height: usize,
     faces: Vec<Face>,
+    /// The copy with boxes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drawing: Option<String>,
 }
 
-/// A face in pixels of its photo.
+/// A face in pixels of its photo, from left to right.
 #[derive(Serialize)]
 struct Face {
     #[serde(rename = "box")]
     bounding_box: [f64; 4],
     score: f32,
-    landmarks: [[f32; 2]; 5],
-}
-
-#[derive(Serialize)]
-struct Unread {
-    photo: String,
-    reason: String,
+    landmarks: Option<[[f64; 2]; 5]>,
+    quality: Option<FaceQuality>,
+    #[serde(rename = "doubt")]
+    warning: Option<String>,
 }
 
 /// Finds the faces and prints them.
 ///
 /// # Errors
 ///
-/// If a photo or the network can't be read.
+/// If a photo or the network can't be read, or a copy can't be written.
 pub fn command(arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
     set_threads(arguments.threads)?;
-    let photos = images(&arguments.photos)?;
-    let weights = match &arguments.weights {
-        Some(file) => file.clone(),
-        None => folders::find_network(arguments.data.as_deref(), DEFAULT_DETECTOR).with_context(|| {
-            format!("network {DEFAULT_DETECTOR} not found; run `cargo xtask download weights/{DEFAULT_DETECTOR}`, or pass --weights FILE")
-        })?,
-    };
-    let network = Network::from_checkpoint(read_weights(&weights, &ForeignNetwork::default())?)?;
-    let options = DetectionOptions { min_score: arguments.min_score, ..DetectionOptions::default() };
-    let detector = FaceDetector::new(&network, options).with_context(|| format!("in {}", escape_path(&weights)))?;
+    let FoundPhotos { photos, unread, passed_over, other_files } = FoundPhotos::find(&arguments.photos)?;
+    let detector = arguments.detection.read(arguments.data.as_deref())?;
     let bar = Bar::new();
-    let results: Vec<Result<Photo>> = photos
+    let decoder = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
+    let results: Vec<Result<FoundFaces, Error>> = photos
         .par_iter()
         .map(|path| {
-            let found = search(&detector, path);
+            let found = search(&detector, &decoder, path);
             bar.advance("detecting faces", photos.len());
             found
         })
         .collect();
     bar.clear();
     let mut report = Report {
-        network: network.description().name.clone(),
+        network: detector.network().description().name.clone(),
         photos: Vec::new(),
-        unread: Vec::new(),
-        seconds: start.elapsed().as_secs_f64(),
+        unread,
+        passed_over,
+        other_files,
+        seconds: 0.0,
     };
+    let mut to_draw = Vec::new();
     for (path, result) in photos.iter().zip(results) {
         match result {
-            Ok(photo) => report.photos.push(photo),
-            Err(error) => report.unread.push(Unread { photo: escape_path(path), reason: error.to_string() }),
+            Ok(found) => {
+                report.photos.push(Photo::new(path, &found));
+                to_draw.push((path.clone(), found.faces.iter().map(label).collect::<Vec<LabeledFace>>()));
+            }
+            Err(error) => report.unread.push(Note::new(path, Path::new(""), error)),
         }
     }
+    if let Some(out) = &arguments.draw {
+        for (photo, file) in report.photos.iter_mut().zip(write_annotated_photos(out, &to_draw)?) {
+            photo.drawing = Some(escape_path(&file));
+        }
+    }
+    report.seconds = start.elapsed().as_secs_f64();
     print(arguments.json, &report, &text(&report)?)?;
     match report.unread.len() {
         0 => Ok(()),
-        unread => bail!("{unread} of {} photos could not be read", photos.len()),
+        unread => bail!("{unread} of {} photos could not be read", report.photos.len() + unread),
     }
 }
 
-fn search(detector: &dyn Detect, path: &Path) -> Result<Photo> {
-    let image = read_image(path)?;
-    let (height, width, _) = image.dim();
-    let faces = detector.detect(image.view())?.into_iter().map(Face::from).collect();
-    Ok(Photo { photo: escape_path(path), width, height, faces })
+fn search(detector: &FaceDetector, decoder: &BoundedDecoder, path: &Path) -> Result<FoundFaces, Error> {
+    let bytes = read_bounded_file(path)?;
+    decoder.decode_photo(&bytes, path, |photo| find_faces(detector, photo))?
 }
 
-impl From<DetectedFace> for Face {
-    fn from(DetectedFace { bounding_box, score, landmarks }: DetectedFace) -> Self {
-        let BoundingBox { left, top, right, bottom } = bounding_box;
-        Self { bounding_box: [left, top, right, bottom], score, landmarks: landmarks.0 }
+fn label(face: &facenet_recognition::Face) -> LabeledFace {
+    let score = face.quality.map_or_else(String::new, |quality| format!("  {:.2}", quality.score));
+    LabeledFace { face: *face, label: format!("{}{score}", face.number) }
+}
+
+impl Photo {
+    fn new(path: &Path, found: &FoundFaces) -> Self {
+        let [height, width] = found.size;
+        let face = |face: &facenet_recognition::Face| Face {
+            bounding_box: edges(&face.bounding_box),
+            score: face.quality.map_or(0.0, |quality| quality.score),
+            landmarks: face.landmarks.as_ref().map(points),
+            quality: face.quality,
+            warning: face.warning.map(|warning| warning.to_string()),
+        };
+        Self { photo: escape_path(path), width, height, faces: found.faces.iter().map(face).collect(), drawing: None }
     }
 }
 
 fn text(report: &Report) -> Result<String> {
     let mut text = String::new();
-    for Photo { photo, width, height, faces } in &report.photos {
+    for Photo { photo, width, height, faces, drawing } in &report.photos {
         writeln!(text, "{photo}: {} ({width} x {height})", count(faces.len(), "face", "faces"))?;
-        for Face { bounding_box: [left, top, right, bottom], score, .. } in faces {
+        for (index, Face { bounding_box: [left, top, right, bottom], score, warning, .. }) in faces.iter().enumerate() {
             let [width, height] = [right - left, bottom - top];
-            writeln!(text, "  score {score:.2}, {width:.0} x {height:.0} pixels at {left:.0}, {top:.0}")?;
+            let warning = warning.as_ref().map_or_else(String::new, |warning| format!(", {warning}"));
+            writeln!(
+                text,
+                "  {}: score {score:.2}, {width:.0} x {height:.0} pixels at {left:.0}, {top:.0}{warning}",
+                index + 1
+            )?;
+        }
+        if let Some(file) = drawing {
+            writeln!(text, "  drawn in {file}")?;
         }
     }
-    let unread: Vec<Note> = report
-        .unread
-        .iter()
-        .map(|Unread { photo, reason }| Note { image: photo.clone(), reason: reason.clone() })
-        .collect();
-    text += &notes_text(&[], &unread);
+    let notes = Notes {
+        warnings: Vec::new(),
+        unread: report.unread.clone(),
+        passed_over: report.passed_over.clone(),
+        other_files: report.other_files,
+    };
+    text += &notes.text();
     let faces = report.photos.iter().map(|photo| photo.faces.len()).sum();
     writeln!(
         text,
@@ -162,12 +186,4 @@ fn text(report: &Report) -> Result<String> {
         report.seconds
     )?;
     Ok(text)
-}
-
-/// Parses a score.
-fn score(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(score) if (0.01..1.0).contains(&score) => Ok(score),
-        _ => Err("expected a number from 0.01 to below 1".to_owned()),
-    }
 }

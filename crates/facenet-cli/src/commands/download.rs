@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use facenet_data::create_private_folder;
 use facenet_download::{FileSet, Report, file_set};
-use facenet_recognition::{DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK};
+use facenet_recognition::{DEFAULT_DETECTOR, DEFAULT_EMBEDDER};
 use serde::Serialize;
 
 use crate::arguments::download::DownloadArguments;
@@ -28,7 +28,7 @@ struct Networks<'a> {
 ///
 /// If something is still missing then.
 pub fn command(Arguments { download }: &Arguments) -> Result<()> {
-    let networks = [DEFAULT_EMBEDDER, DEFAULT_LANDMARK_NETWORK].map(|name| format!("weights/{name}"));
+    let networks = [DEFAULT_EMBEDDER, DEFAULT_DETECTOR].map(|name| format!("weights/{name}"));
     let sets: Vec<FileSet> = networks
         .iter()
         .map(|name| file_set(name).with_context(|| format!("no download is named {name}")))

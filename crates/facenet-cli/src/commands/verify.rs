@@ -1,96 +1,145 @@
-//! `facenet verify`: whether two images show the same person.
+//! `facenet verify`: whether someone is on both of two photos.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use facenet_data::escape_path;
-use facenet_recognition::{FaceSource, Portrait, Verdict};
+use facenet_recognition::{EmbeddedPhotos, FaceWarning, PhotoWarning, ReadPhoto, Verdict};
 use serde::Serialize;
 
-use crate::arguments::portraits::{PortraitArguments, embed};
+use crate::arguments::photos::PhotoArguments;
 use crate::arguments::squared_distance::squared_distance;
-use crate::output::notes::confidence;
+use crate::arguments::threads::set_threads;
+use crate::output::faces::FaceReport;
+use crate::output::notes::{confidence, count};
 use crate::output::print::print;
 
 /// The arguments of the command.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// An image of one face
+    /// A photo
     #[arg(value_name = "A")]
     first: PathBuf,
-    /// Another image of one face
+    /// Another photo
     #[arg(value_name = "B")]
     second: PathBuf,
-    /// The squared distance, 0 to 4, up to which the images show the same person [default: that of
+    /// The squared distance, 0 to 4, up to which two faces show the same person [default: that of
     /// the network's calibration, where both answers are equally likely]
     #[arg(long, value_name = "D", value_parser = squared_distance)]
     threshold: Option<f64>,
     #[command(flatten)]
-    portraits: PortraitArguments,
+    photos: PhotoArguments,
 }
 
 #[derive(Serialize)]
 struct Report {
     network: String,
-    #[serde(rename = "pictures")]
-    images: [Image; 2],
-    squared_distance: f64,
+    photos: [Photo; 2],
+    /// The two faces that are most alike.
+    faces: Option<[FaceReport; 2]>,
+    squared_distance: Option<f64>,
     threshold: f64,
-    same: bool,
+    /// `null` if there is nothing to compare.
+    same: Option<bool>,
     confidence: Option<f64>,
+    /// Why `same` is `null`.
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Image {
-    #[serde(rename = "picture")]
-    name: String,
-    #[serde(rename = "framing")]
-    source: FaceSource,
+struct Photo {
+    photo: String,
+    faces: usize,
     #[serde(rename = "doubt")]
     warning: Option<String>,
 }
 
-/// Embeds both images and compares them.
+/// Embeds the faces of both photos and compares them.
 ///
 /// # Errors
 ///
-/// If an image or a network can't be read, or there is neither a calibration nor a threshold.
+/// If a photo or a network can't be read, there is neither a calibration nor a threshold, or a photo shows
+/// no face.
 pub fn command(arguments: &Arguments) -> Result<()> {
-    let mut portraits = arguments.portraits.read_without_cache()?;
-    let rule = portraits.decision_rule(arguments.threshold)?;
-    let mut embedded = embed(&mut portraits.embedder, &[arguments.first.clone(), arguments.second.clone()])?;
+    set_threads(arguments.photos.threads)?;
+    let folders = [&arguments.first, &arguments.second].map(|path| path.parent().unwrap_or(Path::new("")));
+    let mut networks = arguments.photos.read_without_cache(&folders)?;
+    let rule = networks.decision_rule(arguments.threshold)?;
+    let mut embedded = networks.embed(&[arguments.first.clone(), arguments.second.clone()])?;
     if let Some(unread) = embedded.unread.pop() {
         return Err(unread.error.into());
     }
-    let Verdict { same, squared_distance, threshold, confidence } = portraits.embedder.verify(&embedded, [0, 1], &rule);
-    let image = |path: &PathBuf, portrait: &Portrait| Image {
-        name: escape_path(path),
-        source: portrait.source,
-        warning: portrait.warning().map(|warning| warning.to_string()),
+    let verdict = networks.embedder.verify(&embedded, [0, 1], &rule);
+    let reason = doubt(&embedded, verdict.as_ref());
+    let decided = verdict.filter(|_| reason.is_none());
+    let photo = |ReadPhoto { path, faces, warning, .. }: &ReadPhoto| Photo {
+        photo: escape_path(path),
+        faces: faces.len(),
+        warning: warning.map(|warning| warning.to_string()),
     };
     let report = Report {
-        network: portraits.embedder.description().name.clone(),
-        images: [image(&arguments.first, &embedded.portraits[0]), image(&arguments.second, &embedded.portraits[1])],
-        squared_distance,
-        threshold,
-        same,
-        confidence,
+        network: networks.embedder.description().name.clone(),
+        photos: [photo(&embedded.photos[0]), photo(&embedded.photos[1])],
+        faces: verdict.map(|verdict| verdict.faces.map(|row| FaceReport::of_row(&embedded, row))),
+        squared_distance: verdict.map(|verdict| verdict.squared_distance),
+        threshold: rule.threshold(),
+        same: decided.map(|verdict| verdict.same),
+        confidence: decided.and_then(|verdict| verdict.confidence),
+        reason,
     };
-    print(arguments.portraits.json, &report, &text(&report))
+    print(arguments.photos.json, &report, &text(&report))?;
+    match &report.reason {
+        None => Ok(()),
+        Some(reason) => bail!("no verdict: {reason}"),
+    }
+}
+
+/// Why there is no verdict, if so.
+fn doubt(embedded: &EmbeddedPhotos, verdict: Option<&Verdict>) -> Option<String> {
+    let Some(verdict) = verdict else {
+        let photo = embedded.photos.iter().find(|photo| photo.faces.is_empty())?;
+        let reason = photo.warning.unwrap_or(PhotoWarning::NoFace);
+        let reason = match photo.warning {
+            None => "it shows no face with that number".to_owned(),
+            Some(_) => reason.to_string(),
+        };
+        return Some(format!("{}: {reason}", escape_path(&photo.path)));
+    };
+    let misplaced = |row: &&usize| embedded.faces[**row].warning == Some(FaceWarning::ListDisagrees);
+    let row = *verdict.faces.iter().find(misplaced)?;
+    Some(format!("{}: the face is {}", escape_path(&embedded.photo_of(row).path), FaceWarning::ListDisagrees))
 }
 
 fn text(report: &Report) -> String {
-    let verdict = if report.same { "the same person" } else { "different people" };
-    let mut text = match report.confidence {
-        Some(probability) => format!("{verdict}, {}\n", confidence(probability)),
-        None => format!("{verdict}\n"),
+    let mut text = match (report.same, report.confidence) {
+        (None, _) => "no verdict\n".to_owned(),
+        (Some(same), probability) => {
+            let several = report.photos.iter().any(|photo| photo.faces > 1);
+            let verdict = match (same, several) {
+                (true, _) => "the same person",
+                (false, false) => "different people",
+                (false, true) => "nobody is on both photos",
+            };
+            let certainty =
+                probability.map_or_else(String::new, |probability| format!(", {}", confidence(probability)));
+            format!("{verdict}{certainty}\n")
+        }
     };
-    text += &format!(
-        "squared distance {:.3}, threshold {:.3}, by {}\n",
-        report.squared_distance, report.threshold, report.network
-    );
-    for Image { name, source, warning } in &report.images {
-        text += &format!("{name}: {}\n", warning.as_deref().unwrap_or(source.description()));
+    if let Some(distance) = report.squared_distance {
+        text += &format!("squared distance {distance:.3}, threshold {:.3}, by {}\n", report.threshold, report.network);
+    }
+    for (index, Photo { photo, faces, warning }) in report.photos.iter().enumerate() {
+        let face = report.faces.as_ref().map(|faces| &faces[index]);
+        let found = match (warning, face) {
+            (Some(warning), _) => warning.clone(),
+            (None, None) => count(*faces, "face", "faces"),
+            (None, Some(face)) => {
+                let which = if *faces > 1 { format!("face {} of {faces}, ", face.face) } else { String::new() };
+                let warning = face.warning.as_ref().map_or_else(String::new, |warning| format!("; {warning}"));
+                format!("{which}{}{warning}", face.source.description())
+            }
+        };
+        text += &format!("{photo}: {found}\n");
     }
     text
 }

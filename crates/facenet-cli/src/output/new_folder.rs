@@ -47,30 +47,42 @@ impl NewFolder {
         }
     }
 
+    /// A given folder that is to hold only new files.
+    pub fn apart(path: &Path) -> Result<Self> {
+        Self::empty(Self::new(path, None, Naming::Given)?)
+    }
+
     fn given(path: &Path, images: &Path) -> Result<Self> {
-        let out = Self::new(path, images, Naming::Given)?;
+        Self::empty(Self::new(path, Some(images), Naming::Given)?)
+    }
+
+    /// Checks that the folder has no entries.
+    fn empty(out: Self) -> Result<Self> {
+        let path = &out.path;
         match fs::read_dir(&out.real) {
             Ok(mut entries) => {
                 ensure!(entries.next().is_none(), "{} is not empty; pass another folder with --out", escape_path(path))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => bail!(Error::Write { path: path.to_owned(), source }),
+            Err(source) => bail!(Error::Write { path: path.clone(), source }),
         }
         Ok(out)
     }
 
     fn numbered(path: &Path, images: &Path) -> Result<Self> {
-        Self::new(path, images, Naming::Numbered)
+        Self::new(path, Some(images), Naming::Numbered)
     }
 
-    fn new(path: &Path, images: &Path, naming: Naming) -> Result<Self> {
+    fn new(path: &Path, images: Option<&Path>, naming: Naming) -> Result<Self> {
         let real = without_links(path).with_context(|| format!("can't write to {}", escape_path(path)))?;
-        ensure!(
-            !real.starts_with(images),
-            "{} is inside {}, where the next run would read the outputs as images; pass a folder elsewhere with --out",
-            escape_path(path),
-            escape_path(images)
-        );
+        if let Some(images) = images {
+            ensure!(
+                !real.starts_with(images),
+                "{} is inside {}, where the next run would read the outputs as photos; pass a folder elsewhere with --out",
+                escape_path(path),
+                escape_path(images)
+            );
+        }
         ensure!(real.file_name().is_some(), "{} can't be a new folder", escape_path(path));
         Ok(Self { path: path.to_owned(), real, naming })
     }

@@ -1,68 +1,118 @@
-//! Warnings and errors about single images.
+//! Warnings and errors about single photos, and what became of the entries of a folder.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use facenet_data::escape_path;
-use facenet_recognition::EmbeddedPortraits;
+use facenet_recognition::EmbeddedPhotos;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-/// A warning or an error about an image.
-#[derive(Clone, Debug, Serialize)]
+use crate::arguments::photos::FoundPhotos;
+
+/// A warning or an error about a photo or a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// The name of the image.
-    #[serde(rename = "picture")]
-    pub image: String,
+    /// The name of the photo.
+    pub photo: String,
     /// The message.
     pub reason: String,
 }
 
-/// The warnings about images and the unreadable images, named by their paths relative to a folder.
-#[must_use]
-pub fn notes(embedded: &EmbeddedPortraits, folder: &Path) -> (Vec<Note>, Vec<Note>) {
-    let name = |image: &Path| escape_path(image.strip_prefix(folder).unwrap_or(image));
-    let images = embedded.images.iter().zip(&embedded.portraits);
-    let warnings = images.filter_map(|(image, portrait)| {
-        let reason = portrait.warning()?.to_string();
-        Some(Note { image: name(image), reason })
-    });
-    let unread =
-        embedded.unread.iter().map(|unread| Note { image: name(&unread.path), reason: unread.error.to_string() });
-    (warnings.collect(), unread.collect())
+impl Note {
+    /// A note about a file, named by its path relative to a folder.
+    pub fn new(path: &Path, folder: &Path, reason: impl Display) -> Self {
+        let photo = escape_path(path.strip_prefix(folder).unwrap_or(path));
+        Self { photo, reason: reason.to_string() }
+    }
+}
+
+/// What became of photos and of the other entries of their folders.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Notes {
+    /// Faces and photos to check.
+    #[serde(rename = "doubts")]
+    pub warnings: Vec<Note>,
+    /// What can't be read.
+    pub unread: Vec<Note>,
+    /// What was passed over.
+    pub passed_over: Vec<Note>,
+    /// Number of files that are not images.
+    pub other_files: usize,
+}
+
+impl Notes {
+    /// The notes about photos, named by their paths relative to a folder.
+    #[must_use]
+    pub fn new(found: FoundPhotos, embedded: &EmbeddedPhotos, folder: &Path) -> Self {
+        let FoundPhotos { unread, passed_over, other_files, .. } = found;
+        let mut notes = Self { warnings: Vec::new(), unread, passed_over, other_files };
+        for photo in &embedded.photos {
+            notes.warnings.extend(photo.warning.map(|warning| Note::new(&photo.path, folder, warning)));
+            for face in &embedded.faces[photo.faces.clone()] {
+                let warning = face.warning.map(|warning| match photo.faces.len() {
+                    1 => Note::new(&photo.path, folder, warning),
+                    _ => Note::new(&photo.path, folder, format!("face {}: {warning}", face.number)),
+                });
+                notes.warnings.extend(warning);
+            }
+        }
+        notes.unread.extend(embedded.unread.iter().map(|unread| Note::new(&unread.path, folder, &unread.error)));
+        notes
+    }
+
+    /// The notes of both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.warnings.extend(other.warnings);
+        self.unread.extend(other.unread);
+        self.passed_over.extend(other.passed_over);
+        self.other_files += other.other_files;
+        self
+    }
+
+    /// The first notes of each kind as lines below a heading.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let line = |Note { photo, reason }: &Note| match reason.contains(photo.as_str()) {
+            // Most errors name the file.
+            true => reason.clone(),
+            false => format!("{photo}: {reason}"),
+        };
+        for (notes, heading) in [
+            (&self.warnings, count(self.warnings.len(), "doubt", "doubts")),
+            (&self.unread, format!("{} unreadable", HumanCount(self.unread.len() as u64))),
+            (&self.passed_over, format!("{} passed over", HumanCount(self.passed_over.len() as u64))),
+        ] {
+            if notes.is_empty() {
+                continue;
+            }
+            text += &format!("\n{heading}:\n");
+            for note in notes.iter().take(MAX_LISTED) {
+                text += &format!("  {}\n", line(note));
+            }
+            if notes.len() > MAX_LISTED {
+                text += &format!("  and {} more; --json lists all\n", notes.len() - MAX_LISTED);
+            }
+        }
+        if self.other_files > 0 {
+            text += &format!("\n{}\n", count(self.other_files, "file is not an image", "files are not images"));
+        }
+        text
+    }
 }
 
 /// Limit on the notes of each kind that are printed.
 const MAX_LISTED: usize = 10;
 
-/// The first notes of each kind as lines below a heading.
-#[must_use]
-pub fn notes_text(warnings: &[Note], unread: &[Note]) -> String {
-    let warnings: Vec<_> = warnings.iter().map(|Note { image, reason }| format!("{image}: {reason}")).collect();
-    // The errors name the image.
-    let unread: Vec<_> = unread.iter().map(|Note { reason, .. }| reason.clone()).collect();
-    let mut text = String::new();
-    for (lines, heading) in [(warnings, "to check"), (unread, "unreadable")] {
-        if lines.is_empty() {
-            continue;
-        }
-        text += &format!("\n{} {heading}:\n", count(lines.len(), "image", "images"));
-        for line in lines.iter().take(MAX_LISTED) {
-            text += &format!("  {line}\n");
-        }
-        if lines.len() > MAX_LISTED {
-            text += &format!("  and {} more; --json lists all\n", lines.len() - MAX_LISTED);
-        }
-    }
-    text
-}
-
-/// `1 image`, `2 images`.
+/// `1 photo`, `2 photos`.
 #[must_use]
 pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", HumanCount(number as u64), if number == 1 { one } else { many })
 }
 
-/// A confidence in percent; never 100 %.
+/// `97.3 % confident`; never 100 %.
 #[must_use]
 pub fn confidence(probability: f64) -> String {
     match 100.0 * probability {

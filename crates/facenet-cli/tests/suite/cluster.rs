@@ -52,13 +52,13 @@ fn placed(folder: &Path) -> BTreeSet<String> {
 fn each_person_has_a_folder_of_links() {
     let folder = folder();
     let result = cluster(folder.path(), &["people", "--people", "3", "--json"]).json(0);
-    for (name, number) in [("pictures", 18), ("cluster_count", 3), ("people", 3)] {
+    for (name, number) in [("photos", 18), ("face_count", 18), ("cluster_count", 3), ("people", 3)] {
         assert_eq!(result[name], number, "{name}: {result}");
     }
-    assert_eq!(result["framings"], json!({ "landmark_list": 0, "landmark_network": 0, "center_crop": 18 }));
+    assert_eq!(result["framings"], json!({ "landmark_list": 0, "detector": 0, "center_crop": 18 }));
     assert_eq!((&result["method"], result.get("cut")), (&Value::from("k_means"), None));
     assert_eq!(result.get("linkage"), None);
-    assert_eq!(result["doubts"], json!([]), "without a landmark network faces are not counted");
+    assert_eq!(result["doubts"], json!([]), "the network takes whole pictures");
     let clusters: Vec<Vec<String>> = serde_json::from_value(result["clusters"].clone()).unwrap();
     assert!(clusters.is_sorted_by_key(|cluster| std::cmp::Reverse(cluster.len())));
     assert_eq!(clusters.iter().flatten().collect::<BTreeSet<_>>().len(), 18);
@@ -74,9 +74,12 @@ fn each_person_has_a_folder_of_links() {
     let image = folder.path().join("people").join(first);
     assert_eq!(fs::read_link(&link).unwrap(), fs::canonicalize(&image).unwrap());
     let table = fs::read_to_string(out.join("clusters.csv")).unwrap();
-    assert_eq!((table.lines().count(), table.lines().next()), (19, Some("picture,cluster,framing,faces,doubt")));
-    assert!(table.contains(&format!("{first},1,center_crop,,\n")), "{table}");
-    assert!(fs::read_to_string(out.join("index.html")).unwrap().contains("18 images of 3 people"));
+    assert_eq!(
+        (table.lines().count(), table.lines().next()),
+        (19, Some("photo,cluster,face,framing,left,top,right,bottom,size,score,sharpness,yaw,pitch,roll,doubt"))
+    );
+    assert!(table.contains(&format!("{first},1,1,center_crop,")), "{table}");
+    assert!(fs::read_to_string(out.join("index.html")).unwrap().contains("18 faces of 3 people on 18 photos"));
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn copies_of_an_image_are_one_person() {
     let by_cut = cluster(folder.path(), &["copies", "--cut", "0", "--json"]).json(0);
     assert_eq!(by_cut["clusters"], json!([["0.png", "2.png", "4.png"], ["1.png", "3.png", "5.png"]]));
     let finished = cluster(folder.path(), &["copies", "--people", "3"]);
-    let line = "fewer than the 3 people asked for: some images have equal embeddings\n";
+    let line = "fewer than the 3 people asked for: some faces have equal embeddings\n";
     assert!(finished.code == Some(0) && finished.stdout.contains(line), "{finished:?}");
 }
 
@@ -162,8 +165,8 @@ fn the_result_is_readable_text() {
     let Finished { code, stdout, stderr } = cluster(folder.path(), &["people", "--cut", "0", "--out", "new/out"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
     for text in [
-        "18 images, 18 people by tiny; ",
-        "in one image only: 18 people",
+        "18 faces on 18 photos, 18 people by tiny; ",
+        "on one photo only: 18 people",
         "agreement with the 6 folders: B-cubed F",
         "faces cropped: 18",
         "open new/out/index.html in a browser",
@@ -186,11 +189,11 @@ fn unreadable_images_are_listed_and_the_others_grouped() {
     fs::write(folder.path().join("people/p2/broken.jpg"), "not an image").unwrap();
     fs::write(folder.path().join("people/p3/notes.txt"), "not an image file").unwrap();
     let finished = cluster(folder.path(), &["people", "--cut", "1", "--out", "out", "--json"]);
-    assert!(finished.stderr.starts_with("error: 1 of 20 images could not be read"), "{finished:?}");
+    assert!(finished.stderr.starts_with("error: 1 of 20 photos could not be read"), "{finished:?}");
     let result = finished.json(1);
-    assert_eq!(result["pictures"], 19);
+    assert_eq!((&result["photos"], &result["other_files"]), (&json!(19), &json!(1)));
     assert_eq!(result["unread"].as_array().unwrap().len(), 1);
-    assert_eq!(result["unread"][0]["picture"], "p2/broken.jpg");
+    assert_eq!(result["unread"][0]["photo"], "p2/broken.jpg");
     let out = folder.path().join("out");
     let mut placed = placed(&out.join("people"));
     placed.append(&mut names(&out.join("alone")));
@@ -198,7 +201,7 @@ fn unreadable_images_are_listed_and_the_others_grouped() {
     let table = fs::read_to_string(out.join("clusters.csv")).unwrap();
     assert!(table.contains("\n\"p1/odd, \"\"name\"\".png\",") && table.contains("\np2/broken.jpg,,,,"), "{table}");
     let page = fs::read_to_string(out.join("index.html")).unwrap();
-    assert!(page.contains("Unreadable, in no group: 1 image") && page.contains("broken.jpg"));
+    assert!(page.contains("Not read: 1 file or folder") && page.contains("broken.jpg"));
 }
 
 #[test]
@@ -210,7 +213,7 @@ fn a_folder_of_broken_images_has_no_groups() {
         [&["--method", "ward", "--people", "1"][..], &["--people", "1"], &["--method", "dbscan", "--cut", "1"]]
     {
         let result = cluster(folder.path(), &[&["broken", "--json"], arguments].concat()).json(1);
-        assert_eq!((&result["clusters"], &result["unread"][0]["picture"]), (&json!([]), &json!("1.png")));
+        assert_eq!((&result["clusters"], &result["unread"][0]["photo"]), (&json!([]), &json!("1.png")));
     }
 }
 
@@ -229,8 +232,8 @@ fn nothing_is_overwritten() {
         (&["people", "--cut", "1", "--out", "people"], "is inside"),
         (&["people", "--cut", "1", "--out", "people/p1/../new"], "is inside"),
         (&[".", "--cut", "1"], "is inside"),
-        (&["people", "--people", "19", "--out", "new"], "can't show 19 people"),
-        (&["none", "--cut", "1", "--out", "new"], "no images below none"),
+        (&["people", "--people", "19", "--out", "new"], "18 faces can't be 19 people"),
+        (&["none", "--cut", "1", "--out", "new"], "no photos below none"),
         (&["nowhere", "--cut", "1", "--out", "new"], "nowhere"),
         (&["tiny.toml", "--cut", "1", "--out", "new"], "tiny.toml"),
     ] {
@@ -238,7 +241,9 @@ fn nothing_is_overwritten() {
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}: {stderr}");
         assert!(stderr.contains(says) && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
     }
-    assert_eq!(names(path), before);
+    let mut after = names(path);
+    assert!(after.remove("data-home"), "the embeddings of a command that failed later are cached");
+    assert_eq!(after, before);
     assert_eq!(names(&path.join("full")).len(), 1);
     assert_eq!(cluster(path, &["people", "--cut", "1", "--out", "empty"]).code, Some(0));
     assert!(path.join("empty/index.html").is_file());

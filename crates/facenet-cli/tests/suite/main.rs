@@ -2,4 +2,4 @@
 
 mod cluster;
 mod people;
-mod portraits;
+mod photos;

@@ -12,8 +12,8 @@ use crate::files::escape_path::escape_path;
 /// that were read.
 #[derive(Debug, Default)]
 pub struct FolderContents {
-    /// The photos: files whose content is an image in a format that can be read, and files that have an
-    /// image's extension but are empty or not recognized, so that loading names them as damaged.
+    /// The photos: files whose content is an image, and files that have an image's extension but are empty or
+    /// not recognized. Loading names those that are damaged or in a format that can't be read.
     pub photos: Vec<PathBuf>,
     /// What is passed over although it may show somebody, and why.
     pub passed_over: Vec<PassedOver>,
@@ -44,7 +44,8 @@ impl fmt::Display for PassedOver {
 pub enum PassedOverReason {
     /// The name starts with a dot: an image, a folder, or something that can't be read.
     Hidden,
-    /// An image in a format that can't be read.
+    /// An image in a format for editing, which can't be read: camera raw, Photoshop. Mostly there is a photo
+    /// of it beside it.
     UnreadableFormat(ImageFormat),
     /// A pipe, a socket or a device.
     NotRegularFile,
@@ -113,7 +114,7 @@ impl FolderContents {
             _ if hidden => self.pass_over(path, PassedOverReason::Hidden),
             EntryKind::Folder => return Some(Subfolder::Own(path)),
             EntryKind::LinkedFolder => return Some(Subfolder::Linked(path)),
-            EntryKind::Image(format) if !format.is_readable() => {
+            EntryKind::Image(format @ (ImageFormat::CameraRaw | ImageFormat::Photoshop)) => {
                 self.pass_over(path, PassedOverReason::UnreadableFormat(format));
             }
             EntryKind::Image(_) | EntryKind::DamagedImage => self.photos.push(path),

@@ -103,6 +103,14 @@ impl RocCurve {
         before.false_accept_rate + fraction * (after.false_accept_rate - before.false_accept_rate)
     }
 
+    /// Whether the impostor pairs resolve a false accept rate: one false accept among them is at most that
+    /// rate. A validation rate at a lower one is that without any false accept, whatever the rate, and says
+    /// nothing about it.
+    #[must_use]
+    pub fn resolves(&self, false_accept_rate: f64) -> bool {
+        false_accept_rate * self.impostor_pairs as f64 >= 1.0
+    }
+
     /// VAL at FAR: the validation rate at the largest threshold whose false accept rate is at most
     /// the target.
     ///
@@ -110,7 +118,7 @@ impl RocCurve {
     /// VAL(t*),   t* = max {t : FAR(t) <= target}
     /// ```
     ///
-    /// Nothing is interpolated. The paper (section 4) uses a target of 0.001.
+    /// Nothing is interpolated. The paper (section 4) uses a target of 0.001. See [`Roc::resolves`].
     ///
     /// # Panics
     ///

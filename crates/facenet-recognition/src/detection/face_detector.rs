@@ -55,6 +55,18 @@ impl FaceDetector {
         Ok(Self { network: network.clone(), options, sizes: Mutex::default() })
     }
 
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &Network<f32> {
+        &self.network
+    }
+
+    /// How photos are searched.
+    #[must_use]
+    pub fn options(&self) -> &DetectionOptions {
+        &self.options
+    }
+
     /// The faces in an input of the network, in its pixels, the best score first. Unlike
     /// [`Detect::detect`] it does not scale the photo.
     ///

@@ -5,9 +5,6 @@ use std::path::{Path, PathBuf};
 /// The network that embeds faces: dimension 256, accuracy 0.9945 on LFW's View 2.
 pub const DEFAULT_EMBEDDER: &str = "face-reidentification-retail-0095";
 
-/// The network that finds the five landmarks of a face.
-pub const DEFAULT_LANDMARK_NETWORK: &str = "landmarks-regression-retail-0009";
-
 /// The network that finds faces in photos.
 pub const DEFAULT_DETECTOR: &str = "yunet_n";
 

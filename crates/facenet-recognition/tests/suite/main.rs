@@ -1,6 +1,6 @@
 //! The tests of the crate, as one program: it is linked once.
 
 mod embedder;
-mod portraits;
+mod photos;
 mod raw_pixels;
 mod weights_file;

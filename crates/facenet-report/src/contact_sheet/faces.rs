@@ -3,43 +3,49 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use facenet_data::{BoundedDecoder, DEFAULT_MEMORY_LIMIT, read_bounded_file};
-use facenet_recognition::{Error, PortraitReader};
+use facenet_data::{BoundedDecoder, DEFAULT_MEMORY_LIMIT, Error, read_bounded_file};
 use maud::{Markup, PreEscaped, html};
 use rayon::prelude::*;
 
-use crate::contact_sheet::sheet::{ContactSheet, SheetImage};
+use crate::contact_sheet::sheet::{ContactSheet, SheetFace};
 use crate::page::text::{MAX_NAME, shortened};
 use crate::page::thumbnail::{Thumbnail, ThumbnailBudget};
 
 /// Thumbnails of faces within a budget.
 pub(super) struct Faces<'a> {
-    images: &'a [SheetImage],
+    faces: &'a [SheetFace],
     thumbnails: BTreeMap<usize, Thumbnail>,
     budget: ThumbnailBudget,
 }
 
 impl<'a> Faces<'a> {
-    /// Extracts the faces of the chosen images, leaving out unreadable ones.
+    /// Extracts the chosen faces, leaving out those of unreadable photos.
     pub(super) fn extract(sheet: &ContactSheet<'a>, chosen: BTreeSet<usize>) -> Self {
         let decoder = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
-        let thumbnails = chosen
+        // Each photo is decoded once.
+        let mut photos: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for index in chosen {
+            photos.entry(sheet.faces[index].face.photo).or_default().push(index);
+        }
+        let thumbnails = photos
+            .into_values()
+            .collect::<Vec<_>>()
             .into_par_iter()
-            .filter_map(|index| Some((index, thumbnail(&decoder, sheet.reader, &sheet.images[index]).ok()?)))
+            .flat_map_iter(|indices| thumbnails(&decoder, sheet, &indices).unwrap_or_default())
             .collect();
-        Self { images: sheet.images, thumbnails, budget: ThumbnailBudget::new() }
+        Self { faces: sheet.faces, thumbnails, budget: ThumbnailBudget::new() }
     }
 
-    /// A face that links to its image, marked if there is a warning. `None` if the face was not
+    /// A face that links to its photo, marked if there is a warning. `None` if the face was not
     /// extracted or the budget is used up.
     pub(super) fn face(&mut self, index: usize) -> Option<Markup> {
         let thumbnail = self.thumbnails.get(&index).filter(|_| !self.budget.is_used_up())?;
-        let image = &self.images[index];
-        let name = shortened(&image.name, MAX_NAME);
-        let link = percent_encoded(&image.link);
+        let SheetFace { photo, face, .. } = &self.faces[index];
+        let name = shortened(&photo.name, MAX_NAME);
+        let link = percent_encoded(&photo.link);
         let thumbnail = thumbnail.markup(&name);
         let face = html! {
-            @if let Some(warning) = image.portrait.warning() {
+            @if let Some(warning) = face.warning {
                 a.face.doubtful href=(link) title=(format!("{name}: {warning}")) {
                     (thumbnail) span.cross role="img" aria-label=(warning) { "?" }
                 }
@@ -52,11 +58,18 @@ impl<'a> Faces<'a> {
     }
 }
 
-fn thumbnail(decoder: &BoundedDecoder, reader: &PortraitReader, image: &SheetImage) -> Result<Thumbnail, Error> {
-    let SheetImage { path, portrait, .. } = image;
+/// The thumbnails of faces of one photo, cut out of it with some of their surroundings.
+fn thumbnails(
+    decoder: &BoundedDecoder,
+    sheet: &ContactSheet<'_>,
+    indices: &[usize],
+) -> Result<Vec<(usize, Thumbnail)>, Error> {
+    let path = &sheet.faces[indices[0]].path;
     let bytes = read_bounded_file(path)?;
-    let face = decoder.decode(&bytes, path, |pixels| reader.cut(pixels, portrait, path))??;
-    Ok(Thumbnail::new(face.view()))
+    decoder.decode_photo(&bytes, path, |photo| {
+        let thumbnail = |&index: &usize| (index, Thumbnail::of_face(photo, &sheet.faces[index].face));
+        indices.iter().map(thumbnail).collect()
+    })
 }
 
 /// A path as a relative URL (RFC 3986): percent-encodes all bytes but ASCII letters, digits and

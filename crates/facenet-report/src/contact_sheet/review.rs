@@ -1,95 +1,95 @@
-//! What to check by eye: images with a warning, unaligned ones and unreadable ones.
+//! What to check by eye: faces with a warning or in no group, photos without a face, and what was not read.
 
-use facenet_recognition::{FaceSource, Portrait};
 use maud::{Markup, html};
 
 use crate::contact_sheet::faces::{Faces, percent_encoded};
-use crate::contact_sheet::sheet::ContactSheet;
-use crate::page::text::{MAX_NAME, images, shortened};
+use crate::contact_sheet::sheet::{ContactSheet, SheetFace, SheetPhoto};
+use crate::page::text::{MAX_NAME, count, shortened};
 
-/// Limit on the images with a warning whose faces are shown.
+/// Limit on the faces with a warning that are shown.
 pub(super) const MAX_FACES: usize = 60;
 /// Limit on the names of a list.
 const MAX_LISTED: usize = 300;
 /// Limit on the length of a reason, in characters.
 const MAX_REASON: usize = 300;
 
-/// The images with a warning.
+/// The faces with a warning, those in no group first.
 pub(super) fn with_warning(sheet: &ContactSheet<'_>) -> Vec<usize> {
-    (0..sheet.images.len()).filter(|&index| sheet.images[index].portrait.warning().is_some()).collect()
+    let grouped = sheet.clusters.iter().flatten().copied().filter(|&index| sheet.faces[index].face.warning.is_some());
+    let mut grouped: Vec<usize> = grouped.collect();
+    grouped.sort_unstable();
+    sheet.apart.iter().copied().chain(grouped).collect()
 }
 
 /// The section; empty if there is nothing to check.
 pub(super) fn section(sheet: &ContactSheet<'_>, with_warning: &[usize], faces: &mut Faces<'_>) -> Markup {
-    let unaligned: Vec<usize> = (0..sheet.images.len())
-        .filter(|&index| {
-            let Portrait { source, faces, .. } = sheet.images[index].portrait;
-            source == FaceSource::CenterCrop && faces.is_none()
-        })
-        .collect();
     let (with_face, others) = with_warning.split_at(with_warning.len().min(MAX_FACES));
-    let unread = sheet.unread;
-    if with_warning.is_empty() && unaligned.is_empty() && unread.is_empty() {
+    let ContactSheet { without_faces, unread, passed_over, run, .. } = sheet;
+    let nothing =
+        [with_warning.len(), without_faces.len(), unread.len(), passed_over.len()].iter().all(|&count| count == 0);
+    if nothing {
         return Markup::default();
     }
     html! {
         section {
             h2 { "To check" }
             @if !with_warning.is_empty() {
-                h3 { "Perhaps misplaced: " (images(with_warning.len())) }
+                h3 { "Perhaps not recognized: " (count(with_warning.len(), "face", "faces")) }
+                p { (count(sheet.apart.len(), "of them is", "of them are")) " in no group. A face that is small, blurred or turned away starts no group." }
                 .doubts {
                     @for &index in with_face {
-                        @let image = &sheet.images[index];
+                        @let SheetFace { photo, face, .. } = &sheet.faces[index];
                         figure.doubt {
                             @if let Some(face) = faces.face(index) { (face) }
                             figcaption {
-                                strong { (breakable(&shortened(&image.name, MAX_NAME))) }
-                                @if let Some(warning) = image.portrait.warning() { span { (warning) } }
+                                strong { (breakable(&shortened(&photo.name, MAX_NAME))) }
+                                @if let Some(warning) = face.warning { span { (warning) } }
                             }
                         }
                     }
                 }
-                (names(sheet, others))
+                (rest(others.len()))
             }
-            @if !unaligned.is_empty() {
-                h3 { "Not aligned: " (images(unaligned.len())) }
-                p {
-                    "The landmarks of these faces are not known, so the images were cropped. Grouping works better with aligned faces: "
-                    "use a landmark network or a landmark list."
-                }
-                (names(sheet, &unaligned))
+            @if !without_faces.is_empty() {
+                h3 { "No face found: " (count(without_faces.len(), "photo", "photos")) }
+                (names(without_faces))
             }
-            @if !unread.is_empty() {
-                h3 { "Unreadable, in no group: " (images(unread.len())) }
-                ul {
-                    @for (name, reason) in &unread[..unread.len().min(MAX_LISTED)] {
-                        // Most reasons name the image.
-                        li { @if !reason.contains(name.as_str()) { (shortened(name, MAX_NAME)) ": " } (shortened(reason, MAX_REASON)) }
-                    }
-                }
-                (rest(unread.len().saturating_sub(MAX_LISTED)))
+            (reasons(&format!("Not read: {}", count(unread.len(), "file or folder", "files and folders")), unread))
+            (reasons(&format!("Passed over: {}", count(passed_over.len(), "entry", "entries")), passed_over))
+            @if run.other_files > 0 {
+                p { (count(run.other_files, "file is not an image", "files are not images")) "." }
             }
         }
     }
 }
 
-/// A collapsed list of names.
-fn names(sheet: &ContactSheet<'_>, indices: &[usize]) -> Markup {
-    let listed = &indices[..indices.len().min(MAX_LISTED)];
+/// A list of names with reasons below a heading; empty if there are none.
+fn reasons(heading: &str, entries: &[(String, String)]) -> Markup {
     html! {
-        @if !listed.is_empty() {
-            details {
-                summary { "Names of " (images(indices.len())) }
-                ul {
-                    @for image in listed.iter().map(|&index| &sheet.images[index]) {
-                        li {
-                            a href=(percent_encoded(&image.link)) { (shortened(&image.name, MAX_NAME)) }
-                            @if let Some(warning) = image.portrait.warning() { ": " (warning) }
-                        }
-                    }
+        @if !entries.is_empty() {
+            h3 { (heading) }
+            ul {
+                @for (name, reason) in &entries[..entries.len().min(MAX_LISTED)] {
+                    // Most reasons name the file.
+                    li { @if !reason.contains(name.as_str()) { (shortened(name, MAX_NAME)) ": " } (shortened(reason, MAX_REASON)) }
                 }
-                (rest(indices.len() - listed.len()))
             }
+            (rest(entries.len().saturating_sub(MAX_LISTED)))
+        }
+    }
+}
+
+/// A collapsed list of photos.
+fn names(photos: &[SheetPhoto]) -> Markup {
+    html! {
+        details {
+            summary { "Names of " (count(photos.len(), "photo", "photos")) }
+            ul {
+                @for photo in &photos[..photos.len().min(MAX_LISTED)] {
+                    li { a href=(percent_encoded(&photo.link)) { (shortened(&photo.name, MAX_NAME)) } }
+                }
+            }
+            (rest(photos.len().saturating_sub(MAX_LISTED)))
         }
     }
 }

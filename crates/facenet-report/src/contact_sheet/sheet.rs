@@ -3,52 +3,68 @@
 use std::path::PathBuf;
 
 use facenet_metrics::ClusteringReport;
-use facenet_recognition::{Portrait, PortraitReader};
+use facenet_recognition::Face;
 
 use crate::provenance::Provenance;
 
-/// Groups of images, each taken for a person, as a page.
+/// Groups of faces, each taken for a person, as a page.
 #[derive(Clone, Copy, Debug)]
 pub struct ContactSheet<'a> {
-    /// The images that were grouped.
-    pub images: &'a [SheetImage],
-    /// The groups in the order of the page: indices of images, at least one each.
+    /// The faces that were found.
+    pub faces: &'a [SheetFace],
+    /// The groups in the order of the page: indices of faces, at least one each.
     pub clusters: &'a [Vec<usize>],
-    /// The names of unreadable images, each with the reason.
+    /// The faces that are in no group, since they are not reliable and resemble nobody.
+    pub apart: &'a [usize],
+    /// The photos in which no face was found.
+    pub without_faces: &'a [SheetPhoto],
+    /// What could not be read: names, each with the reason.
     pub unread: &'a [(String, String)],
-    /// Extracts the faces to show.
-    pub reader: &'a PortraitReader,
+    /// What was passed over: names, each with the reason.
+    pub passed_over: &'a [(String, String)],
     /// What was run.
     pub run: &'a SheetRun,
 }
 
-/// An image of a contact sheet.
+/// A photo of a contact sheet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SheetImage {
-    /// The file.
-    pub path: PathBuf,
+pub struct SheetPhoto {
     /// The name to show.
     pub name: String,
-    /// The path of the image relative to the page, separated by `/`.
+    /// The path of the photo relative to the page, separated by `/`.
     pub link: String,
-    /// How its face was located.
-    pub portrait: Portrait,
 }
 
-/// The run that grouped the images of a contact sheet.
+/// A face of a contact sheet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SheetFace {
+    /// The file of its photo.
+    pub path: PathBuf,
+    /// Its photo, for this face: a photo with several people has a link for each.
+    pub photo: SheetPhoto,
+    /// Where the face is.
+    pub face: Face,
+}
+
+/// The run that grouped the faces of a contact sheet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SheetRun {
     /// What was run, when, by which program and on which machine.
     pub provenance: Provenance,
-    /// The folder of the images.
+    /// The folder of the photos.
     pub folder: String,
+    /// Number of photos that were read.
+    pub photos: usize,
+    /// Number of files in the folder that are not images.
+    pub other_files: usize,
     /// The embedding network.
     pub network: String,
     /// The hash of its weights.
     pub weights_sha256: String,
-    /// How the images were grouped.
+    /// How the faces were grouped.
     pub method: String,
-    /// The agreement of the groups with folders that are named after people, if there are any.
+    /// The agreement of the groups with folders that are named after people, if there are any, over the most
+    /// central face of each photo.
     pub agreement: Option<ClusteringReport>,
     /// The time it took, in seconds.
     pub seconds: f64,

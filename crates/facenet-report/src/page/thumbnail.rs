@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use facenet_data::{Crop, encode_jpeg};
+use facenet_data::{Crop, Photo, encode_jpeg};
+use facenet_recognition::{BoundingBox, Face};
 use maud::{Markup, html};
 use ndarray::ArrayView3;
 
@@ -32,6 +33,19 @@ impl Thumbnail {
         };
         let source = format!("data:image/jpeg;base64,{}", STANDARD.encode(encode_jpeg(scaled.view(), QUALITY)));
         Self { source, rows, columns }
+    }
+
+    /// Cuts a face with some of its surroundings out of a photo.
+    pub(crate) fn of_face(photo: &Photo, face: &Face) -> Self {
+        let (rows, columns, _) = photo.pixels.dim();
+        let BoundingBox { left, top, right, bottom } = face.bounding_box;
+        let [y, x] = [rows as f64 / photo.size[0] as f64, columns as f64 / photo.size[1] as f64];
+        let bounding_box = BoundingBox { left: x * left, top: y * top, right: x * right, bottom: y * bottom };
+        let crop = Face { bounding_box, ..*face }.surroundings([rows, columns]);
+        let [_, _, width, height] = crop.rectangle([rows, columns], [1, 1]);
+        let shrink = (SIDE as f64 / height.max(width) as f64).min(1.0);
+        let size = [height, width].map(|side| ((side as f64 * shrink).round() as usize).max(1));
+        Self::new(crop.apply(photo.pixels.view(), size).view())
     }
 
     /// Number of characters without the name.

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use facenet_data::{Crop, encode_jpeg};
-use facenet_recognition::{FaceSource, Portrait, PortraitReader};
-use facenet_report::{ContactSheet, Provenance, SheetImage, SheetRun};
+use facenet_data::encode_jpeg;
+use facenet_recognition::{BoundingBox, Face, FaceSource, FaceWarning};
+use facenet_report::{ContactSheet, Provenance, SheetFace, SheetPhoto, SheetRun};
 use ndarray::Array3;
 use ndarray_rand::rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,31 +21,43 @@ fn noise() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn image(path: &Path, name: String, faces: Option<usize>) -> SheetImage {
+fn face(path: &Path, name: String, photo: usize, warning: Option<FaceWarning>) -> SheetFace {
     let link = format!("people/001/{}", name.replace('/', " - "));
-    let portrait = Portrait { source: FaceSource::CenterCrop, landmarks: None, faces };
-    SheetImage { path: path.to_owned(), name, link, portrait }
+    let bounding_box = BoundingBox { left: 10.0, top: 20.0, right: 50.0, bottom: 70.0 };
+    let source = FaceSource::Detector;
+    let face = Face { photo, number: 1, source, bounding_box, landmarks: None, quality: None, warning };
+    SheetFace { path: path.to_owned(), photo: SheetPhoto { name, link }, face }
 }
 
+const DISAGREES: Option<FaceWarning> = Some(FaceWarning::ListDisagrees);
+
 /// The page; checks that all its links lead to `people`.
-fn html(images: &[SheetImage], clusters: &[Vec<usize>], unread: &[(String, String)]) -> String {
-    let reader = PortraitReader {
-        template: None,
-        size: [96, 96],
-        crop: Crop::Whole,
-        landmark_network: None,
-        landmark_list: None,
-    };
+fn html(faces: &[SheetFace], clusters: &[Vec<usize>], unread: &[(String, String)]) -> String {
+    let grouped: Vec<usize> = clusters.iter().flatten().copied().collect();
+    let apart: Vec<usize> = (0..faces.len()).filter(|index| !grouped.contains(index)).collect();
     let run = SheetRun {
         provenance: Provenance::now("facenet cluster 'a <b>'", "a test"),
         folder: "a <b>".to_owned(),
+        photos: faces.len(),
+        other_files: 3,
         network: "none".to_owned(),
         weights_sha256: "0123456789abcdef".to_owned(),
         method: "by hand".to_owned(),
         agreement: None,
         seconds: 1.5,
     };
-    let html = ContactSheet { images, clusters, unread, reader: &reader, run: &run }.html();
+    let without_faces = [SheetPhoto { name: "sea.jpg".to_owned(), link: "people/sea.jpg".to_owned() }];
+    let passed_over = [(".hidden.jpg".to_owned(), "hidden".to_owned())];
+    let sheet = ContactSheet {
+        faces,
+        clusters,
+        apart: &apart,
+        without_faces: &without_faces,
+        unread,
+        passed_over: &passed_over,
+        run: &run,
+    };
+    let html = sheet.html();
     assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
     assert!(html.len() < 5_000_000, "{} bytes", html.len());
     for outside in ["<script", "http:", "https:", "<link", "<iframe", "@import", "javascript:", " onload", " onerror"] {
@@ -60,63 +72,70 @@ fn html(images: &[SheetImage], clusters: &[Vec<usize>], unread: &[(String, Strin
 }
 
 #[test]
-fn every_image_is_on_the_page() {
+fn every_face_is_on_the_page() {
     let (_folder, path) = noise();
     let names = ["ann/1.jpg", "ann/\"><img src=x>.jpg", "50% é?.jpg", "b/2.jpg", "b/3.jpg"];
-    let images: Vec<SheetImage> = names
+    let faces: Vec<SheetFace> = names
         .iter()
-        .zip([None, None, Some(2), None, Some(0)])
-        .map(|(name, faces)| image(&path, (*name).to_owned(), faces))
+        .enumerate()
+        .zip([None, None, DISAGREES, None, DISAGREES])
+        .map(|((photo, name), warning)| face(&path, (*name).to_owned(), photo, warning))
         .collect();
     let unread = [("broken <i>.png".to_owned(), "not an image".to_owned())];
-    let html = html(&images, &[vec![0, 1, 2], vec![3], vec![4]], &unread);
+    let html = html(&faces, &[vec![0, 1, 2], vec![3]], &unread);
     for text in [
-        "5 images of 3 people",
-        "3 images in <a href=\"people/001\">people/001</a>",
-        "2 images match no other",
+        "5 faces of 2 people on 5 photos",
+        "3 faces, photos in <a href=\"people/001\">people/001</a>",
+        "1 face matches no other",
         "alt=\"ann/1.jpg\"",
         "ann/&quot;&gt;&lt;img src=x&gt;.jpg",
         "href=\"people/001/50%25%20%C3%A9%3F.jpg\"",
-        "Perhaps misplaced: 2 images",
-        "appears to show 2 faces",
-        "appears to show no face",
-        "Not aligned: 3 images",
+        "Perhaps not recognized: 2 faces",
+        "1 of them is in no group",
+        "not where the landmark list says",
+        "No face found: 1 photo",
+        "people/sea.jpg",
+        "Not read: 1 file or folder",
         "broken &lt;i&gt;.png: not an image",
+        "Passed over: 1 entry",
+        ".hidden.jpg: hidden",
+        "3 files are not images",
         "0123456789abcdef",
         "a &lt;b&gt;",
-        "5 cropped",
+        "aligned by the detector: 5",
         "1 more unreadable",
     ] {
         assert!(html.contains(text), "{text}");
     }
-    // Images with a warning are shown twice.
-    assert_eq!(html.matches("<img ").count(), 7);
+    // A grouped face with a warning is shown twice.
+    assert_eq!(html.matches("<img ").count(), 6);
 }
 
 #[test]
-fn thousands_of_images_stay_below_five_megabytes() {
+fn thousands_of_faces_stay_below_five_megabytes() {
     let (_folder, path) = noise();
-    let images: Vec<SheetImage> =
-        (0..6000).map(|index| image(&path, format!("{}{index}.jpg", "\"".repeat(190)), Some(index % 3))).collect();
+    let warning = |index: usize| if index.is_multiple_of(3) { DISAGREES } else { None };
+    let faces: Vec<SheetFace> =
+        (0..6000).map(|index| face(&path, format!("{}{index}.jpg", "\"".repeat(190)), index, warning(index))).collect();
     let unread: Vec<(String, String)> =
         (0..2000).map(|index| ("<".repeat(300), format!("{index}{}", "\"".repeat(900)))).collect();
     let groups: Vec<Vec<usize>> =
         (0..2000).map(|group| vec![group, group + 2000]).chain((4000..6000).map(|alone| vec![alone])).collect();
-    let many = html(&images, &groups, &unread);
+    let many = html(&faces, &groups, &unread);
     assert!(many.len() > 2_000_000, "{} bytes", many.len());
     assert!(many.contains("more people are not shown") && many.contains("clusters.csv, next to this page, lists all"));
 
-    let one = html(&images[..2000], &[(0..2000).collect()], &[]);
+    let one = html(&faces[..2000], &[(0..2000).collect()], &[]);
     assert!(one.contains("and 1940 more"), "{}", one.len());
 }
 
 #[test]
-fn a_deleted_image_is_not_shown() {
+fn faces_of_deleted_photos_are_not_shown() {
     let (_folder, path) = noise();
     let gone = path.with_file_name("gone.jpg");
-    let images = [image(&path, "1.jpg".to_owned(), Some(1)), image(&gone, "2.jpg".to_owned(), Some(1))];
-    let html = html(&images, &[vec![0, 1]], &[]);
+    let faces = [face(&path, "1.jpg".to_owned(), 0, None), face(&gone, "2.jpg".to_owned(), 1, None)];
+    let html = html(&faces, &[vec![0, 1]], &[]);
     assert_eq!(html.matches("<img ").count(), 1);
     assert!(html.contains("and 1 more"));
-    assert!(self::html(&[], &[], &[]).contains("0 images of 0 people"));
+    assert!(self::html(&[], &[], &[]).contains("0 faces of 0 people on 0 photos"));
 }

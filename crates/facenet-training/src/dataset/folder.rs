@@ -23,7 +23,8 @@ pub(super) fn load_cambridge(name: &str, folder: &Path, request: Request<'_>, se
         return Err(Error::PeopleCount { path: folder.to_owned(), found, expected: CAMBRIDGE_PEOPLE });
     }
     let sets = split(&set, CAMBRIDGE_UNSEEN, folder)?;
-    let image_folder = ImageFolder { root: folder, landmarks: None, coordinates: CoordinateSystem::Image };
+    let image_folder =
+        ImageFolder { root: folder, landmarks: None, coordinates: CoordinateSystem::Image, detector: None };
     with_balanced_pairs(name.to_owned(), load_sets(sets, &image_folder, request)?, seed)
 }
 
@@ -37,8 +38,12 @@ pub(super) fn load(name: &str, folder: &Path, request: Request<'_>, seed: u64) -
         set => set?,
     };
     let sets = split(&set, unseen_people(set.people.len()), folder)?;
-    let image_folder =
-        ImageFolder { root: folder, landmarks: landmarks(&set, folder)?, coordinates: CoordinateSystem::Image };
+    let image_folder = ImageFolder {
+        root: folder,
+        landmarks: landmarks(&set, folder)?,
+        coordinates: CoordinateSystem::Image,
+        detector: None,
+    };
     with_balanced_pairs(name.to_owned(), load_sets(sets, &image_folder, request)?, seed)
 }
 

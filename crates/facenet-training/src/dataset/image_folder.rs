@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use facenet_data::{
     Alignment, CoordinateSystem, Crop, DEFAULT_MEMORY_LIMIT, FaceExtraction, FaceSet, LandmarkList, Landmarks,
-    LoadOptions, escape_path, load_faces,
+    LoadOptions, Photo, escape_path, load_faces, read_image,
 };
-use facenet_recognition::FaceSource;
+use facenet_recognition::{Detect, FaceSelection, FaceSource, find_faces};
 use ndarray::Array4;
+use rayon::prelude::*;
 
 use crate::dataset::labeled_faces::LabeledFaces;
 use crate::dataset::split::first_images;
@@ -27,16 +28,18 @@ pub(super) struct Request<'a> {
     pub(super) progress: LoadProgress<'a>,
 }
 
-/// A folder of images with known landmarks.
+/// A folder of images, with known landmarks or a detector that finds them.
 pub(crate) struct ImageFolder<'a> {
     pub(crate) root: &'a Path,
     pub(crate) landmarks: Option<LandmarkList>,
     pub(crate) coordinates: CoordinateSystem,
+    /// Finds the landmarks of images that have none, in pixels of the image itself.
+    pub(crate) detector: Option<&'a dyn Detect>,
 }
 
 impl ImageFolder<'_> {
-    /// The face of each image: aligned to the template where landmarks are known, otherwise
-    /// cropped.
+    /// The face of each image: aligned to the template where landmarks are known or the detector finds a face,
+    /// the most central one; otherwise cropped.
     pub(crate) fn load(
         &self,
         paths: &[PathBuf],
@@ -45,10 +48,11 @@ impl ImageFolder<'_> {
         size: [usize; 2],
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<(Array4<u8>, Vec<FaceSource>), Error> {
-        let landmarks: Vec<Option<Landmarks>> = match template {
-            Some(_) => paths.iter().map(|path| self.landmarks(path)).collect(),
-            None => vec![None; paths.len()],
+        let located: Vec<(Option<Landmarks>, FaceSource)> = match template {
+            Some(_) => paths.par_iter().map(|path| self.locate(path)).collect::<Result<_, _>>()?,
+            None => vec![(None, FaceSource::CenterCrop); paths.len()],
         };
+        let (landmarks, sources): (Vec<_>, Vec<_>) = located.into_iter().unzip();
         let extraction = FaceExtraction {
             size,
             crop: *crop,
@@ -57,11 +61,21 @@ impl ImageFolder<'_> {
         };
         let options = LoadOptions { progress: Some(progress), ..LoadOptions::default() };
         let faces = load_faces(paths, &extraction, &options)?;
-        let source = |landmarks: &Option<Landmarks>| match landmarks {
-            Some(_) => FaceSource::LandmarkList,
-            None => FaceSource::CenterCrop,
-        };
-        Ok((faces, landmarks.iter().map(source).collect()))
+        Ok((faces, sources))
+    }
+
+    fn locate(&self, path: &Path) -> Result<(Option<Landmarks>, FaceSource), Error> {
+        if let Some(listed) = self.landmarks(path) {
+            return Ok((Some(listed), FaceSource::LandmarkList));
+        }
+        let Some(detector) = self.detector else { return Ok((None, FaceSource::CenterCrop)) };
+        let pixels = read_image(path)?;
+        let size = [pixels.dim().0, pixels.dim().1];
+        let found = find_faces(detector, &Photo { pixels, size })?;
+        Ok(match FaceSelection::Central.of(&found.faces, size).next() {
+            Some(face) => (found.faces[face].landmarks, FaceSource::Detector),
+            None => (None, FaceSource::CenterCrop),
+        })
     }
 
     /// The path of an image relative to the folder.

@@ -75,7 +75,7 @@ fn load_view_1(
     let unseen_pairs = pairs_within(&unseen, &unseen_list.path, &PairList::read(&lists.join("pairsDevTest.txt"))?)?;
 
     let sets = [training, validation, unseen];
-    let image_folder = ImageFolder { root: &images, landmarks, coordinates: CoordinateSystem::Lfw };
+    let image_folder = ImageFolder { root: &images, landmarks, coordinates: CoordinateSystem::Lfw, detector: None };
     let dataset = with_balanced_pairs(name.to_owned(), load_sets(sets, &image_folder, request)?, seed)?;
     Ok(Dataset { unseen_pairs, ..dataset })
 }

@@ -65,45 +65,41 @@ name = "tiny"
 input = [20, 20]
 embedding = 8
 normalization = "bias"
-preprocessing = { template = [[6.0, 8.0], [13.0, 8.0], [9.5, 12.0], [7.0, 15.0], [12.0, 15.0]] }
 layers = [{ layer = "convolution", name = "first", kernel = 3, channels = 8 }, { layer = "global_average_pool" }]
 "#,
     )
     .unwrap();
-    let images = folder.path().join("pictures");
-    fs::create_dir(&images).unwrap();
+    let photos = folder.path().join("photos");
+    fs::create_dir(&photos).unwrap();
     let world = SyntheticFaces::new(1);
     for number in 1..=5 {
-        write_image(&images.join(format!("{number}.jpg")), &world.portrait(1, number, [48, 40]));
+        write_image(&photos.join(format!("{number}.jpg")), &world.portrait(1, number, [48, 40]));
     }
-    let points = "13\t18\t26\t18\t20\t26\t15\t34\t25\t34";
-    fs::write(images.join("points.txt"), format!("1.jpg\t{points}\n3.jpg\t{points}\n5.jpg\t{points}\n")).unwrap();
-    let bench = ["bench", "pipeline", "pictures", "--network", "tiny.toml", "--landmarks", "pictures/points.txt"];
-    let bench = [&bench[..], &["--pictures", "4", "--batch", "3", "--threads", "2", "--seconds", "0"]].concat();
+    let bench = ["bench", "pipeline", "photos", "--network", "tiny.toml"];
+    let bench = [&bench[..], &["--photos", "4", "--threads", "2", "--seconds", "0"]].concat();
     let result = json(folder.path(), &bench);
-    for (name, expected) in [("pictures", 4), ("batch", 3), ("threads", 2), ("rounds", 3)] {
+    for (name, expected) in [("photos", 4), ("faces", 4), ("threads", 2), ("rounds", 3)] {
         assert_eq!(result[name], expected, "{name}: {result}");
     }
-    let sources = &result["framings"];
-    assert_eq!((&sources["landmark_list"], &sources["center_crop"]), (&2.into(), &2.into()), "{result}");
+    assert_eq!(result["framings"]["center_crop"], 4, "{result}");
     let number = |name: &str| result[name].as_f64().unwrap();
-    for name in ["pictures_per_second", "network_pictures_per_second", "worst_ratio", "cpu_milliseconds"] {
+    for name in ["photos_per_second", "decoded_photos_per_second", "worst_ratio", "cpu_milliseconds"] {
         assert!(number(name) > 0.0, "{name}: {result}");
     }
     assert!(number("worst_ratio") <= number("ratio") && number("ratio") <= number("best_ratio"), "{result}");
-    let stages = ["decoding", "alignment", "network"];
+    let stages = ["decoding", "detection", "alignment", "embedding"];
     let sum = |of: &str| stages.map(|stage| result[of][stage].as_f64().unwrap()).iter().sum::<f64>();
-    // Three divisions and two additions, each rounded.
+    // Four divisions and three additions, each rounded.
     assert!((sum("shares") - 1.0).abs() < 1e-9 && sum("stage_cpu_milliseconds") > 0.0, "{result}");
     let text = done(folder.path(), &bench);
-    assert!(text.contains("images per second") && stages.iter().all(|stage| text.contains(stage)), "{text}");
+    assert!(text.contains("photos per second") && stages.iter().all(|stage| text.contains(stage)), "{text}");
 
-    fs::write(images.join("1.jpg"), "no image").unwrap();
+    fs::write(photos.join("1.jpg"), "no image").unwrap();
     let finished = xtask(folder.path(), &bench);
     assert!(finished.code == Some(1) && finished.stderr.contains("1.jpg"), "{finished:?}");
     fs::create_dir(folder.path().join("nothing")).unwrap();
-    let finished = xtask(folder.path(), &["bench", "pipeline", "nothing"]);
-    assert!(finished.code == Some(1) && finished.stderr.contains("contains no images"), "{finished:?}");
+    let finished = xtask(folder.path(), &["bench", "pipeline", "nothing", "--network", "tiny.toml"]);
+    assert!(finished.code == Some(1) && finished.stderr.contains("no photos below nothing"), "{finished:?}");
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn embeddings(out: &Path) -> BTreeMap<String, Vec<f32>> {
     let bytes = fs::read(out.join("embeddings.safetensors")).unwrap();
     let tensors = ForeignTensors::from_safetensors(&bytes).unwrap().tensors;
     let tensor = &tensors["embeddings"];
-    let images = &table(&out.join("index.csv"))["picture"];
+    let images = &table(&out.join("index.csv"))["photo"];
     assert_eq!((tensors.len(), &tensor.shape), (1, &vec![images.len(), 8]));
     images.iter().cloned().zip(tensor.values.chunks(8).map(<[f32]>::to_vec)).collect()
 }
@@ -120,11 +120,11 @@ fn embeddings_are_written_row_by_row() {
     let finished = tiny_facenet(path, &["embed", "people", "--csv", "--json"]);
     let result = finished.json(0);
     assert_eq!(finished.stderr, "");
-    for (name, expected) in [("pictures", 18), ("dimension", 8), ("cached", 0)] {
+    for (name, expected) in [("photos", 18), ("faces", 18), ("dimension", 8), ("cached", 0)] {
         assert_eq!(result[name], expected, "{name}: {result}");
     }
     assert_eq!(result["network"], "tiny");
-    assert_eq!(result["framings"], json!({ "landmark_list": 0, "landmark_network": 0, "center_crop": 18 }));
+    assert_eq!(result["framings"], json!({ "landmark_list": 0, "detector": 0, "center_crop": 18 }));
     assert_eq!((&result["doubts"], &result["unread"]), (&json!([]), &json!([])));
     let written = ["embeddings.safetensors", "index.csv", "embeddings.csv"];
     assert_eq!(result["files"], json!(written.map(|file| format!("runs/embed/people/{file}"))));
@@ -134,10 +134,11 @@ fn embeddings_are_written_row_by_row() {
     assert_eq!(cached_files(&path.join("data-home/facenet/cache")).len(), 1, "the default cache");
 
     let index = table(&out.join("index.csv"));
-    assert_eq!(index["picture"], names_of_people());
+    assert_eq!(index["photo"], names_of_people());
     assert_eq!(index["row"], (0..18).map(|row| row.to_string()).collect::<Vec<_>>());
     assert!(index["framing"].iter().all(|framing| framing == "center_crop"));
-    assert!(["faces", "doubt", "left_eye_x", "right_mouth_y"].iter().all(|name| index[*name] == [""; 18]));
+    assert_eq!(index["face"], ["1"; 18]);
+    assert!(["score", "doubt", "left_eye_x", "right_mouth_y"].iter().all(|name| index[*name] == [""; 18]));
 
     let embedder = Embedder::from_checkpoint(&fs::read(path.join("tiny.safetensors")).unwrap()).unwrap();
     let world = SyntheticFaces::new(1);
@@ -150,7 +151,7 @@ fn embeddings_are_written_row_by_row() {
     let faces: Vec<_> = faces.iter().map(|face| face.view()).collect();
     let expected: Array2<f32> = embedder.embed(stack(Axis(0), &faces).unwrap().view()).unwrap();
     let csv = table(&out.join("embeddings.csv"));
-    assert_eq!(csv["picture"], names_of_people());
+    assert_eq!(csv["photo"], names_of_people());
     let embeddings = embeddings(&out);
     for (row, name) in names_of_people().iter().enumerate() {
         let embedding = &embeddings[name];
@@ -166,7 +167,7 @@ fn the_result_of_embed_is_readable_text() {
     let Finished { code, stdout, stderr } = tiny_facenet(folder.path(), &["embed", "people/", "--out", "new/out"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
     for text in [
-        "18 embeddings of dimension 8 by tiny; faces cropped: 18; 0 cached",
+        "18 embeddings of dimension 8 on 18 photos by tiny; faces cropped: 18; 0 cached",
         "new/out/embeddings.safetensors written",
         "new/out/index.csv written",
     ] {
@@ -214,8 +215,8 @@ fn an_interrupted_embed_resumes_from_the_cache() {
     let embed = |out| tiny_facenet(path, &["embed", "many", "--cache", "cache", "--out", out, "--json"]).json(0);
     assert_eq!(embed("whole")["cached"], 0);
     let kept = cached_files(&path.join("cache"));
-    assert_eq!(kept.len(), 2, "one file per chunk");
-    // Interrupted while the second file was written.
+    assert_eq!(kept.len(), 5, "one file per chunk of 64 photos");
+    // Interrupted while the last file was written.
     let last = kept.iter().min_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
     let half = fs::read(last).unwrap();
     fs::write(last.with_file_name(".abcdef.part"), &half[..half.len() / 2]).unwrap();
@@ -234,9 +235,9 @@ fn unreadable_images_are_listed_and_the_others_embedded() {
     fs::write(folder.path().join("people/p2/broken.jpg"), "not an image").unwrap();
     fs::write(folder.path().join("people/p3/notes.txt"), "not an image file").unwrap();
     let finished = tiny_facenet(folder.path(), &["embed", "people", "--out", "out", "--json"]);
-    assert!(finished.stderr.starts_with("error: 1 of 19 images could not be read"), "{finished:?}");
+    assert!(finished.stderr.starts_with("error: 1 of 19 photos could not be read"), "{finished:?}");
     let result = finished.json(1);
-    assert_eq!((&result["pictures"], &result["unread"][0]["picture"]), (&json!(18), &json!("p2/broken.jpg")));
+    assert_eq!((&result["photos"], &result["unread"][0]["photo"]), (&json!(18), &json!("p2/broken.jpg")));
     assert_eq!(result["unread"].as_array().unwrap().len(), 1);
     assert_eq!(embeddings(&folder.path().join("out")).into_keys().collect::<Vec<_>>(), names_of_people());
     let text = tiny_facenet(folder.path(), &["embed", "people"]);
@@ -246,7 +247,7 @@ fn unreadable_images_are_listed_and_the_others_embedded() {
     fs::rename(folder.path().join("people/p2/broken.jpg"), folder.path().join("broken/1.jpg")).unwrap();
     let text = tiny_facenet(folder.path(), &["embed", "broken", "--out", "none"]);
     assert_eq!(text.code, Some(1));
-    assert!(text.stdout.starts_with("0 embeddings of dimension 8 by tiny; no faces;"), "{text:?}");
+    assert!(text.stdout.starts_with("0 embeddings of dimension 8 on 0 photos by tiny; no faces;"), "{text:?}");
     assert!(embeddings(&folder.path().join("none")).is_empty());
 }
 
@@ -277,16 +278,15 @@ fn unusable_paths_are_named() {
     fs::create_dir(folder.path().join("empty")).unwrap();
     fs::write(folder.path().join("file"), "mine").unwrap();
     for (arguments, says) in [
-        (&["embed", "empty"][..], "no images below empty"),
+        (&["embed", "empty"][..], "no photos below empty"),
         (&["embed", "nowhere"], "nowhere"),
         (&["embed", "file"], "file"),
         (&["embed", "people", "--out", "file"], "file"),
         (&["embed", "people", "--out", "out", "--cache", "file"], "file"),
         (&["embed", "people", "--landmarks", "list.txt"], "tiny does not expect aligned faces"),
-        (&["embed", "people", "--landmark-network", "nowhere.xml"], "nowhere.xml"),
         (&["identify", "people/p1", "people/p2", "--threshold", "1"], "people/p1"),
         (&["identify", "nowhere", "people/p2", "--threshold", "1"], "nowhere"),
-        (&["identify", "people", "people/p2", "empty", "--threshold", "1"], "no images below empty"),
+        (&["identify", "people", "people/p2", "empty", "--threshold", "1"], "no photos below empty"),
         (&["verify", "people/p1/1.png", "gone.png", "--threshold", "1"], "gone.png"),
         (&["verify", "file", "people/p1/1.png", "--threshold", "1"], "file"),
     ] {
@@ -349,34 +349,23 @@ fn networks_of_the_wrong_kind_are_named() {
     for arguments in COMMANDS {
         let stderr = failed(facenet(path, &[arguments, &["--weights", "points.safetensors"]].concat()));
         assert!(stderr.contains("points.safetensors") && stderr.contains("embedding"), "{arguments:?}: {stderr}");
-        for network in ["aligned.safetensors", "tiny.safetensors"] {
-            let networks = ["--weights", network, "--landmark-network", "tiny.safetensors"];
-            let stderr = failed(facenet(path, &[arguments, &networks].concat()));
-            assert!(
-                stderr.contains("tiny.safetensors") && stderr.contains("facial landmarks"),
-                "{arguments:?}: {stderr}"
-            );
-        }
+        let networks = ["--weights", "aligned.safetensors", "--detector", "tiny.safetensors"];
+        let stderr = failed(facenet(path, &[arguments, &networks].concat()));
+        assert!(stderr.contains("tiny.safetensors") && stderr.contains("detect faces"), "{arguments:?}: {stderr}");
     }
     assert!(!path.join("out").exists());
 }
 
 #[test]
-fn a_missing_landmark_network_is_pointed_out() {
+fn a_missing_detector_is_pointed_out() {
     let folder = folder();
     let path = folder.path();
-    write_network(&path.join("points.safetensors"), built_in(LANDMARK_NETWORK).unwrap(), None);
     write_network(&path.join("aligned.safetensors"), aligned(), None);
     for arguments in COMMANDS {
-        let aligned = [arguments, &["--weights", "aligned.safetensors"]].concat();
-        let Finished { code, stderr, .. } = facenet(path, &aligned);
-        let advice = "help: run `facenet download` for landmarks-regression-retail-0009";
-        assert!(code == Some(0) && stderr.starts_with(advice), "{arguments:?}: {stderr}");
-        fs::remove_dir_all(path.join("out")).unwrap_or_default();
-        let finished = facenet(path, &[&aligned[..], &["--landmark-network", "points.safetensors"]].concat());
-        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
-        fs::remove_dir_all(path.join("out")).unwrap_or_default();
-        assert_eq!(tiny_facenet(path, arguments).stderr, "", "{arguments:?}: the network takes cropped faces");
+        let stderr = failed(facenet(path, &[arguments, &["--weights", "aligned.safetensors"]].concat()));
+        let advice = "network yunet_n not found; run `facenet download`, or pass --detector FILE";
+        assert!(stderr.contains(advice), "{arguments:?}: {stderr}");
+        assert_eq!(tiny_facenet(path, arguments).stderr, "", "{arguments:?}: the network takes whole pictures");
         fs::remove_dir_all(path.join("out")).unwrap_or_default();
     }
 }
@@ -388,22 +377,27 @@ fn listed_landmarks_align_faces() {
     write_network(&path.join("aligned.safetensors"), aligned(), None);
     let points = ["6", "8", "12", "8.5", "9", "11", "7", "15", "11", "15"];
     fs::write(path.join("people/points.txt"), format!("p2/3.png\t{}\n", points.join("\t"))).unwrap();
-    let embed = |out: &str, list: &[&str]| {
+    let embed = |out: &str| {
         let arguments = ["embed", "people", "--weights", "aligned.safetensors", "--out", out, "--json"];
-        facenet(path, &[&arguments, list].concat()).json(0)
+        facenet(path, &[&arguments[..], &["--landmarks", "people/points.txt"]].concat())
     };
-    embed("cropped", &[]);
-    let result = embed("out", &["--landmarks", "people/points.txt"]);
-    assert_eq!(result["framings"], json!({ "landmark_list": 1, "landmark_network": 0, "center_crop": 17 }));
-    assert_eq!(result["cached"], 17, "the image that is aligned now is not");
+    let finished = embed("out");
+    assert!(finished.stderr.starts_with("help: run `facenet download` for yunet_n"), "{finished:?}");
+    let result = finished.json(0);
+    assert_eq!(result["framings"], json!({ "landmark_list": 1, "detector": 0, "center_crop": 0 }));
+    assert_eq!((&result["photos"], &result["faces"]), (&json!(18), &json!(1)));
+    assert_eq!(result["doubts"][0], json!({ "photo": "p1/1.png", "reason": "not on the landmark list" }));
     let index = table(&path.join("out/index.csv"));
-    let row = index["picture"].iter().position(|name| name == "p2/3.png").unwrap();
-    assert_eq!(index["framing"][row], "landmark_list");
+    assert_eq!(
+        (&index["photo"][..], &index["framing"][..]),
+        (&["p2/3.png".to_owned()][..], &["landmark_list".to_owned()][..])
+    );
     let columns = ["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y", "nose_x", "nose_y", "left_mouth_x"];
-    assert_eq!(columns.map(|column| index[column][row].as_str()), points[..7]);
-    let (cropped, listed) = (embeddings(&path.join("cropped")), embeddings(&path.join("out")));
-    let changed: Vec<&String> = cropped.keys().filter(|name| cropped[*name] != listed[*name]).collect();
-    assert_eq!(changed, ["p2/3.png"]);
+    assert_eq!(columns.map(|column| index[column][0].as_str()), points[..7]);
+    assert_eq!(embed("again").json(0)["cached"], 18);
+    fs::write(path.join("people/points.txt"), format!("p2/3.png\t7\t{}\n", points[1..].join("\t"))).unwrap();
+    assert_eq!(embed("moved").json(0)["cached"], 17);
+    assert_ne!(embeddings(&path.join("out")), embeddings(&path.join("moved")));
 }
 
 #[test]
@@ -414,7 +408,11 @@ fn equal_images_show_the_same_person() {
         let arguments = ["verify", "people/p1/1.png", other, "--threshold", "0", "--json"];
         let result = tiny_facenet(folder.path(), &arguments).json(0);
         assert_eq!((&result["squared_distance"], &result["same"]), (&json!(0.0), &json!(true)), "{result}");
-        assert_eq!(result["pictures"][1], json!({ "picture": other, "framing": "center_crop", "doubt": null }));
+        assert_eq!(result["photos"][1], json!({ "photo": other, "faces": 1, "doubt": null }));
+        assert_eq!(
+            (&result["faces"][1]["photo"], &result["faces"][1]["framing"]),
+            (&json!(other), &json!("center_crop"))
+        );
     }
 }
 
@@ -532,13 +530,9 @@ fn probes_are_identified_in_order() {
     let finished = tiny_facenet(path, &[&arguments[..], &["--json"]].concat());
     let result = finished.json(0);
     assert_eq!(finished.stderr, "");
-    assert_eq!(
-        (&result["people"], &result["gallery_pictures"]),
-        (&json!(6), &json!(12)),
-        "a stray image is not enrolled"
-    );
+    assert_eq!((&result["people"], &result["gallery_faces"]), (&json!(6), &json!(12)), "a stray image is not enrolled");
     let answers = result["probes"].as_array().unwrap();
-    assert_eq!(answers.iter().map(|answer| answer["picture"].as_str().unwrap()).collect::<Vec<_>>(), paths);
+    assert_eq!(answers.iter().map(|answer| answer["photo"].as_str().unwrap()).collect::<Vec<_>>(), paths);
     let [mut rank1, mut rightly, mut wrongly] = [0.0; 3];
     for (answer, probe) in answers.iter().zip(names) {
         let people = distances(&embeddings, probe);
@@ -546,7 +540,7 @@ fn probes_are_identified_in_order() {
         let (image, distance) = images.min_by(|(_, one), (_, other)| one.total_cmp(other)).unwrap();
         let nearest = format!("p{}", image / 2 + 1);
         assert_eq!(answer["nearest"]["person"], nearest);
-        assert_eq!(answer["nearest"]["picture"], format!("people/{nearest}/{}.png", image % 2 + 1));
+        assert_eq!(answer["nearest"]["photo"], format!("people/{nearest}/{}.png", image % 2 + 1));
         assert_near(number(&answer["nearest"]["squared_distance"]), *distance);
 
         let posteriors = calibration.posteriors(&people);
@@ -639,8 +633,8 @@ fn a_threshold_decides_who_is_unknown() {
     assert_eq!(result["agreement_with_folders"]["named_rightly"], 1.0, "{result}");
 
     let text = identify("probes/p1", &["--threshold", "0"]).stdout;
-    assert!(text.contains("probes/p1/3.png: unknown, cropped (nearest: p"), "{text}");
-    assert!(text.contains("6 people enrolled with 12 images, by tiny"), "{text}");
+    assert!(text.contains("probes/p1/3.png: unknown (nearest: p"), "{text}");
+    assert!(text.contains("6 people enrolled with 12 faces, by tiny"), "{text}");
     assert!(text.contains("of 1 probe in folders named after enrolled people"), "{text}");
     fs::copy(path.join("probes/p1/3.png"), path.join("loose.png")).unwrap();
     let text = identify("loose.png", &["--threshold", "4"]).stdout;
@@ -660,11 +654,11 @@ fn unreadable_images_are_listed_and_the_others_identified() {
     }
     let arguments = ["identify", "people", "probes/p1/3.png", "gone.png", "probes/p2/3.png", "--threshold", "4"];
     let finished = tiny_facenet(path, &[&arguments[..], &["--json"]].concat());
-    assert!(finished.stderr.starts_with("error: 4 of 15 images could not be read"), "{finished:?}");
+    assert!(finished.stderr.starts_with("error: 4 of 15 photos could not be read"), "{finished:?}");
     let result = finished.json(1);
-    assert_eq!((&result["people"], &result["gallery_pictures"]), (&json!(5), &json!(9)));
+    assert_eq!((&result["people"], &result["gallery_faces"]), (&json!(5), &json!(9)));
     let images = |list: &str| -> Vec<&str> {
-        result[list].as_array().unwrap().iter().map(|entry| entry["picture"].as_str().unwrap()).collect()
+        result[list].as_array().unwrap().iter().map(|entry| entry["photo"].as_str().unwrap()).collect()
     };
     assert_eq!(images("probes"), ["probes/p1/3.png", "probes/p2/3.png"]);
     assert_eq!(images("unread"), ["people/p2/2.png", "people/p5/1.png", "people/p5/2.png", "gone.png"]);
@@ -676,5 +670,5 @@ fn unreadable_images_are_listed_and_the_others_identified() {
         }
     }
     let stderr = failed(tiny_facenet(path, &arguments));
-    assert!(stderr.contains("no image of people could be read"), "{stderr}");
+    assert!(stderr.contains("no photo of people shows a face"), "{stderr}");
 }

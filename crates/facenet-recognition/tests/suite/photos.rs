@@ -1,4 +1,4 @@
-//! From images of one face each to embeddings, and the cache.
+//! From photos to embeddings, and the cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use facenet_data::{Crop, SyntheticFaces};
 use facenet_network::{Description, Initializer, Network};
 use facenet_recognition::{
-    EmbeddedPortraits, Error, FaceSource, PortraitEmbedder, PortraitLandmarks, PortraitOptions, write_embeddings,
+    EmbeddedPhotos, Error, FaceSource, PhotoEmbedder, PhotoLandmarks, PhotoOptions, PhotoWarning, write_embeddings,
 };
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{ArrayView3, Axis};
 
 const DESCRIPTION: &str = r#"
     name = "tiny"
@@ -18,7 +18,15 @@ const DESCRIPTION: &str = r#"
     layers = [{ layer = "convolution", name = "conv1", kernel = 3, stride = 2, padding = 1, channels = 8 }]
 "#;
 
+/// A network that takes whole pictures.
 fn network(seed: u64) -> Network<f32> {
+    let mut description = Description::from_toml(DESCRIPTION).unwrap();
+    description.preprocessing.template = None;
+    Network::new(description, Initializer::HeNormal, seed).unwrap()
+}
+
+/// A network that takes aligned faces.
+fn aligning(seed: u64) -> Network<f32> {
     Network::new(Description::from_toml(DESCRIPTION).unwrap(), Initializer::HeNormal, seed).unwrap()
 }
 
@@ -42,15 +50,10 @@ fn images(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn embed(
-    network: &Network<f32>,
-    list: Option<PortraitLandmarks>,
-    cache: &Path,
-    paths: &[PathBuf],
-) -> EmbeddedPortraits {
-    let mut embedder = PortraitEmbedder::new(
+fn embed(network: &Network<f32>, list: Option<PhotoLandmarks>, cache: &Path, paths: &[PathBuf]) -> EmbeddedPhotos {
+    let mut embedder = PhotoEmbedder::new(
         network,
-        PortraitOptions { landmark_list: list, cache: Some(cache), ..PortraitOptions::default() },
+        PhotoOptions { landmark_list: list, cache: Some(cache), ..PhotoOptions::default() },
     )
     .unwrap();
     embedder.embed(paths, &|_, _| ()).unwrap()
@@ -63,7 +66,7 @@ fn embeddings_are_cached_by_image_content() {
     let paths = images(folder.path());
     let first = embed(&network(1), None, &cache, &paths);
     assert_eq!(first.cached, 0);
-    assert_eq!(first.images, [&paths[..2], &paths[3..]].concat());
+    assert!(first.photos.iter().map(|photo| &photo.path).eq(paths[..2].iter().chain(&paths[3..])));
     assert_eq!(first.unread.len(), 1);
     assert_eq!(first.unread[0].path, paths[2]);
     assert!(first.unread[0].error.to_string().contains("d.ppm"), "{}", first.unread[0].error);
@@ -80,16 +83,16 @@ fn embeddings_are_cached_by_image_content() {
     // The new one is cached now, and without a cache its embedding is the same.
     let third = embed(&network(1), None, &cache, std::slice::from_ref(&new));
     assert_eq!((third.cached, third.embeddings.row(0)), (1, again.embeddings.row(0)));
-    let mut alone = PortraitEmbedder::new(&network(1), PortraitOptions::default()).unwrap();
+    let mut alone = PhotoEmbedder::new(&network(1), PhotoOptions::default()).unwrap();
     assert_eq!(alone.embed(std::slice::from_ref(&new), &|_, _| ()).unwrap().embeddings, third.embeddings);
 
     // Another network or another crop has its own entries.
     let other = embed(&network(2), None, &cache, std::slice::from_ref(&new));
     assert_eq!(other.cached, 0);
     assert_ne!(other.embeddings, third.embeddings);
-    let mut middle = PortraitEmbedder::new(
+    let mut middle = PhotoEmbedder::new(
         &network(1),
-        PortraitOptions { crop: Crop::Center { fraction: 0.5 }, cache: Some(&cache), ..PortraitOptions::default() },
+        PhotoOptions { crop: Crop::Center { fraction: 0.5 }, cache: Some(&cache), ..PhotoOptions::default() },
     )
     .unwrap();
     assert_eq!(middle.embed(&[new], &|_, _| ()).unwrap().cached, 0);
@@ -101,34 +104,29 @@ fn listed_landmarks_align_and_are_part_of_the_cache_key() {
     let cache = folder.path().join("cache");
     let paths = images(folder.path());
     let list = folder.path().join("landmarks.txt");
-    let read = || Some(PortraitLandmarks::read(&list, &[]).unwrap());
+    let read = || Some(PhotoLandmarks::read(&list, &[]).unwrap());
     fs::write(&list, "a.ppm 15 20 35 20 25 30 17 42 33 42\ne.ppm 900 900 950 900 920 950 905 990 945 990\n").unwrap();
-    let listed = embed(&network(1), read(), &cache, &paths[..2]);
-    assert_eq!(
-        listed.portraits.iter().map(|portrait| portrait.source).collect::<Vec<_>>(),
-        [FaceSource::LandmarkList, FaceSource::CenterCrop]
-    );
-    assert_eq!(listed.portraits[0].landmarks.unwrap().0[2], [25.0, 30.0]);
-    assert!(listed.portraits.iter().all(|portrait| portrait.warning().is_none()));
-    let cropped = embed(&network(1), None, &cache, &paths[..2]);
-    assert_eq!(cropped.cached, 1, "the one that is not listed");
-    assert_ne!(cropped.embeddings.row(0), listed.embeddings.row(0));
-    // Cached portraits equal the original ones; a changed line misses the cache.
-    let kept = embed(&network(1), read(), &cache, &paths[..2]);
-    assert_eq!((kept.cached, &kept.portraits), (2, &listed.portraits));
+    let listed = embed(&aligning(1), read(), &cache, &paths[..2]);
+    assert_eq!([listed.photos[0].warning, listed.photos[1].warning], [None, Some(PhotoWarning::NotListed)]);
+    let [face] = &listed.faces[..] else { panic!("without a detector only the listed face") };
+    assert_eq!((face.source, face.landmarks.unwrap().0[2]), (FaceSource::LandmarkList, [25.0, 30.0]));
+    assert_eq!((face.photo, face.number, face.warning, face.quality), (0, 1, None, None));
+    // Cached photos equal the original ones; a changed line misses the cache.
+    let kept = embed(&aligning(1), read(), &cache, &paths[..2]);
+    assert_eq!((kept.cached, &kept.photos, &kept.faces), (2, &listed.photos, &listed.faces));
     fs::write(&list, "a.ppm 16 20 35 20 25 30 17 42 33 42\n").unwrap();
-    assert_eq!(embed(&network(1), read(), &cache, &paths[..1]).cached, 0);
+    assert_eq!(embed(&aligning(1), read(), &cache, &paths[..1]).cached, 0);
     // Paths may be relative to the folder of the images instead of the list's.
     let elsewhere = tempfile::tempdir().unwrap();
     let far = elsewhere.path().join("list.txt");
     fs::copy(&list, &far).unwrap();
-    let listed = |folders: &[&Path]| PortraitLandmarks::read(&far, folders).unwrap().get(&paths[0]);
+    let listed = |folders: &[&Path]| PhotoLandmarks::read(&far, folders).unwrap().get(&paths[0]);
     assert_eq!(listed(&[]), None);
     assert_eq!(listed(&[folder.path()]).unwrap().0[0], [16.0, 20.0]);
     // Landmarks outside the image.
     fs::write(&list, "e.ppm 900 900 950 900 920 950 905 990 945 990\n").unwrap();
-    let outside = embed(&network(1), read(), &cache, &paths[3..4]);
-    let [unread] = &outside.unread[..] else { panic!("{:?}", outside.images) };
+    let outside = embed(&aligning(1), read(), &cache, &paths[3..4]);
+    let [unread] = &outside.unread[..] else { panic!("{:?}", outside.photos) };
     assert!(matches!(unread.error, Error::Data(facenet_data::Error::LandmarksOutside { .. })), "{}", unread.error);
 }
 
@@ -143,16 +141,15 @@ fn a_damaged_cache_file_is_an_error() {
         panic!("one file")
     };
     let bytes = fs::read(file).unwrap();
-    let open =
-        || PortraitEmbedder::new(&network(1), PortraitOptions { cache: Some(&cache), ..PortraitOptions::default() });
+    let open = || PhotoEmbedder::new(&network(1), PhotoOptions { cache: Some(&cache), ..PhotoOptions::default() });
     for length in [0, 1, 7, 8, 9, 100, bytes.len() - 1] {
         fs::write(file, &bytes[..length]).unwrap();
         let error = open().unwrap_err();
         assert!(matches!(&error, Error::DamagedCache { path } if path == file), "{error}");
     }
-    // The source of the first entry, and an element of the last embedding.
+    // The height of the first photo, and an element of the last embedding.
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    for (at, value) in [(header, 7.0_f32), (bytes.len() - 4, f32::NAN)] {
+    for (at, value) in [(header, 0.5_f32), (bytes.len() - 4, f32::NAN)] {
         let mut changed = bytes.clone();
         changed[at..at + 4].copy_from_slice(&value.to_le_bytes());
         fs::write(file, changed).unwrap();
@@ -163,54 +160,38 @@ fn a_damaged_cache_file_is_an_error() {
 }
 
 #[test]
-fn images_without_a_finite_embedding_are_unread() {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = images(folder.path());
+fn weights_whose_embeddings_are_not_usable_are_refused() {
     let mut broken = network(1);
     broken.parameters.values.fill(f32::NAN);
-    let mut embedder = PortraitEmbedder::new(&broken, PortraitOptions::default()).unwrap();
-    let portraits = embedder.embed(&paths, &|_, _| ()).unwrap();
-    assert!(portraits.images.is_empty());
-    let unread: Vec<_> = portraits.unread.iter().map(|unread| &unread.path).collect();
-    assert!(unread.into_iter().eq(&paths), "in their order");
-    assert!(matches!(&portraits.unread[1].error, Error::NotFiniteImage { path } if *path == paths[1]));
+    let refused = |network: &Network<f32>| PhotoEmbedder::new(network, PhotoOptions::default()).unwrap_err();
+    assert!(matches!(refused(&broken), Error::NotFiniteEmbedding { .. }));
+    broken.parameters.values.fill(0.0);
+    let error = refused(&broken);
+    assert!(matches!(error, Error::EqualEmbeddings | Error::NotUnitLength { .. }), "{error}");
 }
 
 #[test]
 fn exported_files_hold_any_name_and_exact_values() {
     let folder = tempfile::tempdir().unwrap();
     let paths = images(folder.path());
-    let mut embedder = PortraitEmbedder::new(&network(1), PortraitOptions::default()).unwrap();
-    let portraits = embedder.embed(&paths, &|_, _| ()).unwrap();
-    let files = write_embeddings(folder.path(), &portraits, folder.path(), &embedder, true).unwrap();
+    let mut embedder = PhotoEmbedder::new(&network(1), PhotoOptions::default()).unwrap();
+    let photos = embedder.embed(&paths, &|_, _| ()).unwrap();
+    let files = write_embeddings(folder.path(), &photos, folder.path(), &embedder, true).unwrap();
     assert_eq!(files.len(), 3);
     let index = fs::read_to_string(&files[1]).unwrap();
     let lines: Vec<&str> = index.lines().collect();
     assert_eq!(lines.len(), 5);
-    assert!(lines[0].starts_with("row,picture,framing,faces,doubt,left_eye_x,"), "{index}");
-    assert!(lines[2].starts_with("1,\"b, \"\"c\"\".ppm\",center_crop,,"), "{index}");
+    assert!(
+        lines[0].starts_with(
+            "row,photo,face,framing,left,top,right,bottom,size,score,sharpness,yaw,pitch,roll,doubt,left_eye_x,"
+        ),
+        "{index}"
+    );
+    assert!(lines[2].starts_with("1,\"b, \"\"c\"\".ppm\",1,center_crop,0.0,0.0,50.0,60.0,,"), "{index}");
     let table = fs::read_to_string(&files[2]).unwrap();
-    let values: Vec<f32> = table.lines().nth(1).unwrap().split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
-    assert_eq!(values, portraits.embeddings.row(0).to_vec(), "the CSV is exact");
+    let values: Vec<f32> = table.lines().nth(1).unwrap().split(',').skip(2).map(|cell| cell.parse().unwrap()).collect();
+    assert_eq!(values, photos.embeddings.row(0).to_vec(), "the CSV is exact");
     let tensors = facenet_network::ForeignTensors::from_safetensors(&fs::read(&files[0]).unwrap()).unwrap();
     assert_eq!(tensors.tensors["embeddings"].shape, [4, 6]);
-    assert!(tensors.tensors["embeddings"].values.iter().eq(portraits.embeddings.iter()));
-}
-
-#[test]
-fn a_located_face_can_be_extracted_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = images(folder.path());
-    let list = folder.path().join("landmarks.txt");
-    fs::write(&list, "a.ppm 15 20 35 20 25 30 17 42 33 42\n").unwrap();
-    let list = Some(PortraitLandmarks::read(&list, &[]).unwrap());
-    let embedder =
-        PortraitEmbedder::new(&network(1), PortraitOptions { landmark_list: list, ..PortraitOptions::default() })
-            .unwrap();
-    for path in &paths[..2] {
-        let image: Array3<u8> = facenet_data::read_image(path).unwrap();
-        let (face, portrait) = embedder.reader().read(image.view(), path).unwrap();
-        assert_eq!(embedder.reader().cut(image.view(), &portrait, path).unwrap(), face);
-        assert_eq!(face.dim(), (14, 12, 3));
-    }
+    assert!(tensors.tensors["embeddings"].values.iter().eq(photos.embeddings.iter()));
 }

@@ -11,36 +11,38 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::hash::hexadecimal;
-use crate::portraits::embedder::{EmbeddedPortraits, PortraitEmbedder};
+use crate::photos::embedder::{EmbeddedPhotos, PhotoEmbedder};
+use crate::photos::face::Face;
 
 /// Writes embeddings to the folder `out` for other programs and returns the files.
 ///
 /// ```text
-/// embeddings.safetensors   tensor `embeddings` [n, dimension] in F32; the metadata entry `origin`,
+/// embeddings.safetensors   tensor `embeddings` [faces, dimension] in F32; the metadata entry `origin`,
 ///                          in TOML, holds the network and the hashes of its weights and index.csv
-/// index.csv                row, picture, framing, faces, doubt, x and y of the five landmarks
-///                          in pixels
-/// embeddings.csv           picture and the elements of its embedding, if `csv`
+/// index.csv                row, photo, face (its number in the photo), framing, left, top, right,
+///                          bottom, size, score, sharpness, yaw, pitch, roll, doubt, x and y of the five
+///                          landmarks; lengths in pixels of the photo
+/// embeddings.csv           photo, face and the elements of its embedding, if `csv`
 /// ```
 ///
-/// Paths of images are written relative to `folder`.
+/// Paths of photos are written relative to `folder`.
 ///
 /// # Errors
 ///
 /// If a file can't be written.
 pub fn write_embeddings(
     out: &Path,
-    portraits: &EmbeddedPortraits,
+    photos: &EmbeddedPhotos,
     folder: &Path,
-    embedder: &PortraitEmbedder,
+    embedder: &PhotoEmbedder,
     csv: bool,
 ) -> Result<Vec<PathBuf>, Error> {
-    let embeddings = portraits.embeddings.as_standard_layout();
+    let embeddings = photos.embeddings.as_standard_layout();
     let bytes: Vec<u8> = embeddings.iter().flat_map(|value| value.to_le_bytes()).collect();
     let tensor = TensorView::new(Dtype::F32, embeddings.shape().to_vec(), &bytes).expect("four bytes per element");
     let mut rows = Vec::new();
     let failed = |source| facenet_data::Error::Write { path: out.join("index.csv"), source };
-    write_index(&mut rows, portraits, folder).map_err(failed)?;
+    write_index(&mut rows, photos, folder).map_err(failed)?;
     let origin = Origin {
         network: &embedder.description().name,
         weights_sha256: embedder.weights_sha256(),
@@ -55,7 +57,7 @@ pub fn write_embeddings(
     write_atomically(&files[1], |file| file.write_all(&rows))?;
     if csv {
         let path = out.join("embeddings.csv");
-        write_atomically(&path, |file| write_table(file, portraits, folder))?;
+        write_atomically(&path, |file| write_table(file, photos, folder))?;
         files.push(path);
     }
     Ok(files)
@@ -69,21 +71,22 @@ struct Origin<'a> {
     index_sha256: String,
 }
 
-/// The path of an image relative to a folder, escaped unless it is UTF-8.
-fn relative_name(image: &Path, folder: &Path) -> String {
-    let name = image.strip_prefix(folder).unwrap_or(image);
+/// The path of a photo relative to a folder, escaped unless it is UTF-8.
+fn relative_name(photo: &Path, folder: &Path) -> String {
+    let name = photo.strip_prefix(folder).unwrap_or(photo);
     name.to_str().map_or_else(|| escape_path(name), str::to_owned)
 }
 
-fn write_index(file: &mut dyn Write, portraits: &EmbeddedPortraits, folder: &Path) -> io::Result<()> {
+fn write_index(file: &mut dyn Write, photos: &EmbeddedPhotos, folder: &Path) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(file);
     let points = ["left_eye", "right_eye", "nose", "left_mouth", "right_mouth"];
-    let columns = points.iter().flat_map(|point| [format!("{point}_x"), format!("{point}_y")]);
-    writer
-        .write_record(["row", "picture", "framing", "faces", "doubt"].map(str::to_owned).into_iter().chain(columns))?;
-    for (row, (image, portrait)) in portraits.images.iter().zip(&portraits.portraits).enumerate() {
-        let fields = [row.to_string(), relative_name(image, folder)].into_iter().chain(portrait.cells());
-        let points = portrait.landmarks.map(|landmarks| landmarks.0.as_flattened().to_vec());
+    let points = points.iter().flat_map(|point| [format!("{point}_x"), format!("{point}_y")]);
+    let columns = ["row", "photo"].into_iter().chain(Face::COLUMNS).map(str::to_owned);
+    writer.write_record(columns.chain(points))?;
+    for (row, face) in photos.faces.iter().enumerate() {
+        let fields =
+            [row.to_string(), relative_name(&photos.photo_of(row).path, folder)].into_iter().chain(face.cells());
+        let points = face.landmarks.map(|landmarks| landmarks.0.as_flattened().to_vec());
         let points =
             points.map_or_else(|| vec![String::new(); 10], |points| points.iter().map(f32::to_string).collect());
         writer.write_record(fields.chain(points))?;
@@ -91,12 +94,13 @@ fn write_index(file: &mut dyn Write, portraits: &EmbeddedPortraits, folder: &Pat
     writer.flush()
 }
 
-fn write_table(file: &mut dyn Write, portraits: &EmbeddedPortraits, folder: &Path) -> io::Result<()> {
+fn write_table(file: &mut dyn Write, photos: &EmbeddedPhotos, folder: &Path) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(file);
-    let columns = (1..=portraits.embeddings.ncols()).map(|column| column.to_string());
-    writer.write_record(["picture".to_owned()].into_iter().chain(columns))?;
-    for (image, embedding) in portraits.images.iter().zip(portraits.embeddings.outer_iter()) {
-        writer.write_record([relative_name(image, folder)].into_iter().chain(embedding.iter().map(f32::to_string)))?;
+    let columns = (1..=photos.embeddings.ncols()).map(|column| column.to_string());
+    writer.write_record(["photo", "face"].map(str::to_owned).into_iter().chain(columns))?;
+    for (row, embedding) in photos.embeddings.outer_iter().enumerate() {
+        let face = [relative_name(&photos.photo_of(row).path, folder), photos.faces[row].number.to_string()];
+        writer.write_record(face.into_iter().chain(embedding.iter().map(f32::to_string)))?;
     }
     writer.flush()
 }

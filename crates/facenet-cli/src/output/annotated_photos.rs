@@ -1,0 +1,42 @@
+//! Copies of photos with boxes around their faces.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use facenet_data::{Error, read_photo};
+use facenet_report::{LabeledFace, annotated_photo};
+use rayon::prelude::*;
+
+use crate::output::file_names::file_names;
+use crate::output::new_folder::NewFolder;
+use crate::output::progress_bar::Bar;
+
+/// Writes a copy of each photo, as JPEG, with its faces, into a new folder. Returns the files.
+///
+/// # Errors
+///
+/// If a photo can't be read, or the folder is not empty or can't be written.
+pub fn write_annotated_photos(out: &Path, photos: &[(PathBuf, Vec<LabeledFace>)]) -> Result<Vec<PathBuf>> {
+    // No folder is read as a whole here: photos may come from anywhere.
+    let out = NewFolder::apart(out)?;
+    let hidden = out.begin()?;
+    let names = photos.iter().map(|(path, _)| path.with_extension("jpg"));
+    let names: Vec<PathBuf> = names.map(|path| path.strip_prefix("/").map_or(path.clone(), Path::to_owned)).collect();
+    let names = file_names(names.iter().map(PathBuf::as_path));
+    let bar = Bar::new();
+    let written: Result<Vec<()>> = photos
+        .par_iter()
+        .zip(&names)
+        .map(|((path, faces), name)| {
+            let jpeg = annotated_photo(&read_photo(path)?, faces);
+            bar.advance("drawing", photos.len());
+            fs::write(hidden.path().join(name), jpeg)
+                .map_err(|source| Error::Write { path: PathBuf::from(name), source }.into())
+        })
+        .collect();
+    bar.clear();
+    written?;
+    let out = out.finish(hidden)?;
+    Ok(names.iter().map(|name| out.join(name)).collect())
+}

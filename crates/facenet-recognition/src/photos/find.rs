@@ -1,0 +1,87 @@
+//! Finding the faces of a photo.
+
+use facenet_data::{Landmarks, Photo};
+use facenet_metrics::BoundingBox;
+
+use crate::detection::detect::{Detect, DetectedFace};
+use crate::detection::quality::FaceQuality;
+use crate::error::Error;
+use crate::face_source::FaceSource;
+use crate::photos::face::{Face, FaceWarning};
+
+/// The faces of a photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundFaces {
+    /// `[height, width]` of the photo in pixels.
+    pub size: [usize; 2],
+    /// The faces, from left to right, in pixels of the photo, also if it was decoded at a reduced scale.
+    pub faces: Vec<Face>,
+}
+
+/// Finds the faces of a photo and measures their quality.
+///
+/// # Errors
+///
+/// If the photo can't be searched.
+pub fn find_faces(detector: &dyn Detect, photo: &Photo) -> Result<FoundFaces, Error> {
+    let scale = PhotoScale::of(photo);
+    let mut detected = detector.detect(photo.pixels.view())?;
+    detected.sort_by(|one, other| {
+        let [one, other] = [one, other].map(|face| face.bounding_box.center());
+        one[0].total_cmp(&other[0]).then(one[1].total_cmp(&other[1]))
+    });
+    let face = |(index, face): (usize, &DetectedFace)| {
+        let quality = scale.quality(FaceQuality::measure(photo.pixels.view(), face));
+        Face {
+            photo: 0,
+            number: index + 1,
+            source: FaceSource::Detector,
+            bounding_box: scale.box_in_photo(&face.bounding_box),
+            landmarks: Some(scale.points_in_photo(&face.landmarks)),
+            quality: Some(quality),
+            warning: quality.warning().map(FaceWarning::Quality),
+        }
+    };
+    Ok(FoundFaces { size: photo.size, faces: detected.iter().enumerate().map(face).collect() })
+}
+
+/// The size of a photo in units of that of its decoded pixels, along x and y.
+pub(super) struct PhotoScale([f64; 2]);
+
+impl PhotoScale {
+    pub(super) fn of(photo: &Photo) -> Self {
+        let (rows, columns, _) = photo.pixels.dim();
+        let [height, width] = photo.size;
+        Self([width as f64 / columns as f64, height as f64 / rows as f64])
+    }
+
+    pub(super) fn box_in_photo(&self, face: &BoundingBox) -> BoundingBox {
+        let [x, y] = self.0;
+        let edges = [x * face.left, y * face.top, x * face.right, y * face.bottom];
+        let [left, top, right, bottom] = edges.map(single_precision);
+        BoundingBox { left, top, right, bottom }
+    }
+
+    /// Points have integer coordinates at the centers of pixels.
+    fn points_in_photo(&self, points: &Landmarks) -> Landmarks {
+        let map = |coordinate: f32, axis: usize| ((f64::from(coordinate) + 0.5) * self.0[axis] - 0.5) as f32;
+        Landmarks(points.0.map(|[x, y]| [map(x, 0), map(y, 1)]))
+    }
+
+    pub(super) fn points_in_pixels(&self, points: &Landmarks) -> Landmarks {
+        let map = |coordinate: f32, axis: usize| ((f64::from(coordinate) + 0.5) / self.0[axis] - 0.5) as f32;
+        Landmarks(points.0.map(|[x, y]| [map(x, 0), map(y, 1)]))
+    }
+
+    /// The quality of a face in the decoded pixels as that of a face in the photo.
+    fn quality(&self, FaceQuality { side, score, sharpness, yaw, pitch, roll }: FaceQuality) -> FaceQuality {
+        let side = side * self.0[0].min(self.0[1]);
+        let [side, sharpness, yaw, pitch, roll] = [side, sharpness, yaw, pitch, roll].map(single_precision);
+        FaceQuality { side, score, sharpness, yaw, pitch, roll }
+    }
+}
+
+/// Rounds as the cache does, so that a result does not depend on whether it was cached.
+pub(super) fn single_precision(value: f64) -> f64 {
+    f64::from(value as f32)
+}
