@@ -28,7 +28,7 @@ pub use files::atomic_file::{create_private_folder, write_atomically, write_priv
 pub use files::bounded_file::{MAX_FILE_BYTES, read_bounded_file};
 pub use files::escape_path::escape_path;
 pub use files::folder_contents::{FolderContents, PassedOver, PassedOverReason, UnreadableEntry};
-pub use files::folder_walk::{images_below, photos_below};
+pub use files::folder_walk::photos_below;
 pub use files::natural_order::natural_order;
 pub use files::normalized_name::normalized_name;
 pub use files::regular_file::open_regular_file;

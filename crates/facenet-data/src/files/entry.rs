@@ -32,7 +32,7 @@ pub(crate) enum EntryKind {
     Folder,
     LinkedFolder,
     /// A file whose content is an image.
-    Image(ImageFormat),
+    Image,
     /// A file with an image's extension whose content is not recognized, or that is empty.
     DamagedImage,
     /// A file that is not an image.
@@ -109,7 +109,7 @@ fn kind_of(path: &Path) -> EntryKind {
     // Files of `/proc` have no length, and reading some of them blocks.
     let format = if length == 0 { Ok(None) } else { read_format(path) };
     match format {
-        Ok(Some(format)) => EntryKind::Image(format),
+        Ok(Some(_)) => EntryKind::Image,
         Ok(None) if has_image_extension(path) => EntryKind::DamagedImage,
         Ok(None) => EntryKind::OtherFile,
         Err(source) => EntryKind::UnreadableFile(failed(source)),

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::codec::image_format::ImageFormat;
 use crate::error::Error;
 use crate::files::entry::{Entry, EntryKind};
 use crate::files::escape_path::escape_path;
@@ -44,9 +43,6 @@ impl fmt::Display for PassedOver {
 pub enum PassedOverReason {
     /// The name starts with a dot: an image, a folder, or something that can't be read.
     Hidden,
-    /// An image in a format for editing, which can't be read: camera raw, Photoshop. Mostly there is a photo
-    /// of it beside it.
-    UnreadableFormat(ImageFormat),
     /// A pipe, a socket or a device.
     NotRegularFile,
     /// A folder that was read already through another path: a link to it, or back to a folder above.
@@ -68,7 +64,6 @@ impl fmt::Display for PassedOverReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hidden => formatter.write_str("hidden"),
-            Self::UnreadableFormat(format) => write!(formatter, "{format} can't be read"),
             Self::NotRegularFile => formatter.write_str("neither a file nor a folder"),
             Self::VisitedFolder => formatter.write_str("this folder was read already through another path"),
             Self::TooDeep => write!(formatter, "nested more than {MAX_DEPTH} folders deep"),
@@ -114,10 +109,7 @@ impl FolderContents {
             _ if hidden => self.pass_over(path, PassedOverReason::Hidden),
             EntryKind::Folder => return Some(Subfolder::Own(path)),
             EntryKind::LinkedFolder => return Some(Subfolder::Linked(path)),
-            EntryKind::Image(format @ (ImageFormat::CameraRaw | ImageFormat::Photoshop)) => {
-                self.pass_over(path, PassedOverReason::UnreadableFormat(format));
-            }
-            EntryKind::Image(_) | EntryKind::DamagedImage => self.photos.push(path),
+            EntryKind::Image | EntryKind::DamagedImage => self.photos.push(path),
             EntryKind::Special => self.pass_over(path, PassedOverReason::NotRegularFile),
             EntryKind::UnreadableFile(error) | EntryKind::Unknown(error) => self.add_unreadable(path, error),
         }

@@ -42,19 +42,6 @@ pub fn photos_below(folder: &Path) -> Result<FolderContents, Error> {
     Ok(all)
 }
 
-/// The photos of [`photos_below`], then what it can't read, so that loading the result names that.
-///
-/// # Errors
-/// As [`photos_below`].
-pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let FolderContents { photos, passed_over, unreadable, .. } = photos_below(folder)?;
-    let formats = passed_over
-        .into_iter()
-        .filter(|passed_over| matches!(passed_over.reason, PassedOverReason::UnreadableFormat(_)))
-        .map(|passed_over| passed_over.path);
-    Ok(photos.into_iter().chain(formats).chain(unreadable.into_iter().map(|entry| entry.path)).collect())
-}
-
 /// A folder that remains to be read.
 struct Pending {
     path: PathBuf,

@@ -160,7 +160,7 @@ impl PersonFolders {
 /// The visible files of a person's folder that are images or may be.
 fn list_images(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let may_be_image = |entry: &Entry| match entry.kind {
-        EntryKind::Image(_) | EntryKind::DamagedImage | EntryKind::UnreadableFile(_) | EntryKind::Unknown(_) => true,
+        EntryKind::Image | EntryKind::DamagedImage | EntryKind::UnreadableFile(_) | EntryKind::Unknown(_) => true,
         EntryKind::Special => entry.has_image_extension(),
         EntryKind::Folder | EntryKind::LinkedFolder | EntryKind::OtherFile => false,
     };

@@ -41,7 +41,7 @@ impl GalleryFolder {
         for entry in listing.entries {
             let name = entry.name.clone();
             match entry.kind {
-                EntryKind::Image(_) | EntryKind::DamagedImage if !entry.is_hidden() => {
+                EntryKind::Image | EntryKind::DamagedImage if !entry.is_hidden() => {
                     contents.pass_over(entry.path, PassedOverReason::OutsidePeople);
                 }
                 _ => folders.extend(contents.add(entry).map(|subfolder| (name, subfolder))),
