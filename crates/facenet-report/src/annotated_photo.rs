@@ -1,7 +1,7 @@
 //! Photos with boxes around their faces.
 
 use facenet_data::{Photo, encode_jpeg};
-use facenet_recognition::Face;
+use facenet_recognition::{BoundingBox, Face};
 use font8x8::{BASIC_FONTS, GREEK_FONTS, LATIN_FONTS, UnicodeFonts};
 use ndarray::Array3;
 
@@ -10,8 +10,10 @@ use ndarray::Array3;
 pub struct LabeledFace {
     /// The face.
     pub face: Face,
-    /// The label: a name, a number, a score.
+    /// The label: a name or a number.
     pub label: String,
+    /// A score or a confidence, written behind the label where the face is wide enough.
+    pub note: String,
 }
 
 /// RGB of faces, of faces with a warning, and of labels.
@@ -23,6 +25,8 @@ const SIDES_PER_LINE: usize = 400;
 const QUALITY: u8 = 90;
 /// Limit on the length of a label, in characters.
 const MAX_LABEL: usize = 40;
+/// A label is at most this many times as wide as its face, as far as it stays readable.
+const MAX_LABEL_WIDTH: f64 = 2.0;
 
 /// A copy of a photo, as JPEG, in which each face has a box, its landmarks and its label; faces with a warning
 /// in orange. A photo that was decoded at a reduced scale is drawn at that scale. Letters that are neither
@@ -30,31 +34,41 @@ const MAX_LABEL: usize = 40;
 #[must_use]
 pub fn annotated_photo(photo: &Photo, faces: &[LabeledFace]) -> Vec<u8> {
     let (rows, columns, _) = photo.pixels.dim();
-    let line = rows.max(columns).div_ceil(SIDES_PER_LINE);
     let scale = [columns as f64 / photo.size[1] as f64, rows as f64 / photo.size[0] as f64];
+    let line = rows.max(columns).div_ceil(SIDES_PER_LINE) as i64;
     let mut canvas = Canvas { pixels: photo.pixels.clone() };
     for LabeledFace { face, .. } in faces {
-        let color = if face.warning.is_some() { DOUBTFUL } else { SURE };
-        let corners =
-            [[face.bounding_box.left, face.bounding_box.top], [face.bounding_box.right, face.bounding_box.bottom]];
-        let [[left, top], [right, bottom]] =
-            corners.map(|corner| [0, 1].map(|axis| (corner[axis] * scale[axis]) as i64));
-        let line = line as i64;
+        let BoundingBox { left, top, right, bottom } = face.bounding_box;
+        let [left, right] = [left, right].map(|edge| (edge * scale[0]) as i64);
+        let [top, bottom] = [top, bottom].map(|edge| (edge * scale[1]) as i64);
+        // Thinner around small faces, of which one would see nothing else.
+        let line = line.min((right.saturating_sub(left)) / 12).max(1);
+        let color = color(face);
         canvas.fill([left - line, right + line], [top - line, top], color);
         canvas.fill([left - line, right + line], [bottom, bottom + line], color);
         canvas.fill([left - line, left], [top, bottom], color);
         canvas.fill([right, right + line], [top, bottom], color);
         for point in face.landmarks.iter().flat_map(|landmarks| landmarks.0) {
             let [x, y] = [0, 1].map(|axis| ((f64::from(point[axis]) + 0.5) * scale[axis]) as i64);
-            canvas.fill([x - line, x + line], [y - line, y + line], color);
+            canvas.fill([x - line / 2, x + line / 2 + 1], [y - line / 2, y + line / 2 + 1], color);
         }
     }
     // Above all boxes.
-    for LabeledFace { face, label } in faces {
-        let color = if face.warning.is_some() { DOUBTFUL } else { SURE };
-        canvas.label(label, [face.bounding_box.left * scale[0], face.bounding_box.top * scale[1]], line, color);
+    for LabeledFace { face, label, note } in faces {
+        let width = face.bounding_box.sides()[0] * scale[0];
+        let widest = MAX_LABEL_WIDTH * width;
+        let whole = format!("{label} {note}");
+        let fits = |text: &str| (8 * text.chars().count() + 2) as f64 <= widest;
+        let text = if fits(&whole) { whole.trim_end() } else { label };
+        let dot = (widest / (8 * text.chars().count() + 2) as f64) as i64;
+        let corner = [face.bounding_box.left * scale[0], face.bounding_box.top * scale[1]];
+        canvas.label(text, corner, dot.clamp(1, line), color(face));
     }
     encode_jpeg(canvas.pixels.view(), QUALITY)
+}
+
+fn color(face: &Face) -> [u8; 3] {
+    if face.warning.is_some() { DOUBTFUL } else { SURE }
 }
 
 struct Canvas {
@@ -75,11 +89,11 @@ impl Canvas {
     }
 
     /// Writes a label above a position, shifted to lie in the photo.
-    fn label(&mut self, label: &str, [x, y]: [f64; 2], dot: usize, color: [u8; 3]) {
+    fn label(&mut self, label: &str, [x, y]: [f64; 2], dot: i64, color: [u8; 3]) {
         let (rows, columns, _) = self.pixels.dim();
         let characters: Vec<char> = label.chars().take(MAX_LABEL).collect();
         // Shrunk if it would not fit.
-        let dot = dot.min(columns / (8 * characters.len() + 2).max(1)).max(1) as i64;
+        let dot = dot.min(columns as i64 / (8 * characters.len() as i64 + 2)).max(1);
         let [width, height] = [dot * (8 * characters.len() as i64 + 2), 10 * dot];
         let left = (x as i64).min(columns as i64 - width).max(0);
         let top = (y as i64 - height).min(rows as i64 - height).max(0);
@@ -109,7 +123,7 @@ mod tests {
     use std::path::Path;
 
     use facenet_data::{Landmarks, decode_image};
-    use facenet_recognition::{BoundingBox, FaceSource};
+    use facenet_recognition::FaceSource;
 
     fn face(left: f64, top: f64, side: f64) -> Face {
         Face {
@@ -126,11 +140,12 @@ mod tests {
     #[test]
     fn boxes_and_labels_are_drawn_at_the_scale_of_the_pixels() {
         let photo = Photo { pixels: Array3::from_elem((200, 300, 3), 90), size: [400, 600] };
-        let labeled = LabeledFace { face: face(100.0, 200.0, 120.0), label: "Zoë 97 %".to_owned() };
+        let labeled =
+            LabeledFace { face: face(100.0, 200.0, 120.0), label: "Zoë".to_owned(), note: "97 %".to_owned() };
         let drawn = decode_image(&annotated_photo(&photo, &[labeled]), Path::new("drawn.jpg")).unwrap();
         assert_eq!(drawn.dim(), (200, 300, 3));
         let is_green = |row: usize, column: usize| drawn[[row, column, 1]] > drawn[[row, column, 0]].saturating_add(60);
-        assert!(is_green(130, 49) && is_green(159, 80) && is_green(130, 110), "the box");
+        assert!(is_green(130, 49) && is_green(160, 80) && is_green(130, 110), "the box");
         assert!(!is_green(130, 80), "within the box");
         assert!(drawn[[95, 110, 0]] < 60, "the background of the label");
         let text = (91..99).flat_map(|row| (51..115).map(move |column| (row, column)));
@@ -143,7 +158,7 @@ mod tests {
             let photo = Photo { pixels: Array3::zeros((size[0], size[1], 3)), size };
             for face in [face(-50.0, -20.0, 1e6), face(1e9, 1e9, 10.0), face(0.0, 0.0, 0.0)] {
                 let label = "a long label 日本 ".repeat(9);
-                assert!(!annotated_photo(&photo, &[LabeledFace { face, label }]).is_empty());
+                assert!(!annotated_photo(&photo, &[LabeledFace { face, label, note: String::new() }]).is_empty());
             }
         }
     }

@@ -134,8 +134,8 @@ fn search(detector: &FaceDetector, decoder: &BoundedDecoder, path: &Path) -> Res
 }
 
 fn label(face: &facenet_recognition::Face) -> LabeledFace {
-    let score = face.quality.map_or_else(String::new, |quality| format!("  {:.2}", quality.score));
-    LabeledFace { face: *face, label: format!("{}{score}", face.number) }
+    let note = face.quality.map_or_else(String::new, |quality| format!("{:.2}", quality.score));
+    LabeledFace { face: *face, label: face.number.to_string(), note }
 }
 
 impl Photo {

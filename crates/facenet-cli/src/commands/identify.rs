@@ -190,12 +190,9 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 fn labeled(photos: &EmbeddedPhotos, answers: &[Answer]) -> Vec<(PathBuf, Vec<LabeledFace>)> {
     let label = |row: usize| {
         let Answer { person, confidence, .. } = &answers[row];
-        let certainty = confidence.map_or_else(String::new, |probability| format!(" {:.0} %", 100.0 * probability));
-        let label = match person {
-            Some(person) => format!("{person}{certainty}"),
-            None => "unknown".to_owned(),
-        };
-        LabeledFace { face: photos.faces[row], label }
+        let note = confidence.map_or_else(String::new, |probability| format!("{:.0} %", 100.0 * probability));
+        let label = person.clone().unwrap_or_else(|| "unknown".to_owned());
+        LabeledFace { face: photos.faces[row], label, note }
     };
     photos.photos.iter().map(|photo| (photo.path.clone(), photo.faces.clone().map(label).collect())).collect()
 }

@@ -126,8 +126,9 @@ fn truncated_real_jpegs_are_errors() {
             let error = read_image(&cut_file).unwrap_err();
             assert!(matches!(&error, Error::Truncated { path } if *path == cut_file), "{error}");
         }
-        std::fs::write(&cut_file, &whole[..whole.len() - 1]).unwrap();
-        assert!(matches!(read_image(&cut_file), Err(Error::Truncated { .. })));
+        // Without the end marker all rows are still there.
+        std::fs::write(&cut_file, &whole[..whole.len() - 2]).unwrap();
+        assert_eq!(read_image(&cut_file).unwrap(), read_image(&path).unwrap());
     }
 }
 
