@@ -8,7 +8,10 @@ use approx::assert_abs_diff_eq;
 use facenet_data::{Crop, MarkedFaces, read_image};
 use facenet_metrics::{BoundingBox, PhotoDetections, average_precision};
 use facenet_network::{ForeignTensors, FrozenNetwork, Mode, Network, Workspace};
-use facenet_recognition::{DetectionOptions, FaceDetector, ForeignNetwork, read_weights};
+use facenet_recognition::{
+    Detect, DetectedFace, DetectionOptions, FaceDetector, FaceQuality, ForeignNetwork, MinFace, Orientations,
+    read_weights,
+};
 use facenet_tensor::Scalar;
 use facenet_tests::data;
 use ndarray::{Array3, Array4, ArrayView3, Axis, s};
@@ -142,6 +145,115 @@ fn folding_is_exact_in_double_precision() {
     // Each image has its own outputs.
     let alone = frozen.forward(x.slice(s![1.., .., .., ..]), &mut frozen_workspace).to_owned();
     assert_eq!(alone, network_rows(&frozen, x.view()).slice(s![1.., ..]));
+}
+
+/// A portrait of 250 x 250 pixels with a face of 82 x 120, and the search of upright faces.
+fn portrait_and_options() -> Option<(Array3<u8>, DetectionOptions)> {
+    let file = data("photos/krasserm_lfw10/Jacques_Chirac/Jacques_Chirac_0001.jpg")?;
+    let options = DetectionOptions { orientations: Orientations::Upright, ..DetectionOptions::default() };
+    Some((read_image(&file).unwrap(), options))
+}
+
+/// Pastes a square picture, scaled to a side, into a photo.
+fn paste(picture: &Array3<u8>, side: usize, [left, top]: [usize; 2], photo: &mut Array3<u8>) {
+    let scaled = Crop::Whole.apply(picture.view(), [side; 2]);
+    photo.slice_mut(s![top..top + side, left..left + side, ..]).assign(&scaled);
+}
+
+/// The number of faces found with a center within a square.
+fn count_within(faces: &[DetectedFace], side: usize, [left, top]: [usize; 2]) -> usize {
+    let is_within = |face: &&DetectedFace| {
+        let BoundingBox { left: x, top: y, right, bottom } = face.bounding_box;
+        let is_between = |center: f64, start: usize| (start as f64..(start + side) as f64).contains(&center);
+        is_between((x + right) / 2.0, left) && is_between((y + bottom) / 2.0, top)
+    };
+    faces.iter().filter(is_within).count()
+}
+
+/// Faces with a shorter side of 12 pixels among 12 megapixels.
+#[test]
+fn small_faces_are_found_if_asked_for() {
+    let Some(network) = detector() else { return };
+    let Some((portrait, options)) = portrait_and_options() else { return };
+    let mut photo = Array3::from_elem((3000, 4000, 3), 128);
+    let side = 36;
+    let corners: Vec<[usize; 2]> = (0..24).map(|index| [90 + 650 * (index % 6), 120 + 870 * (index / 6)]).collect();
+    for &corner in &corners {
+        paste(&portrait, side, corner, &mut photo);
+    }
+    let found = |min_face| {
+        let options = DetectionOptions { min_face, ..options };
+        FaceDetector::new(&network, options).unwrap().detect(photo.view()).unwrap()
+    };
+    assert_eq!(found(MinFace::default()), [], "the default looks for faces of 50 pixels");
+    let faces = found(MinFace::Pixels(12.0));
+    let counts: Vec<usize> = corners.iter().map(|&corner| count_within(&faces, side, corner)).collect();
+    assert_eq!(counts, [1; 24]);
+    assert_eq!(faces.len(), counts.len());
+    let sides = faces.iter().map(DetectedFace::shorter_side);
+    let mean = sides.sum::<f64>() / faces.len() as f64;
+    assert!((10.0..14.0).contains(&mean), "{mean}");
+}
+
+#[test]
+fn a_face_at_a_border_of_tiles_is_found_once() {
+    let Some(network) = detector() else { return };
+    let Some((portrait, options)) = portrait_and_options() else { return };
+    // Two tiles of 640 x 128 pixels that overlap from 460 to 640.
+    let detector =
+        FaceDetector::new(&network, DetectionOptions { min_face: MinFace::Pixels(12.0), ..options }).unwrap();
+    let side = 72;
+    for left in (400..640).step_by(3) {
+        let mut photo = Array3::from_elem((128, 1100, 3), 128);
+        paste(&portrait, side, [left, 28], &mut photo);
+        let faces = detector.detect(photo.view()).unwrap();
+        assert_eq!((faces.len(), count_within(&faces, side, [left, 28])), (1, 1), "at {left}: {faces:?}");
+        let [width, height] = faces[0].bounding_box.sides();
+        assert!((20.0..36.0).contains(&width) && (24.0..44.0).contains(&height), "cut at {left}: {faces:?}");
+    }
+}
+
+/// The points of a turned portrait are those of the upright one, turned.
+#[test]
+fn turned_portraits_are_found_as_such() {
+    let Some(network) = detector() else { return };
+    let Some(folder) = data("photos/krasserm_lfw10") else { return };
+    let detector = FaceDetector::new(&network, DetectionOptions::default()).unwrap();
+    for person in ["Ariel_Sharon", "Colin_Powell", "Tony_Blair", "Vladimir_Putin"] {
+        let photo = read_image(&folder.join(person).join(format!("{person}_0001.jpg"))).unwrap();
+        let (height, width, _) = photo.dim();
+        let central = |photo: ArrayView3<'_, u8>| {
+            let faces = detector.detect(photo).unwrap();
+            let [x, y] = [photo.dim().1, photo.dim().0].map(|side| side as f32 / 2.0);
+            let distance = |face: &DetectedFace| {
+                let [nose_x, nose_y] = face.landmarks.0[2];
+                (nose_x - x).hypot(nose_y - y)
+            };
+            faces.into_iter().min_by(|one, other| distance(one).total_cmp(&distance(other))).expect("a face")
+        };
+        let upright = central(photo.view());
+        let half = photo.slice(s![..;-1, ..;-1, ..]);
+        let quarter = photo.slice(s![..;-1, .., ..]).permuted_axes([1, 0, 2]);
+        let three_quarters = photo.slice(s![.., ..;-1, ..]).permuted_axes([1, 0, 2]);
+        let [last_row, last_column] = [height as f32 - 1.0, width as f32 - 1.0];
+        for (degrees, turned) in [(90.0, quarter), (180.0, half), (-90.0, three_quarters)] {
+            let face = central(turned.as_standard_layout().view());
+            let eyes = upright.landmarks.0[1][0] - upright.landmarks.0[0][0];
+            for (point, [x, y]) in face.landmarks.0.iter().zip(upright.landmarks.0) {
+                let [expected_x, expected_y] = match degrees {
+                    90.0 => [last_row - y, x],
+                    180.0 => [last_column - x, last_row - y],
+                    _ => [y, last_column - x],
+                };
+                let distance = (point[0] - expected_x).hypot(point[1] - expected_y);
+                assert!(distance < 0.1 * eyes, "{person} by {degrees}: {face:?}");
+            }
+            let quality = FaceQuality::measure(turned.as_standard_layout().view(), &face);
+            let difference = (quality.roll - degrees).rem_euclid(360.0);
+            assert!(difference.min(360.0 - difference) < 30.0, "{person} by {degrees}: {quality:?}");
+            assert_eq!(quality.warning(), None);
+        }
+    }
 }
 
 fn network_rows<T: Scalar>(network: &FrozenNetwork<T>, x: ndarray::ArrayView4<'_, T>) -> ndarray::Array2<T> {

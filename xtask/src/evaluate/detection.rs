@@ -25,7 +25,7 @@ pub struct Arguments {
     /// Detector: a checkpoint, or foreign weights [default: yunet_n of the data folder]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Shorter side of the smallest faces to look for, in pixels of the photo [default: a 96th of its longer
+    /// Shorter side of the smallest faces to look for, in pixels of the photo [default: an 80th of its longer
     /// side, as in `facenet detect`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     min_face: Option<u32>,

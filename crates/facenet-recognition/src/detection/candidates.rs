@@ -15,7 +15,7 @@ const MAX_CANDIDATES: usize = 10_000;
 ///
 /// ```text
 /// score  = sqrt(sigmoid(y[0]) sigmoid(y[1]))
-/// center = (cell + y[2..4]) stride,  size = exp(y[4..6]) stride,  point j = (cell + y[6 + 2j..8 + 2j]) stride
+/// center = (cell + y[2..4]) stride,  size = exp(y[4..6]) stride,  point j = (cell + y[6 + 2j..8 + 2j]) stride - 1/2
 /// ```
 ///
 /// # Shapes
@@ -36,7 +36,8 @@ pub(super) fn decode(output: ArrayView3<'_, f32>, stride: usize, min_score: f32,
             let score = (sigmoid(y[0]) * sigmoid(y[1])).sqrt();
             let at = |index: usize| [(column as f32 + y[index]) * stride, (row as f32 + y[index + 1]) * stride];
             let ([x, y_center], [width, height]) = (at(2), [y[4], y[5]].map(|side| side.exp() * stride));
-            let points = std::array::from_fn(|point| at(6 + 2 * point));
+            // Positions of the network count from the corner of the input, points from the center of a pixel.
+            let points = std::array::from_fn(|point| at(6 + 2 * point).map(|value| value - 0.5));
             let edges = [x - width / 2.0, y_center - height / 2.0, x + width / 2.0, y_center + height / 2.0];
             if score < min_score || !edges.iter().chain(points.as_flattened()).all(|value| value.is_finite()) {
                 continue;
@@ -81,7 +82,7 @@ mod tests {
         let [face] = &*faces else { panic!("{faces:?}") };
         assert!((face.score - (0.880_797 * 0.952_574_1_f32).sqrt()).abs() < 1e-6);
         assert_eq!(face.bounding_box, BoundingBox { left: 16.0, top: 2.0, right: 24.0, bottom: 18.0 });
-        assert_eq!(face.landmarks.0, [[16.0, 8.0], [24.0, 8.0], [20.0, 12.0], [16.0, 16.0], [24.0, 16.0]]);
+        assert_eq!(face.landmarks.0, [[15.5, 7.5], [23.5, 7.5], [19.5, 11.5], [15.5, 15.5], [23.5, 15.5]]);
         decode(output.view(), 8, 0.95, &mut faces);
         assert_eq!(faces.len(), 1, "the score is too low");
         output[[1, 2, 4]] = 1e30;

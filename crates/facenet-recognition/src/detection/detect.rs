@@ -2,6 +2,7 @@ use facenet_data::Landmarks;
 use facenet_metrics::BoundingBox;
 use ndarray::ArrayView3;
 
+use crate::detection::geometry::FaceGeometry;
 use crate::error::Error;
 
 /// Finds faces in a photo.
@@ -26,6 +27,23 @@ pub struct DetectedFace {
     pub bounding_box: BoundingBox,
     /// How sure the detector is, from 0 to 1.
     pub score: f32,
-    /// The five points.
+    /// The five points, in the order of an upright face: what is the left eye there lies on the right side of the
+    /// photo if the face is upside down. So alignment turns a face upright.
     pub landmarks: Landmarks,
+}
+
+impl DetectedFace {
+    /// The shorter side of the box in pixels.
+    #[must_use]
+    pub fn shorter_side(&self) -> f64 {
+        let [width, height] = self.bounding_box.sides();
+        width.min(height)
+    }
+
+    /// Whether the five points can be those of a face, of any pose and orientation, in this box: the eyes above
+    /// the mouth in its own frame, the nose between, not mirrored, neither crowded nor far apart.
+    #[must_use]
+    pub fn has_plausible_landmarks(&self) -> bool {
+        FaceGeometry::new(&self.landmarks).is_some_and(|geometry| geometry.is_plausible(self.shorter_side()))
+    }
 }

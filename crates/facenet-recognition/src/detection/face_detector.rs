@@ -2,15 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use facenet_data::{Crop, Landmarks};
-use facenet_metrics::BoundingBox;
 use facenet_network::{FrozenNetwork, FrozenWorkspace, Network, Preprocessing};
 use ndarray::{Array4, ArrayView3, Axis, s};
 
 use crate::detection::candidates::{decode, suppress_overlaps};
 use crate::detection::detect::{Detect, DetectedFace};
-use crate::detection::options::DetectionOptions;
-use crate::detection::tiles::tiles;
+use crate::detection::options::{DetectionOptions, Orientations};
+use crate::detection::tiles::{CUTOUT_SIDES, Tile, tiles};
 use crate::detection::turn::Turn;
 use crate::error::Error;
 
@@ -18,6 +16,21 @@ use crate::error::Error;
 const ALIGNMENT: usize = 32;
 /// Number of input sizes whose networks are kept.
 const KEPT_SIZES: usize = 8;
+/// Number of faces, the largest first, whose scores at all turns are compared. A comparison takes a 50th of the
+/// time of a search at the default scales.
+const MAX_COMPARED_FACES: usize = 16;
+/// The least shorter side of such a face, in pixels of the photo.
+const MIN_COMPARED_SIDE: f64 = 16.0;
+/// The longer side of a face, in pixels, in the cutout to compare scores, and in a second one that is looked at if
+/// another turn has a better score. (Upside-down faces are found with upright points and scores up to 0.93. In
+/// cutouts of 32 pixels all of 100 portraits turned by any angle have the best score upright, of 24 not all.)
+const CUTOUT_FACE_SIDES: [usize; 2] = [32, 64];
+/// A face is turned if the mean of its scores in both cutouts is the best and at least this.
+const MIN_TURNED_SCORE: f32 = 0.8;
+/// The least score of a face in a cutout.
+const MIN_CUTOUT_SCORE: f32 = 0.1;
+/// The least intersection over union of a box in a cutout with that of the face.
+const MIN_CUTOUT_OVERLAP: f64 = 0.3;
 /// Channels of an output: two logits, box, five points.
 const CHANNELS: usize = 16;
 
@@ -78,49 +91,145 @@ impl FaceDetector {
     ///
     /// [`Error::Network`] if the network does not take that size.
     pub fn detect_unscaled(&self, canvas: ArrayView3<'_, u8>) -> Result<Vec<DetectedFace>, Error> {
-        Ok(suppress_overlaps(self.candidates(canvas)?))
+        let (height, width, _) = canvas.dim();
+        Ok(suppress_overlaps(self.candidates(&[canvas], [height, width], self.options.min_score)?.remove(0)))
     }
 
-    /// All faces in an image, in its pixels.
-    fn candidates(&self, image: ArrayView3<'_, u8>) -> Result<Vec<DetectedFace>, Error> {
-        let (height, width, _) = image.dim();
-        let sized = self.sized([height, width].map(|side| side.next_multiple_of(ALIGNMENT)))?;
+    /// All faces in each of some images, in its pixels, above a score. The images lie in the upper left corner
+    /// of inputs of the network of `[height, width]`.
+    fn candidates(
+        &self,
+        images: &[ArrayView3<'_, u8>],
+        input: [usize; 2],
+        min_score: f32,
+    ) -> Result<Vec<Vec<DetectedFace>>, Error> {
+        let sized = self.sized(input)?;
         let preprocessing: &Preprocessing = &self.network.description().preprocessing;
-        let [canvas_height, canvas_width] = sized.size;
-        let mut x = Array4::zeros((1, canvas_height, canvas_width, 3));
-        preprocessing.apply(image.insert_axis(Axis(0)), x.slice_mut(s![.., ..height, ..width, ..]));
+        let mut x = Array4::zeros((images.len(), input[0], input[1], 3));
+        for (image, mut x) in images.iter().zip(x.axis_chunks_iter_mut(Axis(0), 1)) {
+            let (height, width, _) = image.dim();
+            preprocessing.apply(image.insert_axis(Axis(0)), x.slice_mut(s![.., ..height, ..width, ..]));
+        }
         let idle = sized.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut workspace = idle.unwrap_or_else(|| sized.network.workspace());
         let y = sized.network.forward(x.view(), &mut workspace);
-        let y = y.as_slice().expect("one row");
-        let mut faces = Vec::new();
-        for output in sized.network.outputs() {
-            let stride = stride(&output.name).expect("checked for each output");
-            let output = ArrayView3::from_shape(output.shape, &y[output.range.clone()]).expect("a range of its shape");
-            decode(output, stride, self.options.min_score, &mut faces);
-        }
+        let faces = y.outer_iter().map(|y| {
+            let y = y.to_slice().expect("contiguous rows");
+            let mut faces = Vec::new();
+            for output in sized.network.outputs() {
+                let stride = stride(&output.name).expect("checked for each output");
+                let output = ArrayView3::from_shape(output.shape, &y[output.range.clone()]);
+                decode(output.expect("a range of its shape"), stride, min_score, &mut faces);
+            }
+            faces
+        });
+        let faces = faces.collect();
         sized.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
         Ok(faces)
     }
 
-    /// All faces at a scale, in pixels of the photo.
-    fn search(&self, photo: ArrayView3<'_, u8>, scale: f64, turns: &[Turn]) -> Result<Vec<DetectedFace>, Error> {
+    /// All faces at some scales, in pixels of the photo, after a turn.
+    fn search(&self, photo: ArrayView3<'_, u8>, scales: &[f64], turn: Turn) -> Result<Vec<DetectedFace>, Error> {
         let (height, width, _) = photo.dim();
         let mut faces = Vec::new();
-        for tile in tiles([height, width], scale) {
-            let ([left, top], [height, width]) = (tile.origin, tile.size);
-            let scaled = Crop::Rectangle { left, top, width, height }.apply(photo, tile.scaled);
-            let factors = [width as f64 / tile.scaled[1] as f64, height as f64 / tile.scaled[0] as f64];
-            for &turn in turns {
-                for face in self.candidates(turn.apply(scaled.view()))? {
+        for &scale in scales {
+            for tile in tiles([height, width], scale) {
+                let scaled = tile.cut(photo.view());
+                let turned = turn.apply(scaled.view());
+                let input = [turned.dim().0, turned.dim().1].map(|side| side.next_multiple_of(ALIGNMENT));
+                for face in self.candidates(&[turned], input, self.options.min_score)?.remove(0) {
                     let face = turn.face(&face, tile.scaled);
-                    if tile.holds(center(&face.bounding_box), longer_side(&face.bounding_box)) {
-                        faces.push(enlarged(&face, factors, [left as f64, top as f64]));
+                    if tile.holds(&face.bounding_box) {
+                        faces.push(tile.enlarged(&face));
                     }
                 }
             }
         }
         Ok(faces)
+    }
+
+    /// A face as it is found in a cutout of the photo at each turn; `None` where it is not found. The longer side of
+    /// the face is scaled to `face_side` pixels.
+    fn at_each_turn(
+        &self,
+        photo: ArrayView3<'_, u8>,
+        face: &DetectedFace,
+        face_side: usize,
+    ) -> Result<[Option<DetectedFace>; 4], Error> {
+        let (height, width, _) = photo.dim();
+        let Some(tile) = Tile::around(&face.bounding_box, [height, width], face_side) else { return Ok([None; 4]) };
+        let scaled = tile.cut(photo);
+        let images = Turn::ALL.map(|turn| turn.apply(scaled.view()));
+        let input = [(CUTOUT_SIDES * face_side).next_multiple_of(ALIGNMENT); 2];
+        let found = self.candidates(&images, input, MIN_CUTOUT_SCORE)?;
+        let mut best = [None; 4];
+        for ((best, turn), found) in best.iter_mut().zip(Turn::ALL).zip(found) {
+            let found = found.iter().map(|found| tile.enlarged(&turn.face(found, tile.scaled)));
+            let found = found.filter(|found| found.bounding_box.overlap(&face.bounding_box) >= MIN_CUTOUT_OVERLAP);
+            *best = found.max_by(|one, other| one.score.total_cmp(&other.score));
+        }
+        Ok(best)
+    }
+
+    /// Plausible faces found after a turn, each with its own turn: that at which a cutout around it has clearly the
+    /// best score. Where that is not clear, the face has the score of the cutout at the turn of the search.
+    fn oriented(
+        &self,
+        photo: ArrayView3<'_, u8>,
+        faces: Vec<DetectedFace>,
+        turn: Turn,
+    ) -> Result<Vec<OrientedFace>, Error> {
+        let mut faces = suppress_overlaps(faces);
+        faces.sort_by(|one, other| other.shorter_side().total_cmp(&one.shorter_side()));
+        let mut oriented = Vec::with_capacity(faces.len());
+        for (index, mut face) in faces.into_iter().enumerate() {
+            if index >= MAX_COMPARED_FACES || face.shorter_side() < MIN_COMPARED_SIDE {
+                oriented.push(OrientedFace { face, turn: None });
+                continue;
+            }
+            let first = self.at_each_turn(photo, &face, CUTOUT_FACE_SIDES[0])?;
+            if best_turn(first.map(score)) == turn {
+                oriented.push(OrientedFace { face, turn: Some(turn) });
+                continue;
+            }
+            let second = self.at_each_turn(photo, &face, CUTOUT_FACE_SIDES[1])?;
+            let scores = std::array::from_fn(|turn| (score(first[turn]) + score(second[turn])) / 2.0);
+            let best = best_turn(scores);
+            match second[best as usize] {
+                _ if best == turn => oriented.push(OrientedFace { face, turn: Some(turn) }),
+                Some(turned) if scores[best as usize] >= MIN_TURNED_SCORE => {
+                    oriented.push(OrientedFace { face: turned, turn: Some(best) });
+                }
+                _ => {
+                    face.score = scores[turn as usize].min(face.score).max(self.options.min_score);
+                    oriented.push(OrientedFace { face, turn: None });
+                }
+            }
+        }
+        oriented.retain(|face| face.face.score >= self.options.min_score && face.face.has_plausible_landmarks());
+        Ok(oriented)
+    }
+
+    /// The faces of a photo that may have any orientation. Where no certain face is upright, the photo is searched
+    /// at the turns of the faces found; where none is certain, these are looked for at the coarsest scale.
+    fn detect_upright_first(&self, photo: ArrayView3<'_, u8>, scales: &[f64]) -> Result<Vec<DetectedFace>, Error> {
+        let mut faces = self.oriented(photo, self.search(photo, scales, Turn::Upright)?, Turn::Upright)?;
+        let mut glimpsed = faces.clone();
+        if faces.iter().all(|face| face.turn.is_none()) {
+            for turn in Turn::TURNED {
+                let coarsest = &scales[scales.len() - 1..];
+                glimpsed.extend(self.oriented(photo, self.search(photo, coarsest, turn)?, turn)?);
+            }
+        }
+        let count = |turn| glimpsed.iter().filter(|face| face.turn == Some(turn)).count();
+        for turn in Turn::TURNED {
+            if count(turn) > 0 && count(turn) >= count(Turn::Upright) {
+                // The photo is turned, and so are faces too many or too small for a comparison.
+                faces.retain(|face| face.turn.is_some());
+                faces.extend(self.oriented(photo, self.search(photo, scales, turn)?, turn)?);
+            }
+        }
+        Ok(faces.into_iter().map(|face| face.face).collect())
     }
 
     /// The network for an input size, the most recently used ones last.
@@ -145,35 +254,42 @@ impl Detect for FaceDetector {
     fn detect(&self, photo: ArrayView3<'_, u8>) -> Result<Vec<DetectedFace>, Error> {
         let (height, width, _) = photo.dim();
         let photo = photo.as_standard_layout();
-        let mut faces = Vec::new();
-        for scale in self.options.min_face.scales([height, width]) {
-            faces.extend(self.search(photo.view(), scale, &[Turn::Upright])?);
-        }
+        let photo = photo.view();
+        let scales = self.options.min_face.scales([height, width]);
+        let faces = match self.options.orientations {
+            Orientations::Upright => {
+                let mut faces = self.search(photo, &scales, Turn::Upright)?;
+                faces.retain(DetectedFace::has_plausible_landmarks);
+                faces
+            }
+            Orientations::UprightFirst => self.detect_upright_first(photo, &scales)?,
+            Orientations::All => {
+                let mut faces = Vec::new();
+                for turn in Turn::ALL {
+                    faces.extend(self.oriented(photo, self.search(photo, &scales, turn)?, turn)?);
+                }
+                faces.into_iter().map(|face| face.face).collect()
+            }
+        };
         Ok(suppress_overlaps(faces))
     }
 }
 
-fn center(&BoundingBox { left, top, right, bottom }: &BoundingBox) -> [f64; 2] {
-    [(left + right) / 2.0, (top + bottom) / 2.0]
+fn score(face: Option<DetectedFace>) -> f32 {
+    face.map_or(0.0, |face| face.score)
 }
 
-fn longer_side(bounding_box: &BoundingBox) -> f64 {
-    let [width, height] = bounding_box.sides();
-    width.max(height)
+/// The turn with the best score; upright first among equals.
+fn best_turn(scores: [f32; 4]) -> Turn {
+    let better = |one: Turn, other: Turn| if scores[other as usize] > scores[one as usize] { other } else { one };
+    Turn::ALL.into_iter().fold(Turn::Upright, better)
 }
 
-/// A face in pixels of a photo, from which a rectangle at `[left, top]` was reduced by `factors`.
-fn enlarged(face: &DetectedFace, [x, y]: [f64; 2], [left, top]: [f64; 2]) -> DetectedFace {
-    let edges = &face.bounding_box;
-    let bounding_box = BoundingBox {
-        left: left + x * edges.left,
-        top: top + y * edges.top,
-        right: left + x * edges.right,
-        bottom: top + y * edges.bottom,
-    };
-    let at = |value: f32, factor: f64, start: f64| (start + factor * (f64::from(value) + 0.5) - 0.5) as f32;
-    let landmarks = Landmarks(face.landmarks.0.map(|point| [at(point[0], x, left), at(point[1], y, top)]));
-    DetectedFace { bounding_box, score: face.score, landmarks }
+/// A face with the turn at which it is upright; `None` if that is not known.
+#[derive(Clone, Copy, Debug)]
+struct OrientedFace {
+    face: DetectedFace,
+    turn: Option<Turn>,
 }
 
 /// The stride of an output by its name: `stride_8` or the like.

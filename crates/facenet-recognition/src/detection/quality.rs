@@ -10,9 +10,9 @@ use crate::detection::geometry::FaceGeometry;
 /// Faces below this shorter side, in pixels, are too small.
 const MIN_SIDE: f64 = 20.0;
 /// Faces below this sharpness are blurred.
-const MIN_SHARPNESS: f64 = 0.01;
+const MIN_SHARPNESS: f64 = 0.07;
 /// Faces turned further than this, in degrees, are turned away.
-const MAX_YAW: f64 = 60.0;
+const MAX_YAW: f64 = 65.0;
 /// Faces that look further up or down than this, in degrees, are turned away.
 const MAX_PITCH: f64 = 45.0;
 /// Faces below this score are uncertain.
@@ -69,13 +69,12 @@ impl FaceQuality {
     #[must_use]
     #[track_caller]
     pub fn measure(photo: ArrayView3<'_, u8>, face: &DetectedFace) -> Self {
-        let [width, height] = face.bounding_box.sides();
         let geometry = FaceGeometry::new(&face.landmarks);
         let angle = |angle: fn(&FaceGeometry) -> f64| geometry.as_ref().map_or(0.0, angle);
         Self {
-            side: width.min(height),
+            side: face.shorter_side(),
             score: face.score,
-            sharpness: sharpness(photo, &face.landmarks, width.min(height)),
+            sharpness: sharpness(photo, &face.landmarks, face.shorter_side()),
             yaw: angle(FaceGeometry::yaw),
             pitch: angle(FaceGeometry::pitch),
             roll: angle(FaceGeometry::roll),
@@ -106,14 +105,21 @@ impl FaceQuality {
     }
 }
 
-/// The side, in pixels, of the aligned face on which sharpness is measured; smaller faces are not enlarged.
-const SHARPNESS_SIDE: f64 = 64.0;
+/// The side, in pixels, of the aligned face on which sharpness is measured: detail beyond it is not needed to
+/// recognize a face. Smaller faces are not enlarged.
+const SHARPNESS_SIDE: usize = 32;
 /// Where the five points lie in the aligned face, as fractions of its side.
 const TEMPLATE: [[f32; 2]; 5] = [[0.29, 0.3], [0.71, 0.3], [0.5, 0.54], [0.33, 0.76], [0.67, 0.76]];
 
-/// Variance of the Laplacian relative to the variance of an aligned grey face.
+/// The sharpness of an aligned grey face of `S x S` pixels, at most 32:
+///
+/// ```text
+/// S/32 Var(Laplacian) / Var(grey)
+/// ```
+///
+/// The factor makes up for what sharp faces of fewer pixels have more of.
 fn sharpness(photo: ArrayView3<'_, u8>, landmarks: &Landmarks, side: f64) -> f64 {
-    let length = side.clamp(8.0, SHARPNESS_SIDE) as usize;
+    let length = (side as usize).clamp(8, SHARPNESS_SIDE);
     let template = Landmarks(TEMPLATE.map(|point| point.map(|fraction| fraction * length as f32 - 0.5)));
     let Some(face) = align(photo, landmarks, &template, [length; 2]) else { return 0.0 };
     let grey = face.map_axis(ndarray::Axis(2), |pixel| pixel.iter().map(|&level| f64::from(level)).sum::<f64>() / 3.0);
@@ -131,5 +137,66 @@ fn sharpness(photo: ArrayView3<'_, u8>, landmarks: &Landmarks, side: f64) -> f64
         values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64
     };
     let contrast = variance(grey.as_slice().expect("a new array is contiguous"));
-    if contrast > 0.0 { variance(&laplacian) / contrast } else { 0.0 }
+    let scale = length as f64 / SHARPNESS_SIDE as f64;
+    if contrast > 0.0 { scale * variance(&laplacian) / contrast } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use facenet_data::Crop;
+    use facenet_metrics::BoundingBox;
+    use ndarray::Array3;
+
+    /// A picture with detail at all scales and a face of this side in its middle.
+    fn picture(side: usize, contrast: f64) -> (Array3<u8>, DetectedFace) {
+        let pixels = Array3::from_shape_fn((2 * side, 2 * side, 3), |(row, column, _)| {
+            let [x, y] = [column, row].map(|at| at as f64 / side as f64);
+            let waves = [1.0, 2.0, 4.0, 8.0].map(|k: f64| ((7.0 * k * x).sin() + (9.0 * k * y + x).sin()) / k);
+            (128.0 + contrast * waves.iter().sum::<f64>()) as u8
+        });
+        let [start, side] = [0.5 * side as f64, side as f64];
+        let bounding_box = BoundingBox { left: start, top: start, right: start + side, bottom: start + side };
+        let landmarks = Landmarks(TEMPLATE.map(|point| point.map(|at| (start + side * f64::from(at) - 0.5) as f32)));
+        (pixels, DetectedFace { bounding_box, score: 0.9, landmarks })
+    }
+
+    #[test]
+    fn sharpness_falls_with_blur_but_not_with_size_or_contrast() {
+        let sharp = |side, contrast| {
+            let (picture, face) = picture(side, contrast);
+            FaceQuality::measure(picture.view(), &face).sharpness
+        };
+        let expected = sharp(128, 20.0);
+        for (side, contrast) in [(64, 20.0), (300, 20.0), (128, 10.0), (128, 30.0)] {
+            let ratio = sharp(side, contrast) / expected;
+            assert!((0.6..1.6).contains(&ratio), "{ratio} for {side} pixels, contrast {contrast}");
+        }
+        let (picture, face) = picture(128, 20.0);
+        let mut last = expected;
+        for side in [96, 64, 32] {
+            let small = Crop::Whole.apply(picture.view(), [side; 2]);
+            let blurred = Crop::Whole.apply(small.view(), [256; 2]);
+            let sharpness = FaceQuality::measure(blurred.view(), &face).sharpness;
+            assert!(sharpness < last, "{sharpness} at {side}");
+            last = sharpness;
+        }
+        assert!(last < MIN_SHARPNESS, "{last}");
+        assert_eq!(sharp(64, 0.0), 0.0, "flat");
+    }
+
+    #[test]
+    fn warnings_say_why() {
+        let fine = FaceQuality { side: 80.0, score: 0.9, sharpness: 0.2, yaw: 10.0, pitch: -5.0, roll: 170.0 };
+        let warning = |quality: FaceQuality| quality.warning().map(|warning| warning.to_string());
+        assert_eq!(warning(fine), None);
+        assert_eq!(warning(FaceQuality { side: 14.2, ..fine }).unwrap(), "only 14 pixels wide");
+        assert_eq!(warning(FaceQuality { side: 14.2, ..fine }.enlarged(4.0)), None);
+        assert_eq!(warning(FaceQuality { score: 0.55, ..fine }).unwrap(), "uncertain");
+        assert_eq!(warning(FaceQuality { sharpness: 0.002, ..fine }).unwrap(), "blurred");
+        assert_eq!(warning(FaceQuality { yaw: -80.0, ..fine }).unwrap(), "turned away");
+        assert_eq!(warning(FaceQuality { pitch: 60.0, ..fine }).unwrap(), "turned away");
+        let json = serde_json::to_string(&fine).unwrap();
+        assert_eq!(json, r#"{"size":80.0,"score":0.9,"sharpness":0.2,"yaw":10.0,"pitch":-5.0,"roll":170.0}"#);
+    }
 }

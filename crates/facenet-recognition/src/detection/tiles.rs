@@ -1,5 +1,11 @@
 //! Division of a large photo into tiles.
 
+use facenet_data::{Crop, Landmarks};
+use facenet_metrics::BoundingBox;
+use ndarray::{Array3, ArrayView3};
+
+use crate::detection::detect::DetectedFace;
+
 /// The longest side of a tile, in pixels of the scaled photo.
 const MAX_TILE_SIDE: usize = 1024;
 /// Tiles overlap by this many pixels of the scaled photo.
@@ -11,6 +17,9 @@ const MAX_FACE_SIDE: f64 = 80.0;
 /// the scaled photo. Less than half the overlap, so that a face near the middle of an overlap is missed by no
 /// tile if its centers differ.
 const MIN_CENTER_DISTANCE: f64 = 72.0;
+
+/// Sides of the cutout around a face in sides of the face.
+pub(super) const CUTOUT_SIDES: usize = 2;
 
 /// A rectangle of a photo that is searched by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,13 +35,54 @@ pub(super) struct Tile {
 }
 
 impl Tile {
-    /// Whether a face is whole and is taken from this tile, given the center and the longer side of its box, in
-    /// pixels of the scaled tile.
-    pub(super) fn holds(&self, [x, y]: [f64; 2], side: f64) -> bool {
+    /// The cutout of a photo of `[height, width]` around a face, scaled so that the longer side of the face has
+    /// `face_side` pixels. `None` if it is empty.
+    pub(super) fn around(face: &BoundingBox, [height, width]: [usize; 2], face_side: usize) -> Option<Self> {
+        let (sides, [x, y]) = (face.sides(), center(face));
+        let side = sides[0].max(sides[1]).max(1.0);
+        let half = CUTOUT_SIDES as f64 * side / 2.0;
+        let interval = |center: f64, length: usize| {
+            let [start, end] = [center - half, center + half].map(|at| at.round().clamp(0.0, length as f64) as usize);
+            (end > start).then(|| (start, end - start))
+        };
+        let ((left, width), (top, height)) = (interval(x, width)?, interval(y, height)?);
+        let scaled = [height, width].map(|length| {
+            ((length as f64 * face_side as f64 / side).round() as usize).clamp(1, CUTOUT_SIDES * face_side)
+        });
+        Some(Self { origin: [left, top], size: [height, width], scaled, continues: [false; 4] })
+    }
+
+    /// The tile of a photo, scaled.
+    pub(super) fn cut(&self, photo: ArrayView3<'_, u8>) -> Array3<u8> {
+        let ([left, top], [height, width]) = (self.origin, self.size);
+        Crop::Rectangle { left, top, width, height }.apply(photo, self.scaled)
+    }
+
+    /// A face in pixels of the scaled tile in pixels of the photo.
+    pub(super) fn enlarged(&self, face: &DetectedFace) -> DetectedFace {
+        let [left, top] = self.origin.map(|start| start as f64);
+        let [y, x] = [0, 1].map(|axis| self.size[axis] as f64 / self.scaled[axis] as f64);
+        let edges = &face.bounding_box;
+        let bounding_box = BoundingBox {
+            left: left + x * edges.left,
+            top: top + y * edges.top,
+            right: left + x * edges.right,
+            bottom: top + y * edges.bottom,
+        };
+        // Pixel centers are half a pixel from the edges of a photo.
+        let at = |value: f32, factor: f64, start: f64| (start + factor * (f64::from(value) + 0.5) - 0.5) as f32;
+        let landmarks = Landmarks(face.landmarks.0.map(|point| [at(point[0], x, left), at(point[1], y, top)]));
+        DetectedFace { bounding_box, score: face.score, landmarks }
+    }
+
+    /// Whether a face, in pixels of the scaled tile, is whole and is taken from this tile.
+    pub(super) fn holds(&self, face: &BoundingBox) -> bool {
         let [height, width] = self.scaled.map(|side| side as f64);
+        let [x, y] = center(face);
         let distances = [x, y, width - x, height - y];
         let is_inside = |(&continues, distance): (&bool, f64)| !continues || distance >= MIN_CENTER_DISTANCE;
-        self.is_whole_photo() || (side <= MAX_FACE_SIDE && self.continues.iter().zip(distances).all(is_inside))
+        let is_small = face.sides().into_iter().all(|side| side <= MAX_FACE_SIDE);
+        self.is_whole_photo() || (is_small && self.continues.iter().zip(distances).all(is_inside))
     }
 
     /// Whether the photo has no other tile.
@@ -54,6 +104,10 @@ pub(super) fn tiles(size: [usize; 2], scale: f64) -> Vec<Tile> {
         }
     }
     tiles
+}
+
+fn center(&BoundingBox { left, top, right, bottom }: &BoundingBox) -> [f64; 2] {
+    [(left + right) / 2.0, (top + bottom) / 2.0]
 }
 
 /// Equal intervals that cover a side of a photo.
@@ -81,11 +135,16 @@ fn intervals(side: usize, scale: f64) -> Intervals {
 mod tests {
     use super::*;
 
+    fn face([x, y]: [f64; 2], side: f64) -> BoundingBox {
+        let half = side / 2.0;
+        BoundingBox { left: x - half, top: y - half, right: x + half, bottom: y + half }
+    }
+
     #[test]
     fn a_small_photo_is_one_tile() {
         let [tile] = &*tiles([3000, 4000], 0.24) else { panic!("several tiles") };
         assert_eq!((tile.origin, tile.size, tile.scaled), ([0, 0], [3000, 4000], [720, 960]));
-        assert!(tile.holds([1.0, 1.0], 900.0), "no face is cut");
+        assert!(tile.holds(&face([1.0, 1.0], 900.0)), "no face is cut");
     }
 
     /// Each position of a face lies far enough inside a tile, as far as it may be off.
@@ -97,7 +156,7 @@ mod tests {
             for tile in &tiles {
                 assert!(tile.scaled.iter().all(|&side| side <= MAX_TILE_SIDE), "{tile:?}");
                 assert!((0..2).all(|axis| tile.origin[1 - axis] + tile.size[axis] <= size[axis]), "{tile:?}");
-                assert!(!tile.holds([500.0, 500.0], 100.0), "larger faces may be cut");
+                assert!(!tile.holds(&face([500.0, 500.0], 100.0)), "larger faces may be cut");
             }
             for y in (0..size[0]).step_by(7) {
                 for x in (0..size[1]).step_by(7) {
@@ -110,7 +169,7 @@ mod tests {
                         let [height, width] = tile.scaled.map(|side| side as f64);
                         (-4.0..=width + 4.0).contains(&x)
                             && (-4.0..=height + 4.0).contains(&y)
-                            && tile.holds([x, y], 50.0)
+                            && tile.holds(&face([x, y], 50.0))
                     };
                     // The center is found up to four pixels off, in another direction in each tile.
                     let holders = tiles.iter().filter(|tile| is_held(tile, -4.0) && is_held(tile, 4.0)).count();

@@ -17,6 +17,7 @@ pub(super) enum Turn {
 
 impl Turn {
     pub(super) const TURNED: [Self; 3] = [Self::Quarter, Self::Half, Self::ThreeQuarters];
+    pub(super) const ALL: [Self; 4] = [Self::Upright, Self::Quarter, Self::Half, Self::ThreeQuarters];
 
     /// The turned image, `[height, width, 3]`.
     pub(super) fn apply(self, mut image: ArrayView3<'_, u8>) -> ArrayView3<'_, u8> {
