@@ -33,7 +33,7 @@ use crate::table::Table;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Photos, or folders of them [default: group photos of 12 megapixels with five faces each, made of the
-    /// pictures in photos/krasserm_lfw10 and detection/images of the data folder]
+    /// portraits in photos/krasserm_lfw10 of the data folder]
     #[arg(value_name = "DIR|FILE")]
     paths: Vec<PathBuf>,
     /// Weights of the embedding network: a checkpoint, or weights of another program [default:

@@ -19,26 +19,23 @@ const PORTRAITS: usize = 5;
 const PORTRAIT_SIDE: usize = 700;
 const PLACES: [[usize; 2]; PORTRAITS] = [[300, 150], [1700, 900], [500, 1600], [1900, 2300], [400, 3100]];
 /// Standard deviation of the sensor noise, in levels. Enlarged pictures have little detail of their own.
-const NOISE: f32 = 4.0;
+const NOISE: f32 = 5.0;
 const QUALITY: u8 = 90;
 
-/// Writes group photos of 12 megapixels to a folder: five portraits of different people, enlarged, before an
-/// enlarged picture. Each has two to three megabytes.
+/// Writes group photos of 12 megapixels to a folder: five portraits of different people, enlarged, before a wall of
+/// colored stripes.
 pub(super) fn write_group_photos(count: usize, data: &Path, out: &Path) -> Result<Vec<PathBuf>> {
-    let pictures = |name: &str| -> Result<Vec<PathBuf>> {
-        let folder = data.join(name);
-        let found = photos_below(&folder).map(|contents| contents.photos).unwrap_or_default();
-        ensure!(found.len() >= PORTRAITS, "{} is missing; pass photos of your own", escape_path(&folder));
-        Ok(found)
-    };
-    let (portraits, scenes) = (pictures("photos/krasserm_lfw10")?, pictures("detection/images")?);
+    let folder = data.join("photos/krasserm_lfw10");
+    let portraits = photos_below(&folder).map(|contents| contents.photos).unwrap_or_default();
+    ensure!(portraits.len() >= PORTRAITS, "{} is missing; pass photos of your own", escape_path(&folder));
     let write = |number: usize| -> Result<PathBuf> {
-        let enlarged = |path: &Path, size| anyhow::Ok(Crop::Whole.apply(read_image(path)?.view(), size));
-        let mut photo: Array3<u8> = enlarged(&scenes[number % scenes.len()], SIZE)?;
+        let mut photo = Array3::from_shape_fn((SIZE[0], SIZE[1], 3), |(row, column, channel)| {
+            (90 + 20 * channel + (column / 37 + number) % 5 * 9 + row / 60) as u8
+        });
         for (place, [top, left]) in PLACES.into_iter().enumerate() {
             // Portraits of a person follow each other.
             let index = (number + place * portraits.len() / PORTRAITS) % portraits.len();
-            let portrait = enlarged(&portraits[index], [PORTRAIT_SIDE; 2])?;
+            let portrait = Crop::Whole.apply(read_image(&portraits[index])?.view(), [PORTRAIT_SIDE; 2]);
             photo.slice_mut(s![top..top + PORTRAIT_SIDE, left..left + PORTRAIT_SIDE, ..]).assign(&portrait);
         }
         let mut generator = ChaCha8Rng::seed_from_u64(number as u64);
