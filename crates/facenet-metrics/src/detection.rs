@@ -44,16 +44,21 @@ impl BoundingBox {
         width * height
     }
 
-    /// The area of the intersection over that of the union, from 0 to 1; 0 for two empty boxes.
+    /// What both boxes have in common; without area if that is nothing.
     #[must_use]
-    pub fn overlap(&self, other: &Self) -> f64 {
-        let intersection = Self {
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self {
             left: self.left.max(other.left),
             top: self.top.max(other.top),
             right: self.right.min(other.right),
             bottom: self.bottom.min(other.bottom),
-        };
-        let shared = intersection.area();
+        }
+    }
+
+    /// The area of the intersection over that of the union, from 0 to 1; 0 for two empty boxes.
+    #[must_use]
+    pub fn overlap(&self, other: &Self) -> f64 {
+        let shared = self.intersection(other).area();
         let union = self.area() + other.area() - shared;
         if union > 0.0 { shared / union } else { 0.0 }
     }

@@ -157,8 +157,13 @@ impl PhotoEmbedder {
     #[must_use]
     #[track_caller]
     pub fn verify(&self, photos: &EmbeddedPhotos, pair: [usize; 2], rule: &DecisionRule) -> Option<Verdict> {
-        let [first, second] = pair.map(|photo| photos.photos[photo].faces.clone());
-        let pairs: Vec<[usize; 2]> = first.flat_map(|one| second.clone().map(move |other| [one, other])).collect();
+        let [first, second] = pair.map(|photo| {
+            let rows = photos.photos[photo].faces.clone();
+            let reliable: Vec<usize> = rows.clone().filter(|&row| photos.faces[row].warning.is_none()).collect();
+            if reliable.is_empty() { rows.collect() } else { reliable }
+        });
+        let pairs: Vec<[usize; 2]> =
+            first.iter().flat_map(|&one| second.iter().map(move |&other| [one, other])).collect();
         let distances: Vec<f64> = pairs
             .iter()
             .map(|rows| {

@@ -25,7 +25,7 @@ pub struct FoundFaces {
 /// If the photo can't be searched.
 pub fn find_faces(detector: &dyn Detect, photo: &Photo) -> Result<FoundFaces, Error> {
     let scale = PhotoScale::of(photo);
-    let mut detected = detector.detect(photo.pixels.view())?;
+    let mut detected = without_echoes(detector.detect(photo.pixels.view())?);
     detected.sort_by(|one, other| {
         let [one, other] = [one, other].map(|face| face.bounding_box.center());
         one[0].total_cmp(&other[0]).then(one[1].total_cmp(&other[1]))
@@ -43,6 +43,22 @@ pub fn find_faces(detector: &dyn Detect, photo: &Photo) -> Result<FoundFaces, Er
         }
     };
     Ok(FoundFaces { size: photo.size, faces: detected.iter().enumerate().map(face).collect() })
+}
+
+/// Faces below this score may be parts of others.
+const MIN_SCORE_BESIDE_ANOTHER: f32 = 0.6;
+
+/// Leaves out faces with a low score of which at least half lies within the box of one with a better score: parts
+/// of a large face that look like a face.
+fn without_echoes(faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
+    let is_echo = |face: &DetectedFace| {
+        let covers = |other: &DetectedFace| {
+            let shared = face.bounding_box.intersection(&other.bounding_box).area();
+            other.score > face.score && 2.0 * shared >= face.bounding_box.area()
+        };
+        face.score < MIN_SCORE_BESIDE_ANOTHER && faces.iter().any(covers)
+    };
+    faces.iter().filter(|face| !is_echo(face)).copied().collect()
 }
 
 /// The size of a photo in units of that of its decoded pixels, along x and y.

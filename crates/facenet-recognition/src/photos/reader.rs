@@ -235,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_face_are_no_faces() {
+        let face = |left, score| DetectedFace { score, ..face_at(left, 10.0) };
+        // Half of the second face lies within the first.
+        let found = |score| {
+            let reader = reader(vec![face(100.0, 0.9), face(120.0, score)], None);
+            reader.read(&photo([200, 300], 1), Path::new("a.png")).unwrap().faces.len()
+        };
+        assert_eq!([found(0.55), found(0.65)], [1, 2]);
+    }
+
+    #[test]
     fn faces_are_in_pixels_of_the_photo_at_any_reduction() {
         let face = face_at(20.0, 30.0);
         let read = reader(vec![face], None).read(&photo([400, 800], 4), Path::new("a.jpg")).unwrap();
