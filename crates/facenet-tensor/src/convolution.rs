@@ -10,5 +10,6 @@ pub(crate) mod linear;
 mod naive;
 pub(crate) mod packed;
 pub(crate) mod packed_rows;
+pub(crate) mod packed_separable;
 mod packed_weights;
 pub(crate) mod standard;

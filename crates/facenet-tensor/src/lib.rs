@@ -35,6 +35,7 @@ pub use convolution::fused_activation::FusedActivation;
 pub use convolution::linear::{linear_backward_input, linear_backward_weight, linear_forward};
 pub use convolution::packed::{PackedConvolution, PackedDepthwise};
 pub use convolution::packed_rows::PackedRows;
+pub use convolution::packed_separable::PackedSeparable;
 pub use convolution::standard::{convolution_backward_input, convolution_backward_weight, convolution_forward};
 pub use dropout::{DropoutKey, dropout_backward, dropout_forward};
 pub use gradient_check::central_difference::{central_difference, relative_error};

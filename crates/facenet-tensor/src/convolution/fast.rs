@@ -2,6 +2,7 @@
 
 mod depthwise;
 mod epilogue;
+mod first_layer;
 mod indirect;
 mod kernels;
 mod outer_products;
@@ -9,5 +10,6 @@ mod partition;
 mod raw_image;
 mod register_tile;
 mod row_products;
+mod separable;
 mod weight_gradient;
 pub(super) mod winograd;

@@ -62,6 +62,28 @@ pub struct PackedOutput<'a, T> {
     pub(crate) y: ArrayViewMut4<'a, T>,
 }
 
+/// The operands of a 1x1 convolution followed by a depthwise convolution.
+pub struct SeparableForward<'a, T> {
+    pub(crate) x: ArrayView4<'a, T>,
+    pub(crate) pointwise: &'a PackedWeights<T>,
+    pub(crate) pointwise_epilogue: &'a Epilogue<T>,
+    pub(crate) depthwise: ArrayView3<'a, T>,
+    /// Of the depthwise convolution: 3x3 at stride 1 or 2.
+    pub(crate) window: Window,
+    pub(crate) epilogue: &'a Epilogue<T>,
+    pub(crate) pool: SeparablePool,
+    pub(crate) y: ArrayViewMut4<'a, T>,
+}
+
+/// The pooling after a separable convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeparablePool {
+    /// No pooling.
+    None,
+    /// 2x2 max pooling at stride 2. The depthwise convolution has stride 1.
+    Max,
+}
+
 /// The operands of products of rows with packed rows.
 pub struct RowProducts<'a, T> {
     /// `[m, dimension]`, not empty, with contiguous rows.
@@ -92,6 +114,9 @@ pub trait Kernels: Sized {
 
     /// Computes all outputs.
     fn packed_forward(level: SimdLevel, operands: PackedForward<'_, Self>);
+
+    /// Computes `y`.
+    fn separable_forward(level: SimdLevel, operands: SeparableForward<'_, Self>);
 
     /// Computes `products`.
     fn row_products(level: SimdLevel, operands: RowProducts<'_, Self>);

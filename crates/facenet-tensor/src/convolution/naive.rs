@@ -3,20 +3,21 @@
 //! The innermost loop runs over contiguous channels, and each task owns rows of the result, so
 //! every element is a single sum whose terms are added in loop order.
 
-use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4, Axis, Zip};
+use ndarray::{Array4, ArrayView3, ArrayView4, ArrayViewMut4, Axis, Zip};
 use rayon::prelude::*;
 
 use crate::accumulation::Accumulation;
 use crate::convolution::fused_activation::Epilogue;
 use crate::convolution::kernels::{
     ConvolutionBackwardInput, ConvolutionBackwardWeight, ConvolutionForward, DepthwiseForward, Kernels, PackedForward,
-    PackedOutput, RowProducts,
+    PackedOutput, RowProducts, SeparableForward, SeparablePool,
 };
 use crate::convolution::packed_weights::PackedWeights;
 use crate::elementwise::add_assign;
 use crate::image::pixels::{Pixels, PixelsMut};
 use crate::image::view::ImageView;
 use crate::memory::aligned_vec::AlignedVec;
+use crate::pooling::max_pool::max_pool_forward;
 use crate::scalar::Scalar;
 use crate::simd::lanes::LANES;
 use crate::simd::level::SimdLevel;
@@ -57,6 +58,25 @@ impl Kernels for f64 {
         let mut elements = AlignedVec::zeros(weight.len());
         elements.iter_mut().zip(weight).for_each(|(element, weight)| *element = *weight);
         PackedWeights { elements, trailing_zeros: 0, tiling: None }
+    }
+
+    fn separable_forward(level: SimdLevel, operands: SeparableForward<'_, f64>) {
+        let SeparableForward { x, pointwise, pointwise_epilogue, depthwise, window, epilogue, pool, y } = operands;
+        let (n, height, width, _) = x.dim();
+        let channels = depthwise.dim().2;
+        let mut between = Array4::zeros((n, height, width, channels));
+        let outputs = vec![PackedOutput { epilogue: pointwise_epilogue, residual: None, y: between.view_mut() }];
+        let pointwise_window = Window::square(1, 1, 0);
+        let pointwise = PackedForward { x: x.reborrow(), weights: pointwise, window: pointwise_window, outputs };
+        Self::packed_forward(level, pointwise);
+        let [rows, columns] = window.output([height, width]).expect("asserted: the kernel fits");
+        let mut z = Array4::zeros((n, rows, columns, channels));
+        let (x, weight, epilogue) = (between.view(), depthwise.reborrow(), Some(epilogue));
+        Self::depthwise_forward(level, DepthwiseForward { x, weight, window, epilogue, y: z.view_mut() });
+        match pool {
+            SeparablePool::None => y.reborrow().assign(&z),
+            SeparablePool::Max => max_pool_forward(z.view(), Window::square(2, 2, 0), y),
+        }
     }
 
     fn row_products(_: SimdLevel, operands: RowProducts<'_, f64>) {

@@ -43,17 +43,17 @@ use crate::window::Window;
 /// ```
 #[derive(Clone, Debug)]
 pub struct PackedConvolution<T> {
-    weight: PackedWeights<T>,
-    inputs: usize,
+    pub(super) weight: PackedWeights<T>,
+    pub(super) inputs: usize,
     window: Window,
-    branches: Vec<Branch<T>>,
+    pub(super) branches: Vec<Branch<T>>,
 }
 
 /// One of several convolutions of the same images that are computed together.
 #[derive(Clone, Debug)]
-struct Branch<T> {
+pub(super) struct Branch<T> {
     outputs: usize,
-    epilogue: Epilogue<T>,
+    pub(super) epilogue: Epilogue<T>,
 }
 
 impl<T: Scalar> PackedConvolution<T> {
@@ -88,6 +88,14 @@ impl<T: Scalar> PackedConvolution<T> {
     #[must_use]
     pub fn can_join(&self, other: &Self) -> bool {
         self.window == other.window && self.inputs == other.inputs && self.weight.can_join(&other.weight)
+    }
+
+    /// The number of outputs, if this is a single 1x1 convolution at stride 1 without padding.
+    pub(super) fn single_pointwise_output(&self) -> Option<usize> {
+        match &self.branches[..] {
+            [branch] if self.window == Window::square(1, 1, 0) => Some(branch.outputs),
+            _ => None,
+        }
     }
 
     /// Joins convolutions of the same images, so that these are read once; the outputs are the same
@@ -183,9 +191,9 @@ impl<T: Scalar> PackedConvolution<T> {
 /// [`bias_forward`](crate::bias_forward) and the activation's forward function in sequence.
 #[derive(Clone, Debug)]
 pub struct PackedDepthwise<T> {
-    weight: Array3<T>,
-    window: Window,
-    epilogue: Epilogue<T>,
+    pub(super) weight: Array3<T>,
+    pub(super) window: Window,
+    pub(super) epilogue: Epilogue<T>,
 }
 
 impl<T: Scalar> PackedDepthwise<T> {

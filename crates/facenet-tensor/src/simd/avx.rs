@@ -100,6 +100,21 @@ impl Lanes for Avx2 {
             )
         }
     }
+
+    #[inline(always)]
+    unsafe fn maximum(self, x: Self) -> Self {
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            let of_half = |maximum, x| {
+                let replaces = _mm256_and_ps(
+                    _mm256_cmp_ps::<_CMP_NLE_UQ>(x, maximum),
+                    _mm256_cmp_ps::<_CMP_ORD_Q>(maximum, maximum),
+                );
+                _mm256_blendv_ps(maximum, x, replaces)
+            };
+            Self(of_half(self.0, x.0), of_half(self.1, x.1))
+        }
+    }
 }
 
 /// Selects the first `count` of 16 lanes.
@@ -190,6 +205,16 @@ impl Lanes for Avx512 {
         unsafe {
             let others = _mm512_cmp_ps_mask::<_CMP_NGT_UQ>(self.0, _mm512_setzero_ps());
             Self(_mm512_mask_mul_ps(self.0, others, self.0, slope.0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn maximum(self, x: Self) -> Self {
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            let ordered = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(self.0, self.0);
+            let replaces = _mm512_mask_cmp_ps_mask::<_CMP_NLE_UQ>(ordered, x.0, self.0);
+            Self(_mm512_mask_mov_ps(self.0, replaces, x.0))
         }
     }
 }

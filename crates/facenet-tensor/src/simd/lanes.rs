@@ -1,6 +1,8 @@
 //! Vectors of 16 `f32` lanes: what the convolution kernels are written in.
 #![expect(unsafe_code, reason = "the interface to vector instructions")]
 
+use crate::elementwise::replaces_maximum;
+
 /// Lanes in a [`Lanes`] vector.
 pub(crate) const LANES: usize = 16;
 
@@ -37,6 +39,22 @@ pub(crate) trait Lanes: Copy {
     unsafe fn relu(self) -> Self;
     /// [`prelu`](crate::elementwise::prelu) lane by lane, each with its own slope.
     unsafe fn prelu(self, slope: Self) -> Self;
+
+    /// The running maximum `self` or, where it
+    /// [replaces](crate::elementwise::replaces_maximum) it, `x`.
+    #[inline(always)]
+    unsafe fn maximum(self, x: Self) -> Self {
+        let [mut maxima, mut values] = [[0.0; LANES]; 2];
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            self.store(maxima.as_mut_ptr());
+            x.store(values.as_mut_ptr());
+            for (maximum, x) in maxima.iter_mut().zip(values) {
+                *maximum = if replaces_maximum(x, *maximum) { x } else { *maximum };
+            }
+            Self::load(maxima.as_ptr())
+        }
+    }
 
     /// Reads the first `count <= 16` elements; the other lanes are zero.
     #[inline(always)]

@@ -7,10 +7,10 @@ use std::ptr;
 
 use facenet_tensor::{
     Accumulation, BatchNormActivation, BatchNormGradients, BatchNormParameters, BatchNormStatistics, FusedActivation,
-    PackedConvolution, PackedDepthwise, Scratch, Window, average_pool_forward, batch_norm_backward, batch_norm_forward,
-    convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_backward_input,
-    depthwise_backward_weight, depthwise_forward, l2_pool_forward, max_pool_backward, max_pool_forward, relu_backward,
-    relu_forward,
+    PackedConvolution, PackedDepthwise, PackedSeparable, Scratch, Window, average_pool_forward, batch_norm_backward,
+    batch_norm_forward, convolution_backward_input, convolution_backward_weight, convolution_forward,
+    depthwise_backward_input, depthwise_backward_weight, depthwise_forward, l2_pool_forward, max_pool_backward,
+    max_pool_forward, relu_backward, relu_forward,
 };
 use ndarray::{Array, Array1, Array4, ArrayView4, ArrayViewMut4, Axis};
 use ndarray_rand::RandomExt;
@@ -138,6 +138,10 @@ fn convolutions_stay_inside_their_operands() {
     convolutions(Window::square(3, 1, 1), [6, 13], [16, 48]);
     convolutions(Window::square(7, 2, 3), [13, 16], [3, 64]);
     convolutions(Window::square(3, 2, 0), [12, 9], [3, 32]);
+    for (stride, padding) in [(1, 1), (2, 1), (2, 0)] {
+        convolutions(Window::square(3, stride, padding), [12, 23], [3, 16]);
+        convolutions(Window::square(3, stride, padding), [12, 23], [3, 7]);
+    }
     convolutions(Window { kernel: [1, 7], stride: [1, 1], padding: [0, 3] }, [6, 8], [12, 18]);
     convolutions(Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] }, [1, 1], [100, 65]);
 }
@@ -174,6 +178,22 @@ fn pixelwise_operations_stay_inside_their_operands() {
             let weight = slice(&weight.view());
             let packed = PackedDepthwise::new(weight.view(), bias.view(), FusedActivation::Relu, window);
             check("packed depthwise", [&x], &y, |[x], y| packed.forward(x, y));
+            for inputs in [1, 16, 19] {
+                let weight = random([1, 1, inputs, channels], 4);
+                let square = Window::square(1, 1, 0);
+                let pointwise =
+                    PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, square, input);
+                if let Some(separable) = PackedSeparable::new(&pointwise, &packed) {
+                    let x = random([2, input[0], input[1], inputs], 5);
+                    check("packed separable", [&x], &y, |[x], y| separable.forward(x, y));
+                    let pool = Window::square(2, 2, 0);
+                    if let Some(separable) = separable.with_max_pool(pool) {
+                        let [rows, columns] = pool.output([rows, columns]).unwrap();
+                        let y = random([2, rows, columns, channels], 2);
+                        check("pooled separable", [&x], &y, |[x], y| separable.forward(x, y));
+                    }
+                }
+            }
         }
         check("relu", [], &x, |[], y| relu_forward(y));
         check("relu, gradient", [&x], &x, |[y], dy| relu_backward(y, dy));

@@ -5,8 +5,9 @@
 //! instead.
 
 use facenet_tensor::{
-    FusedActivation, PackedConvolution, PackedDepthwise, Scalar, Scratch, Window, bias_forward, convolution_forward,
-    depthwise_forward, linear_forward, prelu_forward, relu_forward, sigmoid_forward,
+    FusedActivation, PackedConvolution, PackedDepthwise, PackedSeparable, Scalar, Scratch, Window, bias_forward,
+    convolution_forward, depthwise_forward, linear_forward, max_pool_forward, prelu_forward, relu_forward,
+    sigmoid_forward,
 };
 use ndarray::{Array, Array1, Array2, Array4, ArrayView4, Axis, Dimension, ShapeBuilder, array, s};
 use ndarray_rand::RandomExt;
@@ -84,6 +85,9 @@ fn cases() -> Vec<Case> {
         case(2, [8, 9], [12, 48], [1, 1], [2, 2], [0, 0]),
         case(2, [9, 7], [3, 17], [3, 3], [1, 1], [1, 1]),
         case(3, [11, 6], [10, 40], [3, 3], [2, 2], [1, 1]),
+        case(2, [13, 12], [3, 16], [3, 3], [2, 2], [1, 1]),
+        case(1, [5, 31], [3, 9], [3, 3], [1, 1], [1, 1]),
+        case(2, [4, 2], [3, 16], [3, 3], [1, 2], [0, 2]),
         case(1, [12, 13], [15, 64], [3, 3], [1, 1], [1, 1]),
         case(2, [9, 8], [9, 10], [1, 7], [1, 1], [0, 3]),
         case(2, [21, 19], [3, 24], [7, 7], [2, 2], [3, 3]),
@@ -233,6 +237,111 @@ fn packed_depthwise_convolutions_equal_the_operations_in_sequence() {
     packed_depthwise::<f64>();
 }
 
+/// A 1x1 convolution and a depthwise convolution under `window`.
+fn separable_parts<T: Scalar>(
+    [inputs, channels]: [usize; 2],
+    activations: [FusedActivation<T>; 2],
+    window: Window,
+) -> (PackedConvolution<T>, PackedDepthwise<T>) {
+    let [first, second] = activations;
+    let weight = random((1, 1, inputs, channels), 2);
+    let pointwise =
+        PackedConvolution::new(weight.view(), random(channels, 3).view(), first, Window::square(1, 1, 0), [9, 9]);
+    let weight = random((window.kernel[0], window.kernel[1], channels), 4);
+    (pointwise, PackedDepthwise::new(weight.view(), random(channels, 5).view(), second, window))
+}
+
+fn packed_separable<T: Scalar>() {
+    let window = |stride, padding| Window { kernel: [3, 3], stride: [stride; 2], padding };
+    for (batch, input, channels, window) in [
+        (1, [1, 1], [1, 1], window(1, [1, 1])),
+        (1, [3, 3], [2, 16], window(1, [0, 0])),
+        (2, [5, 4], [3, 17], window(1, [1, 1])),
+        (2, [6, 13], [16, 48], window(1, [1, 1])),
+        (1, [24, 23], [7, 33], window(1, [1, 1])),
+        (3, [9, 21], [5, 64], window(1, [2, 0])),
+        (1, [7, 8], [4, 20], window(1, [3, 2])),
+        (2, [10, 9], [19, 40], window(2, [1, 1])),
+        (1, [31, 30], [6, 80], window(2, [1, 1])),
+        (1, [8, 12], [3, 5], window(2, [0, 2])),
+    ] {
+        let [rows, columns] = window.output(input).unwrap();
+        let [inputs, outputs] = channels;
+        let wide: Array4<T> = random((batch, input[0], input[1], inputs + 5), 1);
+        let x = middle(&wide, inputs);
+        for (first, second) in activations(outputs).into_iter().zip(activations(outputs).into_iter().rev()) {
+            let name = format!("{batch} of {input:?}, {channels:?}, {window:?}, {first:?}, {second:?}");
+            let (pointwise, depthwise) = separable_parts(channels, [first, second], window);
+            let mut between = Array4::zeros((batch, input[0], input[1], outputs));
+            pointwise.forward(x, between.view_mut());
+            let mut expected = Array4::zeros((batch, rows, columns, outputs));
+            depthwise.forward(between.view(), expected.view_mut());
+            let separable = PackedSeparable::new(&pointwise, &depthwise).unwrap();
+            assert_writes(&expected, &name, |y| separable.forward(x, y));
+            let mut y = expected.clone() + T::one();
+            separable.forward(x.to_owned().view(), y.view_mut());
+            assert_eq!(y, expected, "contiguous, {name}");
+            let pool = Window::square(2, 2, 0);
+            let Some(separable) = separable.with_max_pool(pool) else {
+                assert_eq!(window.stride, [2; 2], "pooling follows at stride 1");
+                continue;
+            };
+            if let Some([rows, columns]) = pool.output([rows, columns]) {
+                let mut pooled = Array4::zeros((batch, rows, columns, outputs));
+                max_pool_forward(expected.view(), pool, pooled.view_mut());
+                assert_writes(&pooled, &format!("pooled, {name}"), |y| separable.forward(x, y));
+            }
+        }
+    }
+}
+
+#[test]
+fn packed_separable_convolutions_equal_both_convolutions_in_sequence() {
+    packed_separable::<f32>();
+    packed_separable::<f64>();
+}
+
+#[test]
+fn only_supported_pairs_are_separable() {
+    let none = || [FusedActivation::None, FusedActivation::None];
+    let parts = |channels, window| separable_parts::<f32>([3, channels], none(), window);
+    let (pointwise, depthwise) = parts(8, Window::square(3, 1, 1));
+    assert!(PackedSeparable::new(&pointwise, &depthwise).is_some());
+    let (_, of_other_channels) = parts(9, Window::square(3, 1, 1));
+    assert!(PackedSeparable::new(&pointwise, &of_other_channels).is_none());
+    for window in
+        [Window::square(5, 1, 2), Window::square(3, 3, 1), Window { stride: [1, 2], ..Window::square(3, 1, 1) }]
+    {
+        assert!(PackedSeparable::new(&pointwise, &parts(8, window).1).is_none(), "{window:?}");
+    }
+    let weight = random::<f32, _>((3, 3, 3, 8), 1);
+    let window = Window::square(3, 1, 1);
+    let convolution = PackedConvolution::new(weight.view(), random(8, 2).view(), FusedActivation::None, window, [9, 9]);
+    assert!(PackedSeparable::new(&convolution, &depthwise).is_none());
+    let joined = PackedConvolution::join(&[&pointwise, &pointwise]);
+    assert!(PackedSeparable::new(&joined, &depthwise).is_none());
+    let separable = PackedSeparable::new(&pointwise, &depthwise).unwrap();
+    for window in [Window::square(2, 1, 0), Window::square(2, 2, 1), Window::square(3, 2, 0)] {
+        assert!(separable.with_max_pool(window).is_none(), "{window:?}");
+    }
+    let pooled = separable.with_max_pool(Window::square(2, 2, 0)).unwrap();
+    assert!(pooled.with_max_pool(Window::square(2, 2, 0)).is_none(), "pooled once");
+}
+
+#[test]
+fn pooled_separable_convolutions_propagate_nan() {
+    let none = [FusedActivation::None, FusedActivation::None];
+    let (pointwise, depthwise) = separable_parts([1, 1], none, Window::square(3, 1, 1));
+    let pooled = PackedSeparable::new(&pointwise, &depthwise).unwrap().with_max_pool(Window::square(2, 2, 0)).unwrap();
+    for at in [[2, 2], [2, 3], [3, 2], [3, 3]] {
+        let mut x = Array4::<f32>::zeros((1, 10, 10, 1));
+        x[[0, at[0], at[1], 0]] = f32::NAN;
+        let mut y = Array4::zeros((1, 5, 5, 1));
+        pooled.forward(x.view(), y.view_mut());
+        assert!(y[[0, 1, 1, 0]].is_nan() && y[[0, 4, 4, 0]].is_finite(), "{at:?}");
+    }
+}
+
 #[test]
 fn fully_connected_layers_are_1x1_convolutions_of_single_pixels() {
     let x: Array2<f32> = random((70, 50), 1);
@@ -261,6 +370,8 @@ fn any_number_of_threads_computes_the_same_bits() {
     );
     let depthwise =
         PackedDepthwise::new(random((3, 3, 24), 5).view(), random(24, 6).view(), FusedActivation::Sigmoid, window);
+    let (pointwise, after) = separable_parts([20, 24], [FusedActivation::None, FusedActivation::Relu], window);
+    let separable = PackedSeparable::new(&pointwise, &after).unwrap();
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
@@ -268,7 +379,9 @@ fn any_number_of_threads_computes_the_same_bits() {
             convolution.forward(x.view(), y.view_mut());
             let mut z = Array4::zeros(y.raw_dim());
             depthwise.forward(y.view(), z.view_mut());
-            (y.mapv(f32::to_bits), z.mapv(f32::to_bits))
+            let mut s = Array4::zeros(y.raw_dim());
+            separable.forward(x.view(), s.view_mut());
+            (y.mapv(f32::to_bits), z.mapv(f32::to_bits), s.mapv(f32::to_bits))
         })
     };
     let one = run(1);
@@ -303,8 +416,23 @@ fn empty_operands_are_accepted() {
         [6, 6],
     );
     packed.forward(Array4::zeros((0, 6, 6, 4)).view(), Array4::zeros((0, 6, 6, 5)).view_mut());
+    let window = Window { padding: [1, 2], ..window };
+    for (shape, [inputs, outputs]) in [([0, 6, 6], [4, 5]), ([1, 6, 6], [4, 0]), ([1, 6, 6], [0, 5])] {
+        let none = [FusedActivation::None, FusedActivation::None];
+        let (pointwise, depthwise) = separable_parts::<f32>([inputs, outputs], none, window);
+        let [n, height, width] = shape;
+        let mut between = Array4::zeros((n, height, width, outputs));
+        let x = Array4::zeros((n, height, width, inputs));
+        pointwise.forward(x.view(), between.view_mut());
+        let mut expected = Array4::zeros((n, height, width + 2, outputs));
+        depthwise.forward(between.view(), expected.view_mut());
+        let mut y = Array4::ones(expected.raw_dim());
+        PackedSeparable::new(&pointwise, &depthwise).unwrap().forward(x.view(), y.view_mut());
+        assert_eq!(y, expected, "{shape:?}, {inputs} to {outputs}");
+    }
 
     // Without input channels the output is the bias.
+    let window = Window::square(3, 1, 1);
     let bias = array![1.0, -2.0];
     let weight = Array4::<f32>::zeros((3, 3, 0, 2));
     let packed = PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, window, [2, 2]);

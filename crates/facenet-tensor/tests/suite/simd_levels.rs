@@ -4,7 +4,9 @@ use std::env;
 use std::fs;
 use std::process::Command;
 
-use facenet_tensor::{FusedActivation, PackedConvolution, PackedDepthwise, SimdLevel, Window, simd_level};
+use facenet_tensor::{
+    FusedActivation, PackedConvolution, PackedDepthwise, PackedSeparable, SimdLevel, Window, simd_level,
+};
 use ndarray::{Array1, Array4, Axis};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::Uniform;
@@ -69,6 +71,14 @@ fn results() -> Vec<(usize, Vec<f32>)> {
         let mut y = Array4::zeros((2, rows, columns, 37));
         packed.forward(x.view(), y.view_mut());
         results.push((10, y.into_raw_vec_and_offset().0));
+        // Values between the convolutions are less than 2.
+        let weight = Array4::from_elem((1, 1, 37, 37), 0.01);
+        let pointwise =
+            PackedConvolution::new(weight.view(), bias.view(), FusedActivation::None, Window::square(1, 1, 0), [9, 23]);
+        let separable = PackedSeparable::new(&pointwise, &packed).unwrap();
+        let mut y = Array4::zeros((2, rows, columns, 37));
+        separable.forward(x.view(), y.view_mut());
+        results.push((2 * (37 + 10), y.into_raw_vec_and_offset().0));
     }
     results
 }

@@ -6,9 +6,9 @@
 
 use facenet_tensor::{
     Accumulation, BatchNormActivation, BatchNormGradients, BatchNormParameters, BatchNormStatistics, FusedActivation,
-    PackedConvolution, PackedDepthwise, Scalar, Scratch, Window, batch_norm_backward, batch_norm_forward,
-    convolution_backward_input, convolution_backward_weight, convolution_forward, depthwise_forward, max_pool_backward,
-    max_pool_forward,
+    PackedConvolution, PackedDepthwise, PackedSeparable, Scalar, Scratch, Window, batch_norm_backward,
+    batch_norm_forward, convolution_backward_input, convolution_backward_weight, convolution_forward,
+    depthwise_forward, max_pool_backward, max_pool_forward,
 };
 use ndarray::{Array1, Array3, Array4, ArrayD, Ix4};
 
@@ -56,8 +56,22 @@ fn results<T: Scalar>(size: [usize; 2], [inputs, outputs]: [usize; 2], window: W
     let mut y = Array4::<T>::zeros((1, rows, columns, inputs));
     depthwise_forward(x.view(), kernels.view(), window, y.view_mut());
     keep(&y);
-    PackedDepthwise::new(kernels.view(), Array1::ones(inputs).view(), relu, window).forward(x.view(), y.view_mut());
+    let depthwise = PackedDepthwise::new(kernels.view(), Array1::ones(inputs).view(), relu.clone(), window);
+    depthwise.forward(x.view(), y.view_mut());
     keep(&y);
+    let (weight, bias) = (images::<T>([1, 1, inputs, inputs]), Array1::ones(inputs));
+    let pointwise = PackedConvolution::new(weight.view(), bias.view(), relu, Window::square(1, 1, 0), size);
+    let share = T::from_f64(1.0 / inputs as f64);
+    let small = x.mapv(|x| x * share);
+    if let Some(separable) = PackedSeparable::new(&pointwise, &depthwise) {
+        separable.forward(small.view(), y.view_mut());
+        keep(&y);
+        if let Some(pooled) = separable.with_max_pool(Window::square(2, 2, 0)) {
+            let mut y = Array4::zeros((1, rows / 2, columns / 2, inputs));
+            pooled.forward(small.view(), y.view_mut());
+            keep(&y);
+        }
+    }
     max_pool_forward(x.view(), window, y.view_mut());
     keep(&y);
     max_pool_backward(x.view(), y.view(), window, dx.view_mut());
@@ -99,6 +113,12 @@ fn direct() {
 #[test]
 fn kernel_rows_of_few_channels_as_one_tap() {
     check([5, 6], [3, 17], Window::square(3, 2, 1));
+}
+
+#[test]
+fn three_channels_to_few_outputs() {
+    check([5, 12], [3, 5], Window::square(3, 2, 1));
+    check([4, 8], [3, 16], Window::square(3, 1, 1));
 }
 
 #[test]

@@ -62,6 +62,7 @@ impl Output<'_> {
 }
 
 /// Stores the sums of one panel of 16 output channels.
+#[derive(Clone, Copy)]
 pub(super) struct PanelStore<'a, L> {
     target: *mut f32,
     /// What is added to the sums, or null.
@@ -148,7 +149,8 @@ impl<'a, L: Lanes> PanelStore<'a, L> {
                 }
             }
             match self.activation {
-                FusedActivation::None => {}
+                // Below: a function call here would keep the sums in memory for all activations.
+                FusedActivation::None | FusedActivation::Sigmoid => {}
                 FusedActivation::Relu => {
                     for y in &mut y {
                         *y = y.relu();
@@ -158,13 +160,6 @@ impl<'a, L: Lanes> PanelStore<'a, L> {
                     for y in &mut y {
                         *y = y.prelu(self.slope);
                     }
-                }
-                FusedActivation::Sigmoid => {
-                    let mut arrays = store_all(y);
-                    for element in arrays.as_flattened_mut() {
-                        *element = sigmoid(*element);
-                    }
-                    y = load_all(&arrays);
                 }
             }
             if whole {
@@ -176,8 +171,22 @@ impl<'a, L: Lanes> PanelStore<'a, L> {
                     std::ptr::copy_nonoverlapping(array.as_ptr(), self.target.offset(offset), self.count);
                 }
             }
+            if matches!(self.activation, FusedActivation::Sigmoid) {
+                offsets.iter().for_each(|[offset, _]| sigmoid_in_place(self.target.offset(*offset), self.count));
+            }
         }
     }
+}
+
+/// Not inlined into each kernel: it calls functions anyway.
+///
+/// # Safety
+/// `y` is valid for `count` elements.
+#[inline(never)]
+unsafe fn sigmoid_in_place(y: *mut f32, count: usize) {
+    // SAFETY: guaranteed by the caller.
+    let y = unsafe { std::slice::from_raw_parts_mut(y, count) };
+    y.iter_mut().for_each(|y| *y = sigmoid(*y));
 }
 
 /// # Safety

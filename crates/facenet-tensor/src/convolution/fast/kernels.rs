@@ -4,11 +4,12 @@ use ndarray::ArrayView4;
 
 use crate::convolution::fast::epilogue::{Output, Store};
 use crate::convolution::fast::raw_image::RawImage;
+use crate::convolution::fast::separable::{Depthwise, Pointwise};
 use crate::convolution::fast::winograd::tiling::Tiling;
-use crate::convolution::fast::{depthwise, indirect, row_products, weight_gradient, winograd};
+use crate::convolution::fast::{depthwise, first_layer, indirect, row_products, separable, weight_gradient, winograd};
 use crate::convolution::kernels::{
     ConvolutionBackwardInput, ConvolutionBackwardWeight, ConvolutionForward, DepthwiseForward, Kernels, PackedForward,
-    PackedOutput, RowProducts,
+    PackedOutput, RowProducts, SeparableForward,
 };
 use crate::convolution::packed_weights::PackedWeights;
 use crate::memory::aligned_vec::AlignedVec;
@@ -28,7 +29,7 @@ impl Kernels for f32 {
         }
         let packed = scratch.take(indirect::packed_length(&weight));
         indirect::pack(&weight, packed);
-        indirect::forward(level, x, packed, window, &[output]);
+        direct_forward(level, x, packed, window, &[output]);
     }
 
     fn convolution_backward_input(level: SimdLevel, operands: ConvolutionBackwardInput<'_, f32>) {
@@ -70,6 +71,14 @@ impl Kernels for f32 {
         PackedWeights { elements, trailing_zeros, tiling }
     }
 
+    fn separable_forward(level: SimdLevel, operands: SeparableForward<'_, f32>) {
+        let SeparableForward { x, pointwise, pointwise_epilogue, depthwise, window, epilogue, pool, mut y } = operands;
+        let store = Store::WithEpilogue { epilogue, residual: None };
+        let output = Output { image: RawImage::new_mut(&mut y), store };
+        let pointwise = Pointwise { packed: &pointwise.elements, epilogue: pointwise_epilogue };
+        separable::forward(level, x, pointwise, Depthwise { weight: depthwise, window, pool }, output);
+    }
+
     fn row_products(level: SimdLevel, operands: RowProducts<'_, f32>) {
         row_products::row_products(level, operands);
     }
@@ -87,7 +96,15 @@ impl Kernels for f32 {
             Some(tiling) => {
                 winograd::forward::forward(tiling, level, x, &weights.elements, window.padding, outputs[0]);
             }
-            None => indirect::forward(level, x, &weights.elements, window, &outputs),
+            None => direct_forward(level, x, &weights.elements, window, &outputs),
         }
     }
+}
+
+/// A convolution without transform, with weights packed by [`indirect::pack`].
+fn direct_forward(level: SimdLevel, x: ArrayView4<'_, f32>, packed: &[f32], window: Window, outputs: &[Output<'_>]) {
+    if first_layer::is_supported(&x, window, outputs) {
+        return first_layer::forward(level, x, packed, window, outputs);
+    }
+    indirect::forward(level, x, packed, window, outputs);
 }
