@@ -3,4 +3,5 @@
 pub(crate) mod frozen_network;
 mod fusion;
 mod operation;
+mod separable;
 mod siblings;

@@ -1,6 +1,6 @@
 //! Networks for inference.
 
-use facenet_tensor::{AlignedVec, Scalar, gated_sum, prelu_forward};
+use facenet_tensor::{AlignedVec, Scalar, channels, gated_sum, prelu_forward};
 use ndarray::{ArrayView2, ArrayView4, ArrayViewMut2, Axis};
 
 use crate::description::Description;
@@ -9,6 +9,7 @@ use crate::execution::slot_buffers::{SlotBuffers, flatten, flatten_mut};
 use crate::execution::thread_pool::run_in_pool;
 use crate::frozen::fusion::freeze;
 use crate::frozen::operation::FrozenOperation;
+use crate::frozen::separable::join_separable;
 use crate::frozen::siblings::join_siblings;
 use crate::network::Network;
 use crate::plan::PlannedOutput;
@@ -27,8 +28,9 @@ use crate::plan::operation::{ChannelSlice, INPUT};
 /// bias' = shift - mean * factor
 /// ```
 ///
-/// Biases and activations are fused into convolutions, and weights are packed once. Activations
-/// that are not needed at the same time share memory.
+/// Biases and activations are fused into convolutions, and weights are packed once. 1x1 convolutions
+/// are joined with the depthwise convolutions that follow them. Activations that are not needed at
+/// the same time share memory.
 #[derive(Clone, Debug)]
 pub struct FrozenNetwork<T> {
     description: Description,
@@ -41,6 +43,8 @@ pub struct FrozenNetwork<T> {
     buffers: Vec<usize>,
     output: ChannelSlice,
     outputs: Vec<PlannedOutput>,
+    /// Number of operations that read the input.
+    input_readers: usize,
     /// Largest number of faces that pass through all operations together.
     chunk: usize,
 }
@@ -72,6 +76,7 @@ impl<T: Scalar> FrozenNetwork<T> {
         }
         join_siblings(&mut operations, &mut operation_layers);
         let output = plan.output.clone();
+        join_separable(&mut operations, &mut operation_layers, output.slot);
         let mut slots = plan.slots.clone();
         let used: Vec<Vec<usize>> = operations.iter().map(FrozenOperation::slots).collect();
         let BufferAssignment { buffers, .. } = BufferAssignment::new(&used, &slots, INPUT, Some(output.slot));
@@ -80,6 +85,7 @@ impl<T: Scalar> FrozenNetwork<T> {
                 *shape = [0; 3];
             }
         }
+        let input_readers = used.iter().filter(|used| used.contains(&INPUT)).count();
         let [min, max] = CHUNK;
         let weights = network.parameters.table().len();
         let chunk = (weights / activation_count(&slots, &buffers).max(1)).clamp(min, max);
@@ -91,6 +97,7 @@ impl<T: Scalar> FrozenNetwork<T> {
             buffers,
             output,
             outputs: plan.outputs().to_vec(),
+            input_readers,
             chunk,
         }
     }
@@ -166,8 +173,8 @@ impl<T: Scalar> FrozenNetwork<T> {
                 x.axis_chunks_iter(Axis(0), chunk).zip(embeddings.axis_chunks_iter_mut(Axis(0), chunk))
             {
                 activations.resize(x.len_of(Axis(0)));
-                activations.view_mut(&ChannelSlice { slot: INPUT, channels: 0..3 }).assign(&x);
-                self.run(activations, observer);
+                let done = self.run_on_input(x.view(), activations, observer);
+                self.run(done, activations, observer);
                 embeddings.assign(&flatten(activations.view(&self.output)));
             }
         });
@@ -175,8 +182,32 @@ impl<T: Scalar> FrozenNetwork<T> {
             .expect("the buffer has grown to the batch")
     }
 
-    fn run(&self, activations: &mut SlotBuffers<T>, observer: &mut dyn FnMut(&[usize])) {
-        for (operation, layers) in self.operations.iter().zip(&self.operation_layers) {
+    /// Runs the first operation on the input where it lies, if that is a convolution and the only operation that
+    /// reads the input; else copies the input. Returns the number of operations that ran.
+    fn run_on_input(
+        &self,
+        x: ArrayView4<'_, T>,
+        activations: &mut SlotBuffers<T>,
+        observer: &mut dyn FnMut(&[usize]),
+    ) -> usize {
+        match self.operations.first() {
+            Some(FrozenOperation::Convolution { x: read, y, residual: None, kernel })
+                if read.slot == INPUT && self.input_readers == 1 && x.strides()[3] == 1 =>
+            {
+                kernel.forward(channels(x, read.channels.clone()), activations.view_mut(y));
+                observer(&self.operation_layers[0]);
+                1
+            }
+            _ => {
+                activations.view_mut(&ChannelSlice { slot: INPUT, channels: 0..3 }).assign(&x);
+                0
+            }
+        }
+    }
+
+    /// Runs the operations from `first` on.
+    fn run(&self, first: usize, activations: &mut SlotBuffers<T>, observer: &mut dyn FnMut(&[usize])) {
+        for (operation, layers) in self.operations.iter().zip(&self.operation_layers).skip(first) {
             match operation {
                 FrozenOperation::Convolution { x, y, residual: None, kernel } => {
                     let (x, y) = activations.read_write(x, y);
@@ -197,6 +228,10 @@ impl<T: Scalar> FrozenNetwork<T> {
                     kernel.forward(x.insert_axis(Axis(0)), y.insert_axis(Axis(0)));
                 }
                 FrozenOperation::Depthwise { x, y, kernel } => {
+                    let (x, y) = activations.read_write(x, y);
+                    kernel.forward(x, y);
+                }
+                FrozenOperation::Separable { x, y, kernel } => {
                     let (x, y) = activations.read_write(x, y);
                     kernel.forward(x, y);
                 }

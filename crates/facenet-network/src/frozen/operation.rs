@@ -1,6 +1,6 @@
 //! Operations of a frozen network.
 
-use facenet_tensor::{PackedConvolution, PackedDepthwise};
+use facenet_tensor::{PackedConvolution, PackedDepthwise, PackedSeparable};
 use ndarray::Array1;
 
 use crate::plan::operation::{ChannelSlice, Operation};
@@ -31,6 +31,12 @@ pub(super) enum FrozenOperation<T> {
         y: ChannelSlice,
         kernel: PackedDepthwise<T>,
     },
+    /// A 1x1 convolution, the depthwise convolution of its result, and possibly a max pooling.
+    Separable {
+        x: ChannelSlice,
+        y: ChannelSlice,
+        kernel: PackedSeparable<T>,
+    },
     /// `y = residual + scale * gate * x`: the end of a residual block with squeeze and excitation.
     GatedSum {
         x: ChannelSlice,
@@ -57,9 +63,10 @@ impl<T> FrozenOperation<T> {
             }
             Self::Siblings { x, outputs, .. } => std::iter::once(x).chain(outputs).cloned().collect(),
             Self::GatedSum { x, gate, residual, y, .. } => [x, gate, residual, y].into_iter().cloned().collect(),
-            Self::Linear { x, y, .. } | Self::Depthwise { x, y, .. } | Self::PRelu { x, y, .. } => {
-                vec![x.clone(), y.clone()]
-            }
+            Self::Linear { x, y, .. }
+            | Self::Depthwise { x, y, .. }
+            | Self::Separable { x, y, .. }
+            | Self::PRelu { x, y, .. } => vec![x.clone(), y.clone()],
             Self::WithoutParameters(operation) => operation.slices(),
         }
     }
