@@ -166,6 +166,40 @@ fn layers_that_are_read_twice_freeze() {
     assert!(difference < 1e-13, "{difference}");
 }
 
+/// Pairs of convolutions, and their pooling, whose results between them are read by a later layer.
+#[test]
+fn separable_convolutions_that_are_read_within_freeze() {
+    let text = r#"
+        name = "read_within"
+        input = [8, 10]
+        normalization = "bias"
+        layers = [
+            { layer = "convolution", name = "first", kernel = 1, channels = 4 },
+            { layer = "depthwise", name = "depthwise", kernel = 3, padding = 1 },
+            { layer = "sum", with = "first" },
+            { layer = "separable", name = "pooled", channels = 5 },
+            { layer = "pool", kind = "max", kernel = 2, stride = 2 },
+            { layer = "upsample", factor = 2 },
+            { layer = "sum", with = "pooled" },
+            { layer = "separable", name = "joined", channels = 3 },
+            { layer = "pool", kind = "max", kernel = 2, stride = 2 },
+        ]
+    "#;
+    let network = network(Description::from_toml(text).unwrap()).cast::<f64>();
+    let x = faces(network.description(), 5);
+    let frozen = FrozenNetwork::new(&network);
+    let expected = trainable(&network, &x);
+    let mut operations = 0;
+    let mut workspace = frozen.workspace();
+    let found = frozen.forward_observed(x.view(), &mut workspace, &mut |_| operations += 1).to_owned();
+    assert!(largest_difference(&found, &expected) < 1e-13);
+    // Two chunks of: first, depthwise, sum, pooled, pool, upsample, sum, joined with its pool.
+    assert_eq!(operations % 8, 0, "{operations} operations");
+    let in_place = frozen.forward(x.view().slice(s![.., .., .., ..;-1]), &mut workspace).to_owned();
+    let reversed = x.slice(s![.., .., .., ..;-1]).to_owned();
+    assert_eq!(in_place, frozen.forward(reversed.view(), &mut workspace), "channels in memory in another order");
+}
+
 #[test]
 fn a_workspace_serves_batches_of_any_size() {
     let network = network(built_in("nns2").unwrap());
