@@ -20,7 +20,7 @@ pub struct DetectionArguments {
     #[arg(long, value_name = "FILE")]
     detector: Option<PathBuf>,
     /// The shorter side of the smallest faces to look for, in pixels; the smaller, the longer it takes on large
-    /// photos [default: a 96th of the longer side of a photo]
+    /// photos [default: an 80th of the longer side of a photo]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..))]
     min_face: Option<u32>,
     /// In which orientations to look for faces

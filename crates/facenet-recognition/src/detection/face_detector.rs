@@ -20,12 +20,15 @@ const KEPT_SIZES: usize = 8;
 /// time of a search at the default scales.
 const MAX_COMPARED_FACES: usize = 16;
 /// The least shorter side of such a face, in pixels of the photo.
-const MIN_COMPARED_SIDE: f64 = 16.0;
+const MIN_COMPARED_SIDE: f64 = 24.0;
+/// The least score of such a face.
+const MIN_COMPARED_SCORE: f32 = 0.5;
 /// The longer side of a face, in pixels, in the cutout to compare scores, and in a second one that is looked at if
 /// another turn has a better score. (Upside-down faces are found with upright points and scores up to 0.93. In
 /// cutouts of 32 pixels all of 100 portraits turned by any angle have the best score upright, of 24 not all.)
 const CUTOUT_FACE_SIDES: [usize; 2] = [32, 64];
-/// A face is turned if the mean of its scores in both cutouts is the best and at least this.
+/// A face is turned if the mean of its scores in both cutouts is the best and at least this, and the second one no
+/// worse than the score that it was found with.
 const MIN_TURNED_SCORE: f32 = 0.8;
 /// The least score of a face in a cutout.
 const MIN_CUTOUT_SCORE: f32 = 0.1;
@@ -172,7 +175,7 @@ impl FaceDetector {
     }
 
     /// Plausible faces found after a turn, each with its own turn: that at which a cutout around it has clearly the
-    /// best score. Where that is not clear, the face has the score of the cutout at the turn of the search.
+    /// best score. Where that is not clear, a face is taken as it was found.
     fn oriented(
         &self,
         photo: ArrayView3<'_, u8>,
@@ -180,13 +183,17 @@ impl FaceDetector {
         turn: Turn,
     ) -> Result<Vec<OrientedFace>, Error> {
         let mut faces = suppress_overlaps(faces);
+        let is_compared =
+            |face: &DetectedFace| face.score >= MIN_COMPARED_SCORE && face.shorter_side() >= MIN_COMPARED_SIDE;
         faces.sort_by(|one, other| other.shorter_side().total_cmp(&one.shorter_side()));
         let mut oriented = Vec::with_capacity(faces.len());
-        for (index, mut face) in faces.into_iter().enumerate() {
-            if index >= MAX_COMPARED_FACES || face.shorter_side() < MIN_COMPARED_SIDE {
+        let mut compared = 0;
+        for face in faces {
+            if compared == MAX_COMPARED_FACES || !is_compared(&face) {
                 oriented.push(OrientedFace { face, turn: None });
                 continue;
             }
+            compared += 1;
             let first = self.at_each_turn(photo, &face, CUTOUT_FACE_SIDES[0])?;
             if best_turn(first.map(score)) == turn {
                 oriented.push(OrientedFace { face, turn: Some(turn) });
@@ -195,16 +202,13 @@ impl FaceDetector {
             let second = self.at_each_turn(photo, &face, CUTOUT_FACE_SIDES[1])?;
             let scores = std::array::from_fn(|turn| (score(first[turn]) + score(second[turn])) / 2.0);
             let best = best_turn(scores);
-            match second[best as usize] {
-                _ if best == turn => oriented.push(OrientedFace { face, turn: Some(turn) }),
-                Some(turned) if scores[best as usize] >= MIN_TURNED_SCORE => {
-                    oriented.push(OrientedFace { face: turned, turn: Some(best) });
-                }
-                _ => {
-                    face.score = scores[turn as usize].min(face.score).max(self.options.min_score);
-                    oriented.push(OrientedFace { face, turn: None });
-                }
-            }
+            let is_certain =
+                |turned: &DetectedFace| scores[best as usize] >= MIN_TURNED_SCORE && turned.score >= face.score;
+            oriented.push(match second[best as usize].filter(is_certain) {
+                _ if best == turn => OrientedFace { face, turn: Some(turn) },
+                Some(turned) => OrientedFace { face: turned, turn: Some(best) },
+                None => OrientedFace { face, turn: None },
+            });
         }
         oriented.retain(|face| face.face.score >= self.options.min_score && face.face.has_plausible_landmarks());
         Ok(oriented)
@@ -224,8 +228,6 @@ impl FaceDetector {
         let count = |turn| glimpsed.iter().filter(|face| face.turn == Some(turn)).count();
         for turn in Turn::TURNED {
             if count(turn) > 0 && count(turn) >= count(Turn::Upright) {
-                // The photo is turned, and so are faces too many or too small for a comparison.
-                faces.retain(|face| face.turn.is_some());
                 faces.extend(self.oriented(photo, self.search(photo, scales, turn)?, turn)?);
             }
         }

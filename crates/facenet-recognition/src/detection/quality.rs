@@ -7,11 +7,17 @@ use serde::Serialize;
 use crate::detection::detect::DetectedFace;
 use crate::detection::geometry::FaceGeometry;
 
+// Chosen on the training people of LFW's View 1, with face-reidentification-retail-0095. Of pairs of a degraded and
+// another image of a person, so many are closer than 999 of 1000 pairs of people: 0.99 of the faces as they are
+// (about 94 pixels wide) and reduced to 48 pixels, 0.97 at 24, 0.93 at 20, 0.78 at 16, 0.39 at 12; blurred by a
+// Gaussian with a standard deviation of 2 pixels 0.98 (median sharpness 0.23), of 3 0.93 (0.10), of 4 0.68 (0.05),
+// of 5 0.26 (0.03).
+
 /// Faces below this shorter side, in pixels, are too small.
 const MIN_SIDE: f64 = 20.0;
-/// Faces below this sharpness are blurred.
+/// Faces below this sharpness are blurred. The median face of LFW has 0.84, 1 % have less than 0.3.
 const MIN_SHARPNESS: f64 = 0.07;
-/// Faces turned further than this, in degrees, are turned away.
+/// Faces turned further than this, in degrees, are turned away: 1 % of LFW.
 const MAX_YAW: f64 = 65.0;
 /// Faces that look further up or down than this, in degrees, are turned away.
 const MAX_PITCH: f64 = 45.0;
@@ -19,6 +25,16 @@ const MAX_PITCH: f64 = 45.0;
 const MIN_SCORE: f32 = 0.6;
 
 /// How well a face can be recognized.
+///
+/// The angles follow from the five points, in the frame of the face, whose axis from the middle of the eyes to the
+/// middle of the mouth points down and has length 1:
+///
+/// ```text
+/// sin(yaw) = nose_x / 0.41,   tan(pitch) = (nose_y - 0.55) / 0.41
+/// ```
+///
+/// 0.41 is about how far the tip of the nose lies in front of eyes and mouth in an average head, and 0.55 how far below
+/// the eyes. Heads differ: expect errors of about 10 degrees, more where yaw and pitch are both large.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FaceQuality {
     /// The shorter side of the box, in pixels of the photo.
@@ -26,7 +42,12 @@ pub struct FaceQuality {
     pub side: f64,
     /// How sure the detector is, from 0 to 1.
     pub score: f32,
-    /// Sharpness.
+    /// Detail of the aligned grey face at `S x S` pixels, S being its side, at most 32: faces that are sharp have
+    /// 0.3 to 2, whatever their size and contrast; blurred ones less than 0.1.
+    ///
+    /// ```text
+    /// S/32 Var(Laplacian) / Var(grey)
+    /// ```
     pub sharpness: f64,
     /// The angle, in degrees from -90 to 90, by which the face is turned to the right side of an upright photo.
     pub yaw: f64,
@@ -111,13 +132,7 @@ const SHARPNESS_SIDE: usize = 32;
 /// Where the five points lie in the aligned face, as fractions of its side.
 const TEMPLATE: [[f32; 2]; 5] = [[0.29, 0.3], [0.71, 0.3], [0.5, 0.54], [0.33, 0.76], [0.67, 0.76]];
 
-/// The sharpness of an aligned grey face of `S x S` pixels, at most 32:
-///
-/// ```text
-/// S/32 Var(Laplacian) / Var(grey)
-/// ```
-///
-/// The factor makes up for what sharp faces of fewer pixels have more of.
+/// The sharpness; see [`FaceQuality::sharpness`]. The factor makes up for what sharp faces of fewer pixels have more of.
 fn sharpness(photo: ArrayView3<'_, u8>, landmarks: &Landmarks, side: f64) -> f64 {
     let length = (side as usize).clamp(8, SHARPNESS_SIDE);
     let template = Landmarks(TEMPLATE.map(|point| point.map(|fraction| fraction * length as f32 - 0.5)));
