@@ -153,6 +153,12 @@ fn evaluate_pairs(pairs: &Pairs) -> Result<()> {
             report.network
         );
     }
+    let doubtful = report.evaluation.doubtful;
+    if doubtful > 0 {
+        eprintln!(
+            "warning: in {doubtful} images no face is found where the landmark list says; is the list for these images?"
+        );
+    }
     print(common.json, &report, &text(&report)?)
 }
 

@@ -178,7 +178,7 @@ fn help_with_data(error: &facenet_data::Error) -> Option<&'static str> {
         }
         Error::PersonWithoutImages { .. } => Some("add an image, or remove the folder"),
         Error::LandmarksDegenerate { .. } | Error::LandmarksOutside { .. } => Some(
-            "correct the line of the image in the landmark list (x and y in its pixels), or remove it to crop the image",
+            "correct the line of the image in the landmark list (x and y in its pixels), or remove it to have the detector find the face",
         ),
         Error::ListHeader { .. }
         | Error::ListLine { .. }

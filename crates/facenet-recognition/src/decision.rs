@@ -6,7 +6,7 @@ use facenet_neighbors::VoteWinner;
 use crate::error::Error;
 use crate::gallery::{Gallery, Identification, Posterior};
 use crate::photos::embedder::{EmbeddedPhotos, PhotoEmbedder};
-use crate::photos::face::Face;
+use crate::photos::face::{Face, FaceWarning};
 
 /// How squared distances are turned into decisions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -229,7 +229,8 @@ impl PhotoEmbedder {
             votes: Some(winner.map_or(0, |winner| winner.vote_count)),
             ..decision
         };
-        Ok(decisions.into_iter().zip(winners).map(by_vote).collect())
+        let decisions = decisions.into_iter().zip(winners).map(by_vote).zip(&probes.faces);
+        Ok(decisions.map(|(decision, face)| unless_misplaced(decision, face)).collect())
     }
 
     fn decide(&self, rule: &DecisionRule, found: Identification, face: &Face) -> IdentityDecision {
@@ -238,7 +239,17 @@ impl PhotoEmbedder {
             decision.confidence = None;
             decision.found.posterior = None;
         }
-        decision
+        unless_misplaced(decision, face)
+    }
+}
+
+/// Nobody is named by landmarks at which there is no face.
+fn unless_misplaced(decision: IdentityDecision, face: &Face) -> IdentityDecision {
+    match face.warning {
+        Some(FaceWarning::ListDisagrees) => {
+            IdentityDecision { person: None, votes: decision.votes.map(|_| 0), ..decision }
+        }
+        _ => decision,
     }
 }
 

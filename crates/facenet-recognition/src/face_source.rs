@@ -10,7 +10,7 @@ use serde::Serialize;
 pub enum FaceSource {
     /// By a landmark list: the face is aligned.
     LandmarkList,
-    /// By a landmark network: the face is aligned.
+    /// By the detector: the face is aligned.
     Detector,
     /// Not at all: a fixed part of the image is cropped.
     CenterCrop,
@@ -48,7 +48,7 @@ impl fmt::Display for FaceSource {
 pub struct FaceSourceCounts {
     /// Aligned by a landmark list.
     pub landmark_list: usize,
-    /// Aligned by a landmark network.
+    /// Aligned by the detector.
     pub detector: usize,
     /// Cropped.
     pub center_crop: usize,

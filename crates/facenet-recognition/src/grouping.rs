@@ -135,7 +135,8 @@ impl Grouping {
 
     /// Groups faces of which some are unreliable. These start no group of their own: the others are grouped
     /// by [`Grouping::groups`], then each unreliable face joins the group with the least squared distance,
-    /// if that is within the [cut](Grouping::cut), and else stays apart. The distance to a group is that of
+    /// if that is within the [cut](Grouping::cut), or without one within that of the calibration, and else
+    /// stays apart. The distance to a group is that of
     /// the linkage: to its nearest face for single linkage and DBSCAN, to its farthest for complete linkage,
     /// else the mean. If all faces are unreliable, all stay apart.
     ///
@@ -151,7 +152,13 @@ impl Grouping {
     ///
     /// If the lengths disagree.
     #[track_caller]
-    pub fn groups_of_reliable(self, embeddings: ArrayView2<'_, f32>, reliable: &[bool]) -> Result<Groups, Error> {
+    pub fn groups_of_reliable(
+        self,
+        embeddings: ArrayView2<'_, f32>,
+        reliable: &[bool],
+        calibration: Option<&Calibration>,
+    ) -> Result<Groups, Error> {
+        let cut = self.cut().or_else(|| calibration.and_then(|calibration| Self::calibrated(calibration).cut()));
         assert_eq!(embeddings.nrows(), reliable.len(), "rows of embeddings, marks of reliable faces");
         let (rows, others): (Vec<usize>, Vec<usize>) = (0..reliable.len()).partition(|&row| reliable[row]);
         let found = self.groups(embeddings.select(Axis(0), &rows).view())?;
@@ -169,7 +176,7 @@ impl Grouping {
                 unreliable.squared_distances_block(&all, index..index + 1, 0..all.len(), &mut distances);
                 let to_groups = groups.iter().map(|group| self.distance_to(group, &distances)).enumerate();
                 let (group, distance) = to_groups.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
-                self.cut().is_none_or(|cut| distance <= f64::from(cut)).then_some(group)
+                cut.is_none_or(|cut| distance <= f64::from(cut)).then_some(group)
             })
             .collect();
         let mut apart = Vec::new();
@@ -253,20 +260,20 @@ mod tests {
     fn unreliable_faces_join_groups_and_start_none() {
         let embeddings = array![[0.0_f32], [0.1], [5.0], [0.9], [9.0], [5.1], [5.2]];
         let reliable = [true, true, true, false, false, false, true];
-        let groups = Grouping::average_linkage(1.0).groups_of_reliable(embeddings.view(), &reliable).unwrap();
+        let groups = Grouping::average_linkage(1.0).groups_of_reliable(embeddings.view(), &reliable, None).unwrap();
         assert_eq!(groups, Groups { groups: vec![vec![0, 1, 3], vec![2, 5, 6]], apart: vec![4] });
         let k_means = Grouping::KMeans { people: 2, seed: 0 };
-        let groups = k_means.groups_of_reliable(embeddings.view(), &reliable).unwrap();
+        let groups = k_means.groups_of_reliable(embeddings.view(), &reliable, None).unwrap();
         assert_eq!(groups, Groups { groups: vec![vec![2, 4, 5, 6], vec![0, 1, 3]], apart: vec![] });
         // 0.9 is 0.81 from 0.0 and 0.64 from 0.1.
         for (linkage, cut, joins) in
             [(Linkage::Single, 0.7, true), (Linkage::Complete, 0.8, false), (Linkage::Complete, 0.82, true)]
         {
             let grouping = Grouping::Agglomerative { linkage, cut: Cut::SquaredDistance(cut) };
-            let groups = grouping.groups_of_reliable(embeddings.view(), &reliable).unwrap();
+            let groups = grouping.groups_of_reliable(embeddings.view(), &reliable, None).unwrap();
             assert_eq!(groups.apart.contains(&3), !joins, "{linkage} {cut}");
         }
-        let all = Grouping::average_linkage(1.0).groups_of_reliable(embeddings.view(), &[false; 7]).unwrap();
+        let all = Grouping::average_linkage(1.0).groups_of_reliable(embeddings.view(), &[false; 7], None).unwrap();
         assert_eq!((all.groups.len(), all.apart.len()), (0, 7));
     }
 

@@ -15,7 +15,7 @@ mod weights;
 
 pub use calibration::{ValidationPairs, calibrate, calibration, calibration_text};
 pub use decision::{DecisionRule, IdentityDecision, Verdict};
-pub use detection::detect::{Detect, DetectedFace};
+pub use detection::detect::{Detect, DetectedFace, OrientationCertainty};
 pub use detection::face_detector::FaceDetector;
 pub use detection::options::{DetectionOptions, MinFace, Orientations};
 pub use detection::quality::{FaceQuality, QualityWarning};
@@ -34,7 +34,7 @@ pub use hash::{network_sha256, weights_sha256};
 pub use photos::embedder::{EmbeddedPhotos, PhotoEmbedder, PhotoOptions, UnreadPhoto};
 pub use photos::face::{Face, FaceSelection, FaceWarning, PhotoWarning, ReadPhoto};
 pub use photos::files::write_embeddings;
-pub use photos::find::{FoundFaces, find_faces};
+pub use photos::find::{FoundFaces, face_at, find_faces};
 pub use photos::landmark_list::PhotoLandmarks;
 pub use photos::reader::PhotoReader;
 pub use weights::checkpoint_file::{read_checkpoint, training_crop, write_checkpoint};

@@ -39,17 +39,17 @@ pub fn annotated_photo(photo: &Photo, faces: &[LabeledFace]) -> Vec<u8> {
     let mut canvas = Canvas { pixels: photo.pixels.clone() };
     for LabeledFace { face, .. } in faces {
         let BoundingBox { left, top, right, bottom } = face.bounding_box;
-        let [left, right] = [left, right].map(|edge| (edge * scale[0]) as i64);
-        let [top, bottom] = [top, bottom].map(|edge| (edge * scale[1]) as i64);
+        let [left, right] = [left, right].map(|edge| pixel(edge * scale[0]));
+        let [top, bottom] = [top, bottom].map(|edge| pixel(edge * scale[1]));
         // Thinner around small faces, of which one would see nothing else.
-        let line = line.min((right.saturating_sub(left)) / 12).max(1);
+        let line = line.min((right - left) / 12).max(1);
         let color = color(face);
         canvas.fill([left - line, right + line], [top - line, top], color);
         canvas.fill([left - line, right + line], [bottom, bottom + line], color);
         canvas.fill([left - line, left], [top, bottom], color);
         canvas.fill([right, right + line], [top, bottom], color);
         for point in face.landmarks.iter().flat_map(|landmarks| landmarks.0) {
-            let [x, y] = [0, 1].map(|axis| ((f64::from(point[axis]) + 0.5) * scale[axis]) as i64);
+            let [x, y] = [0, 1].map(|axis| pixel((f64::from(point[axis]) + 0.5) * scale[axis]));
             canvas.fill([x - line / 2, x + line / 2 + 1], [y - line / 2, y + line / 2 + 1], color);
         }
     }
@@ -65,6 +65,11 @@ pub fn annotated_photo(photo: &Photo, faces: &[LabeledFace]) -> Vec<u8> {
         canvas.label(text, corner, dot.clamp(1, line), color(face));
     }
     encode_jpeg(canvas.pixels.view(), QUALITY)
+}
+
+/// A coordinate in whole pixels, within bounds in which sums don't overflow.
+fn pixel(coordinate: f64) -> i64 {
+    coordinate.clamp(-1e6, 1e6) as i64
 }
 
 fn color(face: &Face) -> [u8; 3] {
@@ -95,8 +100,8 @@ impl Canvas {
         // Shrunk if it would not fit.
         let dot = dot.min(columns as i64 / (8 * characters.len() as i64 + 2)).max(1);
         let [width, height] = [dot * (8 * characters.len() as i64 + 2), 10 * dot];
-        let left = (x as i64).min(columns as i64 - width).max(0);
-        let top = (y as i64 - height).min(rows as i64 - height).max(0);
+        let left = pixel(x).min(columns as i64 - width).max(0);
+        let top = (pixel(y) - height).min(rows as i64 - height).max(0);
         self.fill([left, left + width], [top, top + height], BACKGROUND);
         for (index, &character) in characters.iter().enumerate() {
             for (row, bits) in glyph(character).into_iter().enumerate() {

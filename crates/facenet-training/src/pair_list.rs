@@ -50,6 +50,8 @@ pub struct PairListEvaluation {
     /// Sources of the faces.
     #[serde(serialize_with = "aligned_cropped_painted")]
     pub faces: FaceSourceCounts,
+    /// Number of images in which the detector finds no face at the listed landmarks.
+    pub doubtful: usize,
     /// Wall time in seconds.
     pub seconds: f64,
 }
@@ -149,7 +151,7 @@ fn evaluate(
     progress: Observer<'_>,
 ) -> Result<PairListEvaluation, Error> {
     let start = Instant::now();
-    let (scores, faces) = score(embedder, list, folder, crop, progress)?;
+    let (scores, faces, doubtful) = score(embedder, list, folder, crop, progress)?;
     let (accuracy, standard_error, standard_deviation, thresholds, calibration) = match training {
         None => {
             let folds: Vec<usize> = list.folds.iter().map(ExactSizeIterator::len).collect();
@@ -158,7 +160,7 @@ fn evaluate(
             (result.accuracy, result.standard_error, Some(result.standard_deviation), thresholds, None)
         }
         Some(training) => {
-            let (training, _) = score(embedder, training, folder, crop, progress)?;
+            let (training, ..) = score(embedder, training, folder, crop, progress)?;
             let threshold = training.best_threshold(ThresholdSearch::Exact).threshold;
             let accuracy = scores.accuracy_at(threshold);
             let standard_error = (accuracy * (1.0 - accuracy) / scores.len() as f64).sqrt();
@@ -186,6 +188,7 @@ fn evaluate(
         calibration,
         pairs: scores.len(),
         faces,
+        doubtful,
         seconds: start.elapsed().as_secs_f64(),
     })
 }
@@ -197,7 +200,7 @@ fn score(
     folder: &ImageFolder<'_>,
     crop: &Crop,
     progress: Observer<'_>,
-) -> Result<(PairScores, FaceSourceCounts), Error> {
+) -> Result<(PairScores, FaceSourceCounts, usize), Error> {
     use facenet_recognition::Error::NotFiniteEmbedding;
 
     let paths: Vec<PathBuf> = list.resolve(folder.root)?;
@@ -205,6 +208,7 @@ fn score(
     let of = paths.len();
     let mut embeddings = Array2::zeros((of, embedder.dimension()));
     let mut sources: Vec<FaceSource> = Vec::with_capacity(of);
+    let mut doubtful = 0;
     // In parts: the faces of a long list would not fit in memory.
     for start in (0..of).step_by(PART) {
         progress(Progress::Embedding { done: start, of });
@@ -215,11 +219,12 @@ fn score(
             other => other,
         })?;
         embeddings.slice_mut(s![part, ..]).assign(&embedded);
-        sources.extend(how);
+        sources.extend(how.iter().map(|located| located.source));
+        doubtful += how.iter().filter(|located| located.doubtful).count();
     }
     progress(Progress::Evaluating);
     let pairs: Vec<Pair> =
         list.pairs.iter().map(|pair| Pair { first: pair.left, second: pair.right, genuine: pair.same }).collect();
     let scores = PairScores::from_embeddings(embeddings.view(), &pairs)?;
-    Ok((scores, sources.into_iter().collect()))
+    Ok((scores, sources.into_iter().collect(), doubtful))
 }

@@ -19,14 +19,15 @@ pub struct DetectionArguments {
     /// `facenet download`]
     #[arg(long, value_name = "FILE")]
     detector: Option<PathBuf>,
-    /// The shorter side of the smallest faces to look for, in pixels; the smaller, the longer it takes on large
+    /// The shorter side of the smallest faces to look for, in decoded pixels: a JPEG of more than 40
+    /// megapixels is decoded at a reduced scale. The smaller, the longer it takes on large
     /// photos [default: an 80th of the longer side of a photo]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..))]
     min_face: Option<u32>,
     /// In which orientations to look for faces
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     orientations: OrientationChoice,
-    /// The least score of a face, 0.01 to 1
+    /// The least score of a face, from 0.01 to below 1
     #[arg(long, value_name = "S", default_value_t = DetectionOptions::default().min_score, value_parser = score)]
     min_score: f32,
 }

@@ -27,7 +27,7 @@ use crate::output::command_line::command_line;
 use crate::output::faces::{FaceReport, aligned_or_cropped};
 use crate::output::file_names::file_names;
 use crate::output::new_folder::NewFolder;
-use crate::output::notes::{Note, Notes, count};
+use crate::output::notes::{Note, Notes, count, missing_face};
 use crate::output::print::print;
 use crate::output::progress_bar::Bar;
 
@@ -55,6 +55,9 @@ pub struct Arguments {
     /// Seed of k-means [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Let faces that may not be recognized start groups of their own, too
+    #[arg(long)]
+    all_faces: bool,
     /// Copy the photos into the folders of the people instead of linking them
     #[arg(long)]
     copies: bool,
@@ -210,10 +213,11 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         ),
     };
     let embedded = networks.embed(&found.photos)?;
-    let reliable: Vec<bool> = embedded.faces.iter().map(|face| face.warning.is_none()).collect();
+    let reliable: Vec<bool> = embedded.faces.iter().map(|face| arguments.all_faces || face.warning.is_none()).collect();
     let bar = Bar::new();
     bar.spin("grouping");
-    let groups = grouping.groups_of_reliable(embedded.embeddings.view(), &reliable);
+    let calibration = networks.calibration.as_ref();
+    let groups = grouping.groups_of_reliable(embedded.embeddings.view(), &reliable, calibration);
     bar.clear();
     let groups = groups?;
 
@@ -264,14 +268,18 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let report = report(&sheet, notes, agreement, grouping, &out, started);
     print(arguments.photos.json, &report, &text(&report, placing)?)?;
     let failed = report.notes.unread.len();
-    ensure!(failed == 0, "{failed} of {} photos could not be read; the others are grouped", report.photos + failed);
+    ensure!(
+        failed == 0,
+        "{failed} of {} photos or folders could not be read; the others are grouped",
+        report.photos + failed
+    );
     Ok(())
 }
 
 /// Where photos go: with each of their people.
 struct PlacedPhotos {
     faces: Vec<SheetFace>,
-    without_faces: Vec<SheetPhoto>,
+    without_faces: Vec<(SheetPhoto, String)>,
     /// Path below the output folder, and the photo.
     links: BTreeMap<String, PathBuf>,
     /// The path of each photo relative to the folder.
@@ -298,7 +306,7 @@ impl PlacedPhotos {
         let faces = embedded.faces.iter().zip(&folders).map(face).collect();
         let empty = |(_, photo): &(usize, &ReadPhoto)| photo.faces.is_empty();
         let without_faces = embedded.photos.iter().enumerate().filter(empty);
-        let without_faces = without_faces.map(|(index, _)| place(NO_FACE, index)).collect();
+        let without_faces = without_faces.map(|(index, photo)| (place(NO_FACE, index), missing_face(photo))).collect();
         Self { faces, without_faces, links, paths }
     }
 
@@ -412,8 +420,8 @@ fn table(sheet: &ContactSheet<'_>, notes: &Notes) -> Result<Vec<u8>> {
         let empty = std::iter::repeat_n("", Face::COLUMNS.len() - 1);
         table.write_record([photo, ""].into_iter().chain(empty).chain([reason]))
     };
-    for photo in sheet.without_faces {
-        without_face(&photo.name, "no face found")?;
+    for (photo, reason) in sheet.without_faces {
+        without_face(&photo.name, reason)?;
     }
     for Note { photo, reason } in notes.unread.iter().chain(&notes.passed_over) {
         without_face(photo, reason)?;
@@ -466,7 +474,7 @@ fn report(
         notes,
         clusters: sheet.clusters.iter().map(photos).collect(),
         faces: faces.collect(),
-        without_faces: sheet.without_faces.iter().map(|photo| photo.name.clone()).collect(),
+        without_faces: sheet.without_faces.iter().map(|(photo, _)| photo.name.clone()).collect(),
         page: escape_path(&out.join(PAGE)),
         folder: escape_path(out),
         seconds: started.elapsed().as_secs_f64(),
@@ -490,7 +498,10 @@ fn text(report: &Report, placing: Placing) -> Result<String> {
         writeln!(text, "photos per person: {}{more}", sizes.join(", "))?;
     }
     if let Some(people) = report.people.filter(|&people| people > report.cluster_count) {
-        writeln!(text, "fewer than the {people} people asked for: some faces have equal embeddings")?;
+        writeln!(
+            text,
+            "fewer than the {people} people asked for: the reliable faces have too few different embeddings"
+        )?;
     }
     if report.alone > 0 {
         writeln!(text, "on one photo only: {}", count(report.alone, "person", "people"))?;

@@ -16,6 +16,7 @@ use crate::arguments::photos::FoundPhotos;
 use crate::arguments::threads::set_threads;
 use crate::output::annotated_photos::write_annotated_photos;
 use crate::output::faces::{edges, points};
+use crate::output::new_folder::NewFolder;
 use crate::output::notes::{Note, Notes, count};
 use crate::output::print::print;
 use crate::output::progress_bar::Bar;
@@ -86,6 +87,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     set_threads(arguments.threads)?;
     let FoundPhotos { photos, unread, passed_over, other_files } = FoundPhotos::find(&arguments.photos)?;
     let detector = arguments.detection.read(arguments.data.as_deref())?;
+    let drawings = arguments.draw.as_deref().map(|out| NewFolder::apart(out, &arguments.photos)).transpose()?;
     let bar = Bar::new();
     let decoder = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
     let results: Vec<Result<FoundFaces, Error>> = photos
@@ -112,10 +114,10 @@ pub fn command(arguments: &Arguments) -> Result<()> {
                 report.photos.push(Photo::new(path, &found));
                 to_draw.push((path.clone(), found.faces.iter().map(label).collect::<Vec<LabeledFace>>()));
             }
-            Err(error) => report.unread.push(Note::new(path, Path::new(""), error)),
+            Err(error) => report.unread.push(Note::of_error(path, Path::new(""), &error)),
         }
     }
-    if let Some(out) = &arguments.draw {
+    if let Some(out) = drawings {
         for (photo, file) in report.photos.iter_mut().zip(write_annotated_photos(out, &to_draw)?) {
             photo.drawing = Some(escape_path(&file));
         }
@@ -124,7 +126,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     print(arguments.json, &report, &text(&report)?)?;
     match report.unread.len() {
         0 => Ok(()),
-        unread => bail!("{unread} of {} photos could not be read", report.photos.len() + unread),
+        unread => bail!("{unread} of {} photos or folders could not be read", report.photos.len() + unread),
     }
 }
 

@@ -81,7 +81,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     print(arguments.photos.json, &report, &text(&report)?)?;
     match report.notes.unread.len() {
         0 => Ok(()),
-        unread => bail!("{unread} of {} photos could not be read", report.photos + unread),
+        unread => bail!("{unread} of {} photos or folders could not be read", report.photos + unread),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::arguments::squared_distance::squared_distance;
 use crate::arguments::threads::set_threads;
 use crate::output::annotated_photos::write_annotated_photos;
 use crate::output::faces::FaceReport;
+use crate::output::new_folder::NewFolder;
 use crate::output::notes::{Notes, confidence, count};
 use crate::output::print::print;
 
@@ -120,6 +121,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let folders = arguments.probes.iter().chain([&arguments.gallery]).map(PathBuf::as_path);
     let mut networks = arguments.photos.read(&folders.collect::<Vec<_>>())?;
     let rule = networks.decision_rule(arguments.threshold)?;
+    let drawings = arguments.draw.as_deref().map(|out| NewFolder::apart(out, &arguments.probes)).transpose()?;
     let known = networks.embed_selected(&enrolled.images, FaceSelection::Central)?;
     let identity: BTreeMap<&PathBuf, usize> = enrolled.images.iter().zip(enrolled.identities.iter().copied()).collect();
     let identities: Vec<usize> = (0..known.faces.len()).map(|row| identity[&known.photo_of(row).path]).collect();
@@ -162,7 +164,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         }),
     };
     let probes: Vec<Answer> = decisions.iter().enumerate().map(answer).collect();
-    let drawings = match &arguments.draw {
+    let drawings = match drawings {
         Some(out) => write_annotated_photos(out, &labeled(&unknown, &probes))?,
         None => Vec::new(),
     };
@@ -182,7 +184,9 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     print(arguments.photos.json, &report, &text(&report))?;
     match report.notes.unread.len() {
         0 => Ok(()),
-        unread => bail!("{unread} of {} photos could not be read", known.photos.len() + report.photos + unread),
+        unread => {
+            bail!("{unread} of {} photos or folders could not be read", known.photos.len() + report.photos + unread)
+        }
     }
 }
 

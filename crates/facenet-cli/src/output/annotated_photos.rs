@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use facenet_data::{Error, read_photo};
+use facenet_data::{BoundedDecoder, DEFAULT_MEMORY_LIMIT, Error, read_bounded_file};
 use facenet_report::{LabeledFace, annotated_photo};
 use rayon::prelude::*;
 
@@ -16,10 +16,9 @@ use crate::output::progress_bar::Bar;
 ///
 /// # Errors
 ///
-/// If a photo can't be read, or the folder is not empty or can't be written.
-pub fn write_annotated_photos(out: &Path, photos: &[(PathBuf, Vec<LabeledFace>)]) -> Result<Vec<PathBuf>> {
-    // No folder is read as a whole here: photos may come from anywhere.
-    let out = NewFolder::apart(out)?;
+/// If a photo can't be read or the folder can't be written.
+pub fn write_annotated_photos(out: NewFolder, photos: &[(PathBuf, Vec<LabeledFace>)]) -> Result<Vec<PathBuf>> {
+    let decoder = BoundedDecoder::new(DEFAULT_MEMORY_LIMIT);
     let hidden = out.begin()?;
     let names = photos.iter().map(|(path, _)| path.with_extension("jpg"));
     let names: Vec<PathBuf> = names.map(|path| path.strip_prefix("/").map_or(path.clone(), Path::to_owned)).collect();
@@ -29,7 +28,8 @@ pub fn write_annotated_photos(out: &Path, photos: &[(PathBuf, Vec<LabeledFace>)]
         .par_iter()
         .zip(&names)
         .map(|((path, faces), name)| {
-            let jpeg = annotated_photo(&read_photo(path)?, faces);
+            let bytes = read_bounded_file(path)?;
+            let jpeg = decoder.decode_photo(&bytes, path, |photo| annotated_photo(photo, faces))?;
             bar.advance("drawing", photos.len());
             fs::write(hidden.path().join(name), jpeg)
                 .map_err(|source| Error::Write { path: PathBuf::from(name), source }.into())

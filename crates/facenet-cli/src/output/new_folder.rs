@@ -41,19 +41,20 @@ impl NewFolder {
         match given {
             Some(out) => Self::given(out, images),
             None => {
-                let name = images.file_name().map_or_else(|| "pictures".to_owned(), |name| safe(Path::new(name)));
+                let name = images.file_name().map_or_else(|| "photos".to_owned(), |name| safe(Path::new(name)));
                 Self::numbered(&runs().join(command).join(name), images)
             }
         }
     }
 
-    /// A given folder that is to hold only new files.
-    pub fn apart(path: &Path) -> Result<Self> {
-        Self::empty(Self::new(path, None, Naming::Given)?)
+    /// A given folder, outside the folders among some paths.
+    pub fn apart(path: &Path, read: &[PathBuf]) -> Result<Self> {
+        let folders = read.iter().filter(|path| path.is_dir()).filter_map(|path| fs::canonicalize(path).ok());
+        Self::empty(Self::new(path, &folders.collect::<Vec<_>>(), Naming::Given)?)
     }
 
     fn given(path: &Path, images: &Path) -> Result<Self> {
-        Self::empty(Self::new(path, Some(images), Naming::Given)?)
+        Self::empty(Self::new(path, &[images.to_owned()], Naming::Given)?)
     }
 
     /// Checks that the folder has no entries.
@@ -70,12 +71,12 @@ impl NewFolder {
     }
 
     fn numbered(path: &Path, images: &Path) -> Result<Self> {
-        Self::new(path, Some(images), Naming::Numbered)
+        Self::new(path, &[images.to_owned()], Naming::Numbered)
     }
 
-    fn new(path: &Path, images: Option<&Path>, naming: Naming) -> Result<Self> {
+    fn new(path: &Path, read: &[PathBuf], naming: Naming) -> Result<Self> {
         let real = without_links(path).with_context(|| format!("can't write to {}", escape_path(path)))?;
-        if let Some(images) = images {
+        for images in read {
             ensure!(
                 !real.starts_with(images),
                 "{} is inside {}, where the next run would read the outputs as photos; pass a folder elsewhere with --out",

@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::path::Path;
 
 use facenet_data::escape_path;
-use facenet_recognition::EmbeddedPhotos;
+use facenet_recognition::{EmbeddedPhotos, ReadPhoto};
 use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::arguments::photos::FoundPhotos;
+use crate::failure::Causes;
 
 /// A warning or an error about a photo or a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,11 +21,29 @@ pub struct Note {
 }
 
 impl Note {
+    /// A note about a file that can't be read, with advice if its format is not supported.
+    pub fn of_error(path: &Path, folder: &Path, error: &facenet_recognition::Error) -> Self {
+        let help = match error {
+            facenet_recognition::Error::Data(facenet_data::Error::UnsupportedFormat { .. }) => {
+                Causes::default().with_recognition(error).help()
+            }
+            _ => None,
+        };
+        let reason = help.map_or_else(|| error.to_string(), |help| format!("{error}; {help}"));
+        Self::new(path, folder, reason)
+    }
+
     /// A note about a file, named by its path relative to a folder.
     pub fn new(path: &Path, folder: &Path, reason: impl Display) -> Self {
         let photo = escape_path(path.strip_prefix(folder).unwrap_or(path));
         Self { photo, reason: reason.to_string() }
     }
+}
+
+/// Why a photo has no face.
+#[must_use]
+pub fn missing_face(photo: &ReadPhoto) -> String {
+    photo.warning.map_or_else(|| "no face with that number".to_owned(), |warning| warning.to_string())
 }
 
 /// What became of photos and of the other entries of their folders.
@@ -48,7 +67,8 @@ impl Notes {
         let FoundPhotos { unread, passed_over, other_files, .. } = found;
         let mut notes = Self { warnings: Vec::new(), unread, passed_over, other_files };
         for photo in &embedded.photos {
-            notes.warnings.extend(photo.warning.map(|warning| Note::new(&photo.path, folder, warning)));
+            let warning = photo.faces.is_empty().then(|| missing_face(photo));
+            notes.warnings.extend(warning.map(|warning| Note::new(&photo.path, folder, warning)));
             for face in &embedded.faces[photo.faces.clone()] {
                 let warning = face.warning.map(|warning| match photo.faces.len() {
                     1 => Note::new(&photo.path, folder, warning),
@@ -57,7 +77,7 @@ impl Notes {
                 notes.warnings.extend(warning);
             }
         }
-        notes.unread.extend(embedded.unread.iter().map(|unread| Note::new(&unread.path, folder, &unread.error)));
+        notes.unread.extend(embedded.unread.iter().map(|unread| Note::of_error(&unread.path, folder, &unread.error)));
         notes
     }
 
@@ -75,7 +95,8 @@ impl Notes {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let line = |Note { photo, reason }: &Note| match reason.contains(photo.as_str()) {
+        let line = |Note { photo, reason }: &Note| match reason.contains(&format!("{photo}: ")) || reason.contains('/')
+        {
             // Most errors name the file.
             true => reason.clone(),
             false => format!("{photo}: {reason}"),

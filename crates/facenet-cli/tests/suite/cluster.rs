@@ -94,7 +94,7 @@ fn copies_of_an_image_are_one_person() {
     let by_cut = cluster(folder.path(), &["copies", "--cut", "0", "--json"]).json(0);
     assert_eq!(by_cut["clusters"], json!([["0.png", "2.png", "4.png"], ["1.png", "3.png", "5.png"]]));
     let finished = cluster(folder.path(), &["copies", "--people", "3"]);
-    let line = "fewer than the 3 people asked for: some faces have equal embeddings\n";
+    let line = "fewer than the 3 people asked for: the reliable faces have too few different embeddings\n";
     assert!(finished.code == Some(0) && finished.stdout.contains(line), "{finished:?}");
 }
 
@@ -189,7 +189,7 @@ fn unreadable_images_are_listed_and_the_others_grouped() {
     fs::write(folder.path().join("people/p2/broken.jpg"), "not an image").unwrap();
     fs::write(folder.path().join("people/p3/notes.txt"), "not an image file").unwrap();
     let finished = cluster(folder.path(), &["people", "--cut", "1", "--out", "out", "--json"]);
-    assert!(finished.stderr.starts_with("error: 1 of 20 photos could not be read"), "{finished:?}");
+    assert!(finished.stderr.starts_with("error: 1 of 20 photos or folders could not be read"), "{finished:?}");
     let result = finished.json(1);
     assert_eq!((&result["photos"], &result["other_files"]), (&json!(19), &json!(1)));
     assert_eq!(result["unread"].as_array().unwrap().len(), 1);

@@ -95,7 +95,7 @@ fn faces_are_detected() {
     fs::write(folder.path().join("broken.jpg"), "not an image").unwrap();
     let names = ["lennon-1.jpg", "longoria-cooper.jpg"].map(|name| photos.join(name).to_str().unwrap().to_owned());
     let finished = facenet(folder.path(), &root, &["detect", &names[0], "broken.jpg", &names[1]]);
-    assert!(finished.stderr.contains("1 of 3 photos could not be read"), "{finished:?}");
+    assert!(finished.stderr.contains("1 of 3 photos or folders could not be read"), "{finished:?}");
     let result = finished.json(1);
     assert_eq!(result["unread"][0]["photo"], "broken.jpg");
     let found = result["photos"].as_array().unwrap();

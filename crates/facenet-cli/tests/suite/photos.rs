@@ -235,7 +235,7 @@ fn unreadable_images_are_listed_and_the_others_embedded() {
     fs::write(folder.path().join("people/p2/broken.jpg"), "not an image").unwrap();
     fs::write(folder.path().join("people/p3/notes.txt"), "not an image file").unwrap();
     let finished = tiny_facenet(folder.path(), &["embed", "people", "--out", "out", "--json"]);
-    assert!(finished.stderr.starts_with("error: 1 of 19 photos could not be read"), "{finished:?}");
+    assert!(finished.stderr.starts_with("error: 1 of 19 photos or folders could not be read"), "{finished:?}");
     let result = finished.json(1);
     assert_eq!((&result["photos"], &result["unread"][0]["photo"]), (&json!(18), &json!("p2/broken.jpg")));
     assert_eq!(result["unread"].as_array().unwrap().len(), 1);
@@ -654,7 +654,7 @@ fn unreadable_images_are_listed_and_the_others_identified() {
     }
     let arguments = ["identify", "people", "probes/p1/3.png", "gone.png", "probes/p2/3.png", "--threshold", "4"];
     let finished = tiny_facenet(path, &[&arguments[..], &["--json"]].concat());
-    assert!(finished.stderr.starts_with("error: 4 of 15 photos could not be read"), "{finished:?}");
+    assert!(finished.stderr.starts_with("error: 4 of 15 photos or folders could not be read"), "{finished:?}");
     let result = finished.json(1);
     assert_eq!((&result["people"], &result["gallery_faces"]), (&json!(5), &json!(9)));
     let images = |list: &str| -> Vec<&str> {

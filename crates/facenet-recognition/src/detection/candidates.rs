@@ -4,7 +4,7 @@ use facenet_data::Landmarks;
 use facenet_metrics::BoundingBox;
 use ndarray::ArrayView3;
 
-use crate::detection::detect::DetectedFace;
+use crate::detection::detect::{DetectedFace, OrientationCertainty};
 
 /// Two boxes that overlap more than this, as intersection over union, show one face.
 const MAX_OVERLAP: f64 = 0.4;
@@ -44,7 +44,8 @@ pub(super) fn decode(output: ArrayView3<'_, f32>, stride: usize, min_score: f32,
             }
             let [left, top, right, bottom] = edges.map(f64::from);
             let bounding_box = BoundingBox { left, top, right, bottom };
-            faces.push(DetectedFace { bounding_box, score, landmarks: Landmarks(points) });
+            let orientation = OrientationCertainty::Certain;
+            faces.push(DetectedFace { bounding_box, score, landmarks: Landmarks(points), orientation });
         }
     }
 }
@@ -96,6 +97,7 @@ mod tests {
             bounding_box: BoundingBox { left, top: 0.0, right: left + 10.0, bottom: 10.0 },
             score,
             landmarks: Landmarks([[0.0; 2]; 5]),
+            orientation: OrientationCertainty::Certain,
         };
         // 20 and 22 overlap by 2/3, 22 and 27 by 1/3.
         let kept = suppress_overlaps(vec![face(22.0, 0.8), face(20.0, 0.9), face(27.0, 0.5), face(0.0, 0.6)]);

@@ -30,6 +30,18 @@ pub struct DetectedFace {
     /// The five points, in the order of an upright face: what is the left eye there lies on the right side of the
     /// photo if the face is upside down. So alignment turns a face upright.
     pub landmarks: Landmarks,
+    /// How sure the detector is of the orientation.
+    pub orientation: OrientationCertainty,
+}
+
+/// How sure a detector is of the orientation of a face.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OrientationCertainty {
+    /// As sure as of the face itself.
+    #[default]
+    Certain,
+    /// The face looks as much like one in another orientation.
+    Doubtful,
 }
 
 impl DetectedFace {

@@ -30,7 +30,7 @@ impl Default for DetectionOptions {
 pub enum MinFace {
     /// A fraction of the photo's longer side. The time does not depend on the number of pixels.
     Fraction(f64),
-    /// Pixels of the photo. The time grows with the number of pixels.
+    /// Decoded pixels. The time grows with the number of pixels.
     Pixels(f64),
 }
 

@@ -61,7 +61,7 @@ pub struct FaceQuality {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum QualityWarning {
     /// The face is small.
-    #[error("only {side:.0} pixels wide")]
+    #[error("only {:.0} pixels in size", side.floor())]
     Small {
         /// The shorter side of its box, in pixels of the photo.
         side: f64,
@@ -159,6 +159,7 @@ fn sharpness(photo: ArrayView3<'_, u8>, landmarks: &Landmarks, side: f64) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detection::detect::OrientationCertainty;
     use facenet_data::Crop;
     use facenet_metrics::BoundingBox;
     use ndarray::Array3;
@@ -173,7 +174,7 @@ mod tests {
         let [start, side] = [0.5 * side as f64, side as f64];
         let bounding_box = BoundingBox { left: start, top: start, right: start + side, bottom: start + side };
         let landmarks = Landmarks(TEMPLATE.map(|point| point.map(|at| (start + side * f64::from(at) - 0.5) as f32)));
-        (pixels, DetectedFace { bounding_box, score: 0.9, landmarks })
+        (pixels, DetectedFace { bounding_box, score: 0.9, landmarks, orientation: OrientationCertainty::Certain })
     }
 
     #[test]
@@ -205,7 +206,7 @@ mod tests {
         let fine = FaceQuality { side: 80.0, score: 0.9, sharpness: 0.2, yaw: 10.0, pitch: -5.0, roll: 170.0 };
         let warning = |quality: FaceQuality| quality.warning().map(|warning| warning.to_string());
         assert_eq!(warning(fine), None);
-        assert_eq!(warning(FaceQuality { side: 14.2, ..fine }).unwrap(), "only 14 pixels wide");
+        assert_eq!(warning(FaceQuality { side: 14.2, ..fine }).unwrap(), "only 14 pixels in size");
         assert_eq!(warning(FaceQuality { side: 14.2, ..fine }.enlarged(4.0)), None);
         assert_eq!(warning(FaceQuality { score: 0.55, ..fine }).unwrap(), "uncertain");
         assert_eq!(warning(FaceQuality { sharpness: 0.002, ..fine }).unwrap(), "blurred");

@@ -72,7 +72,7 @@ impl Tile {
         // Pixel centers are half a pixel from the edges of a photo.
         let at = |value: f32, factor: f64, start: f64| (start + factor * (f64::from(value) + 0.5) - 0.5) as f32;
         let landmarks = Landmarks(face.landmarks.0.map(|point| [at(point[0], x, left), at(point[1], y, top)]));
-        DetectedFace { bounding_box, score: face.score, landmarks }
+        DetectedFace { bounding_box, landmarks, ..*face }
     }
 
     /// Whether a face, in pixels of the scaled tile, is whole and is taken from this tile.

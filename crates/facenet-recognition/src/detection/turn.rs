@@ -59,13 +59,14 @@ impl Turn {
         let point = |point: [f32; 2]| {
             self.point(point.map(|value| f64::from(value) + 0.5), size).map(|value| (value - 0.5) as f32)
         };
-        DetectedFace { bounding_box, landmarks: Landmarks(face.landmarks.0.map(point)), score: face.score }
+        DetectedFace { bounding_box, landmarks: Landmarks(face.landmarks.0.map(point)), ..*face }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detection::detect::OrientationCertainty;
     use ndarray::Array3;
 
     #[test]
@@ -77,7 +78,10 @@ mod tests {
                 let landmarks = Landmarks([[column as f32, row as f32]; 5]);
                 let [left, top] = [column as f64, row as f64];
                 let bounding_box = BoundingBox { left, top, right: left + 1.0, bottom: top + 1.0 };
-                let face = turn.face(&DetectedFace { bounding_box, score: 0.5, landmarks }, [3, 5]);
+                let face = turn.face(
+                    &DetectedFace { bounding_box, score: 0.5, landmarks, orientation: OrientationCertainty::Certain },
+                    [3, 5],
+                );
                 let [x, y] = face.landmarks.0[0];
                 assert_eq!(image[[y as usize, x as usize, 0]], level, "{turn:?}");
                 let [left, top] = [f64::from(x), f64::from(y)];

@@ -28,10 +28,10 @@ use crate::weights::checkpoint_file::read_file;
 /// ```text
 /// [height, width, warning, 0, ..]
 ///  warning: 0 none, 1 no face, 2 not on the landmark list
-/// [source, box, landmarks, list disagrees, has quality, quality, embedding]
+/// [source, box, landmarks, warning, has quality, quality, embedding]
 ///  source: 0 landmark list, 1 detector, 2 crop
 ///  box: left, top, right, bottom; landmarks: x and y of each, 0 if unknown
-///  list disagrees, has quality: 0 or 1
+///  warning: 0 that of the quality, 1 list disagrees, 2 orientation; has quality: 0 or 1
 ///  quality: side, score, sharpness, yaw, pitch, roll, 0 if unknown
 /// ```
 ///
@@ -152,20 +152,20 @@ fn face(header: &[f32; HEADER_LENGTH], number: usize) -> Option<Face> {
         2.0 => FaceSource::CenterCrop,
         _ => return None,
     };
-    let flag = |value: f32| match value {
-        0.0 => Some(false),
-        1.0 => Some(true),
-        _ => None,
-    };
     let [left, top, right, bottom] = [1, 2, 3, 4].map(|index| f64::from(header[index]));
     let mut points = [[0.0; 2]; 5];
     points.as_flattened_mut().copy_from_slice(&header[5..15]);
-    let (disagrees, measured) = (flag(header[15])?, flag(header[16])?);
     let [side, score, sharpness, yaw, pitch, roll] = [17, 18, 19, 20, 21, 22].map(|index| f64::from(header[index]));
-    let quality = measured.then_some(FaceQuality { side, score: score as f32, sharpness, yaw, pitch, roll });
-    let warning = match disagrees {
-        true => Some(FaceWarning::ListDisagrees),
-        false => quality.and_then(|quality| quality.warning()).map(FaceWarning::Quality),
+    let quality = match header[16] {
+        0.0 => None,
+        1.0 => Some(FaceQuality { side, score: score as f32, sharpness, yaw, pitch, roll }),
+        _ => return None,
+    };
+    let warning = match header[15] {
+        0.0 => quality.and_then(|quality| quality.warning()).map(FaceWarning::Quality),
+        1.0 => Some(FaceWarning::ListDisagrees),
+        2.0 => Some(FaceWarning::Orientation),
+        _ => return None,
     };
     Some(Face {
         photo: 0,
@@ -204,7 +204,11 @@ impl Tensor {
             };
             let BoundingBox { left, top, right, bottom } = face.bounding_box;
             let points = face.landmarks.map_or([[0.0; 2]; 5], |landmarks| landmarks.0);
-            let flag = |value: bool| if value { 1.0 } else { 0.0 };
+            let warning = match face.warning {
+                None | Some(FaceWarning::Quality(_)) => 0.0,
+                Some(FaceWarning::ListDisagrees) => 1.0,
+                Some(FaceWarning::Orientation) => 2.0,
+            };
             let quality = face.quality.map_or([0.0; 6], |quality| {
                 let FaceQuality { side, score, sharpness, yaw, pitch, roll } = quality;
                 [side, score.into(), sharpness, yaw, pitch, roll].map(|value: f64| value as f32)
@@ -212,7 +216,7 @@ impl Tensor {
             values.push(source);
             values.extend([left, top, right, bottom].map(|edge| edge as f32));
             values.extend(points.as_flattened());
-            values.extend([flag(face.warning == Some(FaceWarning::ListDisagrees)), flag(face.quality.is_some())]);
+            values.extend([warning, if face.quality.is_some() { 1.0 } else { 0.0 }]);
             values.extend(quality);
             values.extend(embedding);
         }

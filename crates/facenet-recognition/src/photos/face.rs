@@ -47,6 +47,9 @@ pub enum FaceWarning {
     /// It can't be recognized reliably.
     #[error(transparent)]
     Quality(#[from] QualityWarning),
+    /// It looks as much like a face in another orientation.
+    #[error("perhaps turned")]
+    Orientation,
     /// The detector finds no face where the landmark list says there is one.
     #[error("not where the landmark list says; is the list for these photos?")]
     ListDisagrees,

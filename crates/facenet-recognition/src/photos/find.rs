@@ -3,7 +3,7 @@
 use facenet_data::{Landmarks, Photo};
 use facenet_metrics::BoundingBox;
 
-use crate::detection::detect::{Detect, DetectedFace};
+use crate::detection::detect::{Detect, DetectedFace, OrientationCertainty};
 use crate::detection::quality::FaceQuality;
 use crate::error::Error;
 use crate::face_source::FaceSource;
@@ -39,7 +39,10 @@ pub fn find_faces(detector: &dyn Detect, photo: &Photo) -> Result<FoundFaces, Er
             bounding_box: scale.box_in_photo(&face.bounding_box),
             landmarks: Some(scale.points_in_photo(&face.landmarks)),
             quality: Some(quality),
-            warning: quality.warning().map(FaceWarning::Quality),
+            warning: match face.orientation {
+                OrientationCertainty::Certain => quality.warning().map(FaceWarning::Quality),
+                OrientationCertainty::Doubtful => Some(FaceWarning::Orientation),
+            },
         }
     };
     Ok(FoundFaces { size: photo.size, faces: detected.iter().enumerate().map(face).collect() })
@@ -59,6 +62,26 @@ fn without_echoes(faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
         face.score < MIN_SCORE_BESIDE_ANOTHER && faces.iter().any(covers)
     };
     faces.iter().filter(|face| !is_echo(face)).copied().collect()
+}
+
+/// Whether a face was found at landmarks: their mean distance from its own is at most a quarter of the longer
+/// side of its box. Returns the nearest such face.
+pub fn face_at<'a>(found: &'a [Face], landmarks: &Landmarks) -> Option<&'a Face> {
+    let distances = found.iter().map(|face| (distance(face, landmarks), face));
+    let (distance, face) = distances.min_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    (distance <= MAX_DISAGREEMENT).then_some(face)
+}
+
+/// The largest mean distance of listed landmarks from those of a detected face, in units of the longer side of its
+/// box.
+const MAX_DISAGREEMENT: f64 = 0.25;
+
+fn distance(face: &Face, points: &Landmarks) -> f64 {
+    let Some(landmarks) = face.landmarks else { return f64::INFINITY };
+    let distance = |one: [f32; 2], other: [f32; 2]| f64::from(one[0] - other[0]).hypot(f64::from(one[1] - other[1]));
+    let sum: f64 = landmarks.0.iter().zip(points.0).map(|(one, other)| distance(*one, other)).sum();
+    let [width, height] = face.bounding_box.sides();
+    sum / 5.0 / width.max(height)
 }
 
 /// The size of a photo in units of that of its decoded pixels, along x and y.
@@ -90,8 +113,8 @@ impl PhotoScale {
     }
 
     /// The quality of a face in the decoded pixels as that of a face in the photo.
-    fn quality(&self, FaceQuality { side, score, sharpness, yaw, pitch, roll }: FaceQuality) -> FaceQuality {
-        let side = side * self.0[0].min(self.0[1]);
+    fn quality(&self, quality: FaceQuality) -> FaceQuality {
+        let FaceQuality { side, score, sharpness, yaw, pitch, roll } = quality.enlarged(self.0[0].min(self.0[1]));
         let [side, sharpness, yaw, pitch, roll] = [side, sharpness, yaw, pitch, roll].map(single_precision);
         FaceQuality { side, score, sharpness, yaw, pitch, roll }
     }

@@ -16,15 +16,18 @@ pub struct PhotoLandmarks {
 
 impl PhotoLandmarks {
     /// Reads a landmark list. Paths may be relative to any of `folders` or to the folder of the
-    /// list; the first that matches counts. Folders that don't exist are ignored.
+    /// list; the first that matches counts. Of a file its folder counts; what does not exist is ignored.
     ///
     /// # Errors
     ///
     /// If the list can't be read.
     pub fn read(path: &Path, folders: &[&Path]) -> Result<Self, Error> {
         let list = LandmarkList::read(path)?;
-        let own = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folders = folders.iter().copied().chain([own]).filter_map(|folder| fs::canonicalize(folder).ok());
+        let own = path.parent().unwrap_or(Path::new(""));
+        let folders = folders.iter().copied().chain([own]).filter_map(|path| {
+            let folder = if path.is_file() { path.parent()? } else { path };
+            fs::canonicalize(if folder.as_os_str().is_empty() { Path::new(".") } else { folder }).ok()
+        });
         Ok(Self { list, folders: folders.collect() })
     }
 

@@ -10,7 +10,7 @@ use crate::detection::detect::Detect;
 use crate::error::Error;
 use crate::face_source::FaceSource;
 use crate::photos::face::{Face, FaceWarning, PhotoWarning};
-use crate::photos::find::{PhotoScale, find_faces, single_precision};
+use crate::photos::find::{PhotoScale, face_at, find_faces, single_precision};
 use crate::photos::landmark_list::PhotoLandmarks;
 
 /// Finds the faces of photos and extracts them as an embedding network expects them.
@@ -34,10 +34,6 @@ pub(super) struct Faces {
     pub(super) faces: Vec<(Face, Array3<u8>)>,
     pub(super) warning: Option<PhotoWarning>,
 }
-
-/// Listed landmarks are at a detected face if their mean distance from its own is at most this, in units of
-/// the longer side of its box.
-const MAX_DISAGREEMENT: f64 = 0.25;
 
 impl PhotoReader {
     /// Whether faces are aligned by their landmarks.
@@ -139,9 +135,7 @@ fn listed_face(listed: Landmarks, size: [usize; 2], found: Option<&[Face]>, path
         let [height, width] = size;
         return Err(facenet_data::Error::LandmarksOutside { path: path.to_owned(), width, height }.into());
     }
-    let distances = found.unwrap_or_default().iter().map(|face| (disagreement(face, &listed), face));
-    let nearest = distances.min_by(|(one, _), (other, _)| one.total_cmp(other));
-    let same = nearest.filter(|(distance, _)| *distance <= MAX_DISAGREEMENT).map(|(_, face)| face);
+    let same = face_at(found.unwrap_or_default(), &listed);
     Ok(Face {
         photo: 0,
         number: 1,
@@ -154,15 +148,6 @@ fn listed_face(listed: Landmarks, size: [usize; 2], found: Option<&[Face]>, path
             None => found.map(|_| FaceWarning::ListDisagrees),
         },
     })
-}
-
-/// The mean distance of points to the landmarks of a face, in units of the longer side of its box.
-fn disagreement(face: &Face, points: &Landmarks) -> f64 {
-    let Some(landmarks) = face.landmarks else { return f64::INFINITY };
-    let distance = |one: [f32; 2], other: [f32; 2]| f64::from(one[0] - other[0]).hypot(f64::from(one[1] - other[1]));
-    let sum: f64 = landmarks.0.iter().zip(points.0).map(|(one, other)| distance(*one, other)).sum();
-    let [width, height] = face.bounding_box.sides();
-    sum / 5.0 / width.max(height)
 }
 
 /// A box around landmarks that no detected face belongs to: they fill about the inner half of a face.
@@ -181,7 +166,7 @@ fn box_around(points: &Landmarks) -> BoundingBox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detection::detect::DetectedFace;
+    use crate::detection::detect::{DetectedFace, OrientationCertainty};
     use ndarray::ArrayView3;
 
     /// A detector that finds the same faces in every photo.
@@ -203,6 +188,7 @@ mod tests {
             bounding_box: BoundingBox { left: x, top: y, right: x + 40.0, bottom: y + 50.0 },
             score: 0.9,
             landmarks: Landmarks(points).translated([left, top]),
+            orientation: OrientationCertainty::Certain,
         }
     }
 

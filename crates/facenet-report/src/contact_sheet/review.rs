@@ -51,7 +51,7 @@ pub(super) fn section(sheet: &ContactSheet<'_>, with_warning: &[usize], faces: &
                 (rest(others.len()))
             }
             @if !without_faces.is_empty() {
-                h3 { "No face found: " (count(without_faces.len(), "photo", "photos")) }
+                h3 { "Without a face: " (count(without_faces.len(), "photo", "photos")) }
                 (names(without_faces))
             }
             (reasons(&format!("Not read: {}", count(unread.len(), "file or folder", "files and folders")), unread))
@@ -80,13 +80,13 @@ fn reasons(heading: &str, entries: &[(String, String)]) -> Markup {
 }
 
 /// A collapsed list of photos.
-fn names(photos: &[SheetPhoto]) -> Markup {
+fn names(photos: &[(SheetPhoto, String)]) -> Markup {
     html! {
         details {
             summary { "Names of " (count(photos.len(), "photo", "photos")) }
             ul {
-                @for photo in &photos[..photos.len().min(MAX_LISTED)] {
-                    li { a href=(percent_encoded(&photo.link)) { (shortened(&photo.name, MAX_NAME)) } }
+                @for (photo, reason) in &photos[..photos.len().min(MAX_LISTED)] {
+                    li { a href=(percent_encoded(&photo.link)) { (shortened(&photo.name, MAX_NAME)) } ": " (reason) }
                 }
             }
             (rest(photos.len().saturating_sub(MAX_LISTED)))

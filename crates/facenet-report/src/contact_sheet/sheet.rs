@@ -16,8 +16,8 @@ pub struct ContactSheet<'a> {
     pub clusters: &'a [Vec<usize>],
     /// The faces that are in no group, since they are not reliable and resemble nobody.
     pub apart: &'a [usize],
-    /// The photos in which no face was found.
-    pub without_faces: &'a [SheetPhoto],
+    /// The photos without a face, each with the reason.
+    pub without_faces: &'a [(SheetPhoto, String)],
     /// What could not be read: names, each with the reason.
     pub unread: &'a [(String, String)],
     /// What was passed over: names, each with the reason.

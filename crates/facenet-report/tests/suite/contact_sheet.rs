@@ -46,7 +46,8 @@ fn html(faces: &[SheetFace], clusters: &[Vec<usize>], unread: &[(String, String)
         agreement: None,
         seconds: 1.5,
     };
-    let without_faces = [SheetPhoto { name: "sea.jpg".to_owned(), link: "people/sea.jpg".to_owned() }];
+    let sea = SheetPhoto { name: "sea.jpg".to_owned(), link: "people/sea.jpg".to_owned() };
+    let without_faces = [(sea, "no face found".to_owned())];
     let passed_over = [(".hidden.jpg".to_owned(), "hidden".to_owned())];
     let sheet = ContactSheet {
         faces,
@@ -93,7 +94,7 @@ fn every_face_is_on_the_page() {
         "Perhaps not recognized: 2 faces",
         "1 of them is in no group",
         "not where the landmark list says",
-        "No face found: 1 photo",
+        "Without a face: 1 photo",
         "people/sea.jpg",
         "Not read: 1 file or folder",
         "broken &lt;i&gt;.png: not an image",

@@ -8,7 +8,7 @@ use facenet_data::{
     Alignment, CoordinateSystem, Crop, DEFAULT_MEMORY_LIMIT, FaceExtraction, FaceSet, LandmarkList, Landmarks,
     LoadOptions, Photo, escape_path, load_faces, read_image,
 };
-use facenet_recognition::{Detect, FaceSelection, FaceSource, find_faces};
+use facenet_recognition::{Detect, FaceSelection, FaceSource, face_at, find_faces};
 use ndarray::Array4;
 use rayon::prelude::*;
 
@@ -37,6 +37,15 @@ pub(crate) struct ImageFolder<'a> {
     pub(crate) detector: Option<&'a dyn Detect>,
 }
 
+/// Where the face of an image is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Located {
+    pub(crate) landmarks: Option<Landmarks>,
+    pub(crate) source: FaceSource,
+    /// The detector finds no face at the known landmarks.
+    pub(crate) doubtful: bool,
+}
+
 impl ImageFolder<'_> {
     /// The face of each image: aligned to the template where landmarks are known or the detector finds a face,
     /// the most central one; otherwise cropped.
@@ -47,12 +56,12 @@ impl ImageFolder<'_> {
         template: Option<Landmarks>,
         size: [usize; 2],
         progress: &(dyn Fn(usize) + Sync),
-    ) -> Result<(Array4<u8>, Vec<FaceSource>), Error> {
-        let located: Vec<(Option<Landmarks>, FaceSource)> = match template {
+    ) -> Result<(Array4<u8>, Vec<Located>), Error> {
+        let located: Vec<Located> = match template {
             Some(_) => paths.par_iter().map(|path| self.locate(path)).collect::<Result<_, _>>()?,
-            None => vec![(None, FaceSource::CenterCrop); paths.len()],
+            None => vec![Located { landmarks: None, source: FaceSource::CenterCrop, doubtful: false }; paths.len()],
         };
-        let (landmarks, sources): (Vec<_>, Vec<_>) = located.into_iter().unzip();
+        let landmarks: Vec<_> = located.iter().map(|located| located.landmarks).collect();
         let extraction = FaceExtraction {
             size,
             crop: *crop,
@@ -61,20 +70,32 @@ impl ImageFolder<'_> {
         };
         let options = LoadOptions { progress: Some(progress), ..LoadOptions::default() };
         let faces = load_faces(paths, &extraction, &options)?;
-        Ok((faces, sources))
+        Ok((faces, located))
     }
 
-    fn locate(&self, path: &Path) -> Result<(Option<Landmarks>, FaceSource), Error> {
-        if let Some(listed) = self.landmarks(path) {
-            return Ok((Some(listed), FaceSource::LandmarkList));
-        }
-        let Some(detector) = self.detector else { return Ok((None, FaceSource::CenterCrop)) };
+    fn locate(&self, path: &Path) -> Result<Located, Error> {
+        let listed = self.landmarks(path);
+        let Some(detector) = self.detector else {
+            let source = if listed.is_some() { FaceSource::LandmarkList } else { FaceSource::CenterCrop };
+            return Ok(Located { landmarks: listed, source, doubtful: false });
+        };
         let pixels = read_image(path)?;
         let size = [pixels.dim().0, pixels.dim().1];
         let found = find_faces(detector, &Photo { pixels, size })?;
-        Ok(match FaceSelection::Central.of(&found.faces, size).next() {
-            Some(face) => (found.faces[face].landmarks, FaceSource::Detector),
-            None => (None, FaceSource::CenterCrop),
+        let central =
+            || FaceSelection::Central.of(&found.faces, size).next().and_then(|face| found.faces[face].landmarks);
+        Ok(match listed {
+            Some(landmarks) => Located {
+                landmarks: listed,
+                source: FaceSource::LandmarkList,
+                doubtful: face_at(&found.faces, &landmarks).is_none(),
+            },
+            None => match central() {
+                Some(landmarks) => {
+                    Located { landmarks: Some(landmarks), source: FaceSource::Detector, doubtful: false }
+                }
+                None => Located { landmarks: None, source: FaceSource::CenterCrop, doubtful: false },
+            },
         })
     }
 
@@ -139,12 +160,12 @@ fn load_set(
     Request { crop, template, size, .. }: Request<'_>,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<LabeledFaces, Error> {
-    let (faces, sources) = folder.load(&set.images, crop, template, size, progress)?;
+    let (faces, located) = folder.load(&set.images, crop, template, size, progress)?;
     Ok(LabeledFaces {
         faces,
         identities: set.identities,
         people: set.people,
         images: set.images.iter().map(|path| escape_path(folder.name(path))).collect(),
-        sources,
+        sources: located.iter().map(|located| located.source).collect(),
     })
 }

@@ -1,4 +1,4 @@
-//! Photos like those of a phone, made of pictures at hand.
+//! Photos like those of a phone, made of portraits at hand.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const SIZE: [usize; 2] = [3000, 4000];
 const PORTRAITS: usize = 5;
 const PORTRAIT_SIDE: usize = 700;
 const PLACES: [[usize; 2]; PORTRAITS] = [[300, 150], [1700, 900], [500, 1600], [1900, 2300], [400, 3100]];
-/// Standard deviation of the sensor noise, in levels. Enlarged pictures have little detail of their own.
+/// Standard deviation of the sensor noise, in levels. Enlarged portraits have little detail of their own.
 const NOISE: f32 = 5.0;
 const QUALITY: u8 = 90;
 
@@ -35,7 +35,9 @@ pub(super) fn write_group_photos(count: usize, data: &Path, out: &Path) -> Resul
         for (place, [top, left]) in PLACES.into_iter().enumerate() {
             // Portraits of a person follow each other.
             let index = (number + place * portraits.len() / PORTRAITS) % portraits.len();
-            let portrait = Crop::Whole.apply(read_image(&portraits[index])?.view(), [PORTRAIT_SIDE; 2]);
+            // Without most of the other people around.
+            let center = Crop::Center { fraction: 0.6 };
+            let portrait = center.apply(read_image(&portraits[index])?.view(), [PORTRAIT_SIDE; 2]);
             photo.slice_mut(s![top..top + PORTRAIT_SIDE, left..left + PORTRAIT_SIDE, ..]).assign(&portrait);
         }
         let mut generator = ChaCha8Rng::seed_from_u64(number as u64);
