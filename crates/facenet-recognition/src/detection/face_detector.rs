@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use facenet_data::Crop;
 use facenet_network::{FrozenNetwork, FrozenWorkspace, Network, Preprocessing};
-use ndarray::{Array3, Array4, ArrayView3, Axis, s};
+use ndarray::{Array4, ArrayView3, Axis, s};
 
 use crate::detection::candidates::{decode, suppress_overlaps};
 use crate::detection::detect::{Detect, DetectedFace, OrientationCertainty};
@@ -136,16 +135,9 @@ impl FaceDetector {
     fn search(&self, photo: ArrayView3<'_, u8>, scales: &[f64], turn: Turn) -> Result<Vec<DetectedFace>, Error> {
         let (height, width, _) = photo.dim();
         let mut faces = Vec::new();
-        // The whole photo at the scale before: reducing that once more takes a fraction of the time.
-        let mut whole: Option<Array3<u8>> = None;
         for &scale in scales {
-            let tiles = tiles([height, width], scale);
-            let is_whole = tiles.len() == 1;
-            for tile in tiles {
-                let scaled = match whole.take() {
-                    Some(larger) if is_whole => Crop::Whole.apply(larger.view(), tile.scaled),
-                    _ => tile.cut(photo.view()),
-                };
+            for tile in tiles([height, width], scale) {
+                let scaled = tile.cut(photo.view());
                 let turned = turn.apply(scaled.view());
                 let input = [turned.dim().0, turned.dim().1].map(|side| side.next_multiple_of(ALIGNMENT));
                 for face in self.candidates(&[turned], input, self.options.min_score)?.remove(0) {
@@ -154,7 +146,6 @@ impl FaceDetector {
                         faces.push(tile.enlarged(&face));
                     }
                 }
-                whole = is_whole.then_some(scaled);
             }
         }
         Ok(faces)

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 const SIZE: [usize; 2] = [3000, 4000];
 /// Number of portraits on a photo, the side of each in pixels, and where they are: rows and columns.
 const PORTRAITS: usize = 5;
-const PORTRAIT_SIDE: usize = 700;
+const PORTRAIT_SIDE: usize = 450;
 const PLACES: [[usize; 2]; PORTRAITS] = [[300, 150], [1700, 900], [500, 1600], [1900, 2300], [400, 3100]];
 /// Standard deviation of the sensor noise, in levels. Enlarged portraits have little detail of their own.
 const NOISE: f32 = 5.0;
