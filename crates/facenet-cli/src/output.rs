@@ -6,6 +6,7 @@ pub mod download_progress;
 pub mod faces;
 pub(crate) mod file_names;
 pub(crate) mod new_folder;
+pub mod note;
 pub(crate) mod notes;
 pub(crate) mod plain_text;
 pub mod print;

@@ -20,14 +20,16 @@ use serde::Serialize;
 
 use crate::PROGRAM;
 use crate::arguments::clustering_method::{ClusteringMethod, linkage_name};
-use crate::arguments::photos::{FoundPhotos, PhotoArguments};
+use crate::arguments::found_photos::FoundPhotos;
+use crate::arguments::photos::PhotoArguments;
 use crate::arguments::squared_distance::{MAX_SQUARED_DISTANCE, dissimilarity};
 use crate::arguments::threads::set_threads;
 use crate::output::command_line::command_line;
 use crate::output::faces::{FaceReport, aligned_or_cropped};
 use crate::output::file_names::file_names;
 use crate::output::new_folder::NewFolder;
-use crate::output::notes::{Note, Notes, count, missing_face};
+use crate::output::note::Note;
+use crate::output::notes::{Notes, count, missing_face};
 use crate::output::print::print;
 use crate::output::progress_bar::Bar;
 

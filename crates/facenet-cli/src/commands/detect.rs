@@ -12,12 +12,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::arguments::detection::DetectionArguments;
-use crate::arguments::photos::FoundPhotos;
+use crate::arguments::found_photos::FoundPhotos;
 use crate::arguments::threads::set_threads;
 use crate::output::annotated_photos::write_annotated_photos;
 use crate::output::faces::{edges, points};
 use crate::output::new_folder::NewFolder;
-use crate::output::notes::{Note, Notes, count};
+use crate::output::note::Note;
+use crate::output::notes::{Notes, count};
 use crate::output::print::print;
 use crate::output::progress_bar::Bar;
 

@@ -10,7 +10,8 @@ use facenet_recognition::{FaceSourceCounts, write_embeddings};
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use crate::arguments::photos::{FoundPhotos, PhotoArguments};
+use crate::arguments::found_photos::FoundPhotos;
+use crate::arguments::photos::PhotoArguments;
 use crate::arguments::threads::set_threads;
 use crate::output::faces::aligned_or_cropped;
 use crate::output::new_folder::NewFolder;

@@ -13,7 +13,8 @@ use facenet_recognition::{
 use facenet_report::LabeledFace;
 use serde::Serialize;
 
-use crate::arguments::photos::{FoundPhotos, PhotoArguments};
+use crate::arguments::found_photos::FoundPhotos;
+use crate::arguments::photos::PhotoArguments;
 use crate::arguments::squared_distance::squared_distance;
 use crate::arguments::threads::set_threads;
 use crate::output::annotated_photos::write_annotated_photos;
