@@ -86,7 +86,7 @@ impl PhotoEmbedder {
     ///
     /// # Errors
     ///
-    /// [`Error::NoEmbeddings`] if the network computes something else; [`Error::UnusableEmbeddings`] if its
+    /// [`Error::NoEmbeddings`] if the network computes something else; as [`check_embedder`] if its
     /// embeddings tell no faces apart; or if the cache can't be read.
     pub fn new(network: &Network<f32>, options: PhotoOptions<'_>) -> Result<Self, Error> {
         let PhotoOptions { detector, landmark_list, crop, cache } = options;
