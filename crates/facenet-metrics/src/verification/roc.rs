@@ -118,7 +118,7 @@ impl RocCurve {
     /// VAL(t*),   t* = max {t : FAR(t) <= target}
     /// ```
     ///
-    /// Nothing is interpolated. The paper (section 4) uses a target of 0.001. See [`Roc::resolves`].
+    /// Nothing is interpolated. The paper (section 4) uses a target of 0.001. See [`Self::resolves`].
     ///
     /// # Panics
     ///
