@@ -6,7 +6,7 @@ mod detection;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 use facenet_cli::arguments::detection::DetectionArguments;
 use facenet_cli::arguments::threads::set_threads;
@@ -122,7 +122,8 @@ fn evaluate_pairs(pairs: &Pairs) -> Result<()> {
         Pairs::Lfw { view, detect, data, .. } => {
             let data = folders::development_data(data.as_deref());
             let which = if *view == 1 { LfwView::One } else { LfwView::Two };
-            let detector = (*detect && aligns).then(|| common.detection.read(Some(&data))).transpose()?;
+            ensure!(aligns || !detect, "{} does not take aligned faces: omit --detect", network.description().name);
+            let detector = detect.then(|| common.detection.read(Some(&data))).transpose()?;
             let detector = detector.as_ref().map(|detector| detector as &dyn Detect);
             (format!("lfw view {view}"), evaluate_lfw(&embedder, &data.join("lfw"), which, detector, &observer))
         }

@@ -6,7 +6,7 @@ use facenet_neighbors::VoteWinner;
 use crate::error::Error;
 use crate::gallery::{Gallery, Identification, Posterior};
 use crate::photos::embedder::{EmbeddedPhotos, PhotoEmbedder};
-use crate::photos::face::{Face, FaceWarning};
+use crate::photos::face::Face;
 
 /// How squared distances are turned into decisions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,8 +20,8 @@ pub enum DecisionRule {
 /// The result of a comparison of two photos: of each face of one with each face of the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// Whether someone is on both photos.
-    pub same: bool,
+    /// Whether someone is on both photos. `None` if one of the two faces is not where the landmark list says.
+    pub same: Option<bool>,
     /// The rows of the two faces that are most alike.
     pub faces: [usize; 2],
     /// The squared distance of their embeddings.
@@ -29,7 +29,7 @@ pub struct Verdict {
     /// The threshold for a single pair of faces.
     pub threshold: f64,
     /// The probability that the verdict is right, given that with probability one half someone is on both
-    /// photos. `None` without a calibration, or if it does not apply to one of the two faces.
+    /// photos. `None` without a calibration or a verdict, or if it does not apply to one of the two faces.
     pub confidence: Option<f64>,
 }
 
@@ -144,7 +144,7 @@ impl PhotoEmbedder {
     /// aligned faces, and there is no warning.
     #[must_use]
     pub fn is_calibrated(&self, face: &Face) -> bool {
-        face.warning.is_none() && (!self.reader().aligns() || face.landmarks.is_some())
+        face.is_reliable() && (!self.reader().aligns() || face.landmarks.is_some())
     }
 
     /// Compares each face of one photo with each face of another; faces with a warning only if a photo has no
@@ -159,7 +159,7 @@ impl PhotoEmbedder {
     pub fn verify(&self, photos: &EmbeddedPhotos, pair: [usize; 2], rule: &DecisionRule) -> Option<Verdict> {
         let [first, second] = pair.map(|photo| {
             let rows = photos.photos[photo].faces.clone();
-            let reliable: Vec<usize> = rows.clone().filter(|&row| photos.faces[row].warning.is_none()).collect();
+            let reliable: Vec<usize> = rows.clone().filter(|&row| photos.faces[row].is_reliable()).collect();
             if reliable.is_empty() { rows.collect() } else { reliable }
         });
         let pairs: Vec<[usize; 2]> =
@@ -177,6 +177,7 @@ impl PhotoEmbedder {
         let faces = pairs[nearest];
         let calibrated = faces.iter().all(|&row| self.is_calibrated(&photos.faces[row]));
         let confidence = confidence.filter(|_| calibrated);
+        let same = faces.iter().all(|&row| !photos.faces[row].is_misplaced()).then_some(same);
         Some(Verdict { same, faces, squared_distance, threshold: rule.threshold(), confidence })
     }
 
@@ -245,11 +246,9 @@ impl PhotoEmbedder {
 
 /// Nobody is named by landmarks at which there is no face.
 fn unless_misplaced(decision: IdentityDecision, face: &Face) -> IdentityDecision {
-    match face.warning {
-        Some(FaceWarning::ListDisagrees) => {
-            IdentityDecision { person: None, votes: decision.votes.map(|_| 0), ..decision }
-        }
-        _ => decision,
+    match face.is_misplaced() {
+        true => IdentityDecision { person: None, votes: decision.votes.map(|_| 0), ..decision },
+        false => decision,
     }
 }
 

@@ -215,7 +215,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         ),
     };
     let embedded = networks.embed(&found.photos)?;
-    let reliable: Vec<bool> = embedded.faces.iter().map(|face| arguments.all_faces || face.warning.is_none()).collect();
+    let reliable: Vec<bool> = embedded.faces.iter().map(|face| arguments.all_faces || face.is_reliable()).collect();
     let bar = Bar::new();
     bar.spin("grouping");
     let calibration = networks.calibration.as_ref();

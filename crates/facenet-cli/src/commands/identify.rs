@@ -124,11 +124,11 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let rule = networks.decision_rule(arguments.threshold)?;
     let drawings = arguments.draw.as_deref().map(|out| NewFolder::apart(out, &arguments.probes)).transpose()?;
     let known = networks.embed_selected(&enrolled.images, FaceSelection::Central)?;
+    let notes = Notes::new(FoundPhotos::of_gallery(&gallery_folder), &known, Path::new(""));
+    let known = known.without_misplaced();
     let identity: BTreeMap<&PathBuf, usize> = enrolled.images.iter().zip(enrolled.identities.iter().copied()).collect();
     let identities: Vec<usize> = (0..known.faces.len()).map(|row| identity[&known.photo_of(row).path]).collect();
     ensure!(!identities.is_empty(), "no photo of {} shows a face", escape_path(&arguments.gallery));
-    let gallery_entries = FoundPhotos::of_gallery(&gallery_folder);
-    let notes = Notes::new(gallery_entries, &known, Path::new(""));
     let gallery = Gallery::new(known.embeddings.clone(), &identities)?;
     let unknown = networks.embed(&found.photos)?;
     let notes = notes.and(Notes::new(found, &unknown, Path::new("")));

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use facenet_data::escape_path;
-use facenet_recognition::{EmbeddedPhotos, FaceWarning, PhotoWarning, ReadPhoto, Verdict};
+use facenet_recognition::{EmbeddedPhotos, FaceWarning, ReadPhoto, Verdict};
 use serde::Serialize;
 
 use crate::arguments::photos::PhotoArguments;
 use crate::arguments::squared_distance::squared_distance;
 use crate::arguments::threads::set_threads;
 use crate::output::faces::FaceReport;
-use crate::output::notes::{confidence, count};
+use crate::output::notes::{confidence, count, missing_face};
 use crate::output::print::print;
 
 /// The arguments of the command.
@@ -71,7 +71,6 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     }
     let verdict = networks.embedder.verify(&embedded, [0, 1], &rule);
     let reason = doubt(&embedded, verdict.as_ref());
-    let decided = verdict.filter(|_| reason.is_none());
     let photo = |ReadPhoto { path, faces, warning, .. }: &ReadPhoto| Photo {
         photo: escape_path(path),
         faces: faces.len(),
@@ -83,8 +82,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         faces: verdict.map(|verdict| verdict.faces.map(|row| FaceReport::of_row(&embedded, row))),
         squared_distance: verdict.map(|verdict| verdict.squared_distance),
         threshold: rule.threshold(),
-        same: decided.map(|verdict| verdict.same),
-        confidence: decided.and_then(|verdict| verdict.confidence),
+        same: verdict.and_then(|verdict| verdict.same),
+        confidence: verdict.and_then(|verdict| verdict.confidence),
         reason,
     };
     print(arguments.photos.json, &report, &text(&report))?;
@@ -98,15 +97,9 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 fn doubt(embedded: &EmbeddedPhotos, verdict: Option<&Verdict>) -> Option<String> {
     let Some(verdict) = verdict else {
         let photo = embedded.photos.iter().find(|photo| photo.faces.is_empty())?;
-        let reason = photo.warning.unwrap_or(PhotoWarning::NoFace);
-        let reason = match photo.warning {
-            None => "it shows no face with that number".to_owned(),
-            Some(_) => reason.to_string(),
-        };
-        return Some(format!("{}: {reason}", escape_path(&photo.path)));
+        return Some(format!("{}: {}", escape_path(&photo.path), missing_face(photo)));
     };
-    let misplaced = |row: &&usize| embedded.faces[**row].warning == Some(FaceWarning::ListDisagrees);
-    let row = *verdict.faces.iter().find(misplaced)?;
+    let row = *verdict.faces.iter().find(|&&row| embedded.faces[row].is_misplaced())?;
     Some(format!("{}: the face is {}", escape_path(&embedded.photo_of(row).path), FaceWarning::ListDisagrees))
 }
 

@@ -64,26 +64,25 @@ impl Notes {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let line = |Note { photo, reason }: &Note| match reason.contains(&format!("{photo}: ")) || reason.contains('/')
-        {
-            // Most errors name the file.
-            true => reason.clone(),
-            false => format!("{photo}: {reason}"),
+        let named = |notes: &[Note]| -> Vec<String> {
+            notes.iter().map(|Note { photo, reason }| format!("{photo}: {reason}")).collect()
         };
-        for (notes, heading) in [
-            (&self.warnings, count(self.warnings.len(), "doubt", "doubts")),
-            (&self.unread, format!("{} unreadable", HumanCount(self.unread.len() as u64))),
-            (&self.passed_over, format!("{} passed over", HumanCount(self.passed_over.len() as u64))),
+        // Errors name the file.
+        let unread = self.unread.iter().map(|Note { reason, .. }| reason.clone()).collect();
+        for (lines, heading) in [
+            (named(&self.warnings), count(self.warnings.len(), "doubt", "doubts")),
+            (unread, format!("{} unreadable", HumanCount(self.unread.len() as u64))),
+            (named(&self.passed_over), format!("{} passed over", HumanCount(self.passed_over.len() as u64))),
         ] {
-            if notes.is_empty() {
+            if lines.is_empty() {
                 continue;
             }
             text += &format!("\n{heading}:\n");
-            for note in notes.iter().take(MAX_LISTED) {
-                text += &format!("  {}\n", line(note));
+            for line in lines.iter().take(MAX_LISTED) {
+                text += &format!("  {line}\n");
             }
-            if notes.len() > MAX_LISTED {
-                text += &format!("  and {} more; --json lists all\n", notes.len() - MAX_LISTED);
+            if lines.len() > MAX_LISTED {
+                text += &format!("  and {} more; --json lists all\n", lines.len() - MAX_LISTED);
             }
         }
         if self.other_files > 0 {

@@ -88,12 +88,6 @@ impl ImageFormat {
             _ => None,
         }
     }
-
-    /// Whether [`read_image`](crate::read_image) reads the format.
-    #[must_use]
-    pub fn is_readable(self) -> bool {
-        matches!(self, Self::Jpeg | Self::Png | Self::Pnm | Self::Gif | Self::WebP | Self::Bmp | Self::Tiff)
-    }
 }
 
 impl fmt::Display for ImageFormat {

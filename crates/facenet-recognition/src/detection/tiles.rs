@@ -38,7 +38,7 @@ impl Tile {
     /// The cutout of a photo of `[height, width]` around a face, scaled so that the longer side of the face has
     /// `face_side` pixels. `None` if it is empty.
     pub(super) fn around(face: &BoundingBox, [height, width]: [usize; 2], face_side: usize) -> Option<Self> {
-        let (sides, [x, y]) = (face.sides(), center(face));
+        let (sides, [x, y]) = (face.sides(), face.center());
         let side = sides[0].max(sides[1]).max(1.0);
         let half = CUTOUT_SIDES as f64 * side / 2.0;
         let interval = |center: f64, length: usize| {
@@ -78,7 +78,7 @@ impl Tile {
     /// Whether a face, in pixels of the scaled tile, is whole and is taken from this tile.
     pub(super) fn holds(&self, face: &BoundingBox) -> bool {
         let [height, width] = self.scaled.map(|side| side as f64);
-        let [x, y] = center(face);
+        let [x, y] = face.center();
         let distances = [x, y, width - x, height - y];
         let is_inside = |(&continues, distance): (&bool, f64)| !continues || distance >= MIN_CENTER_DISTANCE;
         let is_small = face.sides().into_iter().all(|side| side <= MAX_FACE_SIDE);
@@ -104,10 +104,6 @@ pub(super) fn tiles(size: [usize; 2], scale: f64) -> Vec<Tile> {
         }
     }
     tiles
-}
-
-fn center(&BoundingBox { left, top, right, bottom }: &BoundingBox) -> [f64; 2] {
-    [(left + right) / 2.0, (top + bottom) / 2.0]
 }
 
 /// Equal intervals that cover a side of a photo.

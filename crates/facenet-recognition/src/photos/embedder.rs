@@ -267,12 +267,23 @@ impl EmbeddedPhotos {
 
     /// Keeps only the selected faces of each photo, with their numbers.
     #[must_use]
-    pub fn select(mut self, selection: FaceSelection) -> Self {
+    pub fn select(self, selection: FaceSelection) -> Self {
+        self.keep(|photo, faces| selection.of(faces, photo.size).collect())
+    }
+
+    /// Leaves out faces that are not where the landmark list says: nobody can be enrolled by them.
+    #[must_use]
+    pub fn without_misplaced(self) -> Self {
+        self.keep(|_, faces| (0..faces.len()).filter(|&index| !faces[index].is_misplaced()).collect())
+    }
+
+    /// Keeps the faces of each photo with the indices that `kept` returns, in ascending order.
+    fn keep(mut self, kept: impl Fn(&ReadPhoto, &[Face]) -> Vec<usize>) -> Self {
         let mut rows = Vec::new();
         for photo in &mut self.photos {
-            let selected = selection.of(&self.faces[photo.faces.clone()], photo.size);
+            let kept = kept(photo, &self.faces[photo.faces.clone()]);
             let first = rows.len();
-            rows.extend(selected.map(|index| photo.faces.start + index));
+            rows.extend(kept.into_iter().map(|index| photo.faces.start + index));
             photo.faces = first..rows.len();
         }
         self.faces = rows.iter().map(|&row| self.faces[row]).collect();
@@ -300,9 +311,37 @@ impl EmbeddedPhotos {
         };
         self.photos.iter().map(central).collect()
     }
+}
 
-    /// The photos that have no face, or not the selected one.
-    pub fn without_faces(&self) -> impl Iterator<Item = &ReadPhoto> {
-        self.photos.iter().filter(|photo| photo.faces.is_empty())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face_source::FaceSource;
+    use crate::photos::face::FaceWarning;
+    use facenet_metrics::BoundingBox;
+
+    #[test]
+    fn misplaced_faces_are_left_out_with_their_embeddings() {
+        let face = |number: usize, warning| Face {
+            photo: 0,
+            number,
+            source: FaceSource::LandmarkList,
+            bounding_box: BoundingBox { left: 0.0, top: 0.0, right: 10.0, bottom: 10.0 },
+            landmarks: None,
+            quality: None,
+            warning,
+        };
+        let mut photos = EmbeddedPhotos::empty(1);
+        let mut values = Vec::new();
+        for warnings in [&[Some(FaceWarning::ListDisagrees), None][..], &[Some(FaceWarning::Orientation)]] {
+            let faces = warnings.iter().zip(1..).map(|(&warning, number)| (face(number, warning), vec![number as f32]));
+            let read = CachedPhoto { size: [10, 10], warning: None, faces: faces.collect() };
+            photos.push(PathBuf::from("a.jpg"), read, &mut values);
+        }
+        photos.embeddings = Array2::from_shape_vec((3, 1), values).unwrap();
+        let kept = photos.without_misplaced();
+        assert_eq!(kept.photos.iter().map(|photo| photo.faces.clone()).collect::<Vec<_>>(), [0..1, 1..2]);
+        assert_eq!(kept.faces.iter().map(|face| (face.photo, face.number)).collect::<Vec<_>>(), [(0, 2), (1, 1)]);
+        assert_eq!(kept.embeddings, ndarray::array![[2.0], [1.0]]);
     }
 }

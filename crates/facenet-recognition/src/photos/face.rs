@@ -126,6 +126,18 @@ impl Face {
         ]
     }
 
+    /// Whether nothing is doubtful about the face. By default only such faces start groups.
+    #[must_use]
+    pub fn is_reliable(&self) -> bool {
+        self.warning.is_none()
+    }
+
+    /// Whether the landmark list has it where the detector finds no face. Nothing can be said about such a face.
+    #[must_use]
+    pub fn is_misplaced(&self) -> bool {
+        self.warning == Some(FaceWarning::ListDisagrees)
+    }
+
     /// A square of the photo around the face, shifted to lie in the photo, smaller if it does not fit.
     #[must_use]
     pub fn surroundings(&self, [height, width]: [usize; 2]) -> Crop {

@@ -103,7 +103,7 @@ impl PhotoReader {
 
     /// The same part of every photo.
     fn crop(&self, photo: &Photo, crop: &Crop, path: &Path) -> Result<Faces, Error> {
-        // Rectangles are in pixels of the photo.
+        // A rectangle is in decoded pixels.
         let [height, width] = [photo.pixels.dim().0, photo.pixels.dim().1];
         if !crop.fits([height, width]) {
             return Err(facenet_data::Error::CropOutside { path: path.to_owned(), crop: *crop, width, height }.into());
